@@ -1,0 +1,154 @@
+//! What follows from one more statement: total, deterministic, a function of the ledger alone.
+//!
+//! `apply` checks what holds for every statement (ledger, key, organisation, site, clock) and hands over to the rule of
+//! the type. Its time is the entry's time, never a clock.
+
+use crate::domain::codes::{KeyUse, Role};
+use crate::domain::event::{Event, Statement};
+use crate::domain::ids::{EntryIndex, KeyId};
+use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
+use crate::domain::registry::{Key, Ledger, Organisation};
+use crate::domain::rule_set::{self, RuleSet};
+use crate::domain::state::{State, Stop};
+use crate::domain::time::{DAY_MS, LedgerTime};
+use crate::domain::{item, registry};
+use crate::limits::CLOCK_AHEAD_WARNING_MS;
+
+/// A statement in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The index that it takes if it is accepted.
+    pub index: EntryIndex,
+    /// The entry's time.
+    pub time: LedgerTime,
+    /// The key whose signature was verified.
+    pub signer: KeyId,
+    /// What is said.
+    pub statement: &'a Statement,
+}
+
+/// Refuses, with a code, the field to blame and words.
+pub(crate) fn refuse<T>(
+    code: RefusalCode,
+    pointer: impl Into<String>,
+    detail: impl Into<String>,
+) -> Result<T, Stop> {
+    Err(Stop::Refused(Refusal { code, pointer: pointer.into(), detail: detail.into() }))
+}
+
+impl Context<'_> {
+    /// The ledger, if the statement is the operator's.
+    pub(crate) fn require_operator<'s>(&self, state: &'s State<'_>) -> Result<&'s Ledger, Stop> {
+        match state.ledger()? {
+            Some(ledger) if ledger.operator == self.statement.common.org => Ok(ledger),
+            _ => refuse(RefusalCode::RoleMissing, "/org", "only the operator may say this"),
+        }
+    }
+
+    /// The organisation, if it has one of the roles.
+    pub(crate) fn require_role<'s>(&self, state: &'s State<'_>, roles: &[Role]) -> Result<&'s Organisation, Stop> {
+        match state.organisation(&self.statement.common.org)? {
+            Some(organisation) if organisation.roles.iter().any(|role| roles.contains(role)) => Ok(organisation),
+            _ => {
+                let wanted: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+                refuse(RefusalCode::RoleMissing, "/org", format!("this needs a role of: {}", wanted.join(", ")))
+            }
+        }
+    }
+
+    /// When it happened.
+    pub(crate) fn occurred(&self) -> Result<LedgerTime, Stop> {
+        match LedgerTime::from_ms(self.statement.common.occurred_at.ms()) {
+            Some(time) => Ok(time),
+            None => refuse(RefusalCode::TimeInvalid, "/occurred_at", "expected a time from 1970 to 9999"),
+        }
+    }
+}
+
+/// The rule set in force.
+pub(crate) fn rules_in_force(state: &State<'_>) -> Result<&'static RuleSet, Stop> {
+    let adopted = state.ledger()?.and_then(|ledger| rule_set::find(&ledger.rule_set));
+    match adopted {
+        Some(rules) => Ok(rules),
+        None => refuse(RefusalCode::RuleSetUnknown, "/type", "the rule set in force is not carried by this software"),
+    }
+}
+
+/// Applies a statement to the state, or says why not; on any stop the state given must be discarded.
+pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
+    if let Event::LedgerOpened(event) = &context.statement.event {
+        return registry::ledger_opened(state, context, event).map(|()| Vec::new());
+    }
+    require_ledger(state, context)?;
+    require_key(state, context)?;
+    require_own_site(state, context)?;
+    let mut warnings = clock_warnings(state, context)?;
+    warnings.extend(apply_event(state, context)?);
+    Ok(warnings)
+}
+
+fn apply_event(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
+    match &context.statement.event {
+        Event::LedgerOpened(event) => registry::ledger_opened(state, context, event)?,
+        Event::OrganisationRegistered(event) => registry::organisation_registered(state, context, event)?,
+        Event::SiteRegistered(event) => registry::site_registered(state, context, event)?,
+        Event::ScaleRegistered(event) => registry::scale_registered(state, context, event)?,
+        Event::KeyRegistered(event) => registry::key_registered(state, context, event)?,
+        Event::KeyRevoked(event) => registry::key_revoked(state, context, event)?,
+        Event::RulesAdopted(event) => registry::rules_adopted(state, context, event)?,
+        Event::Registered(event) => return item::registered(state, context, event),
+        Event::Tested(event) => return item::tested(state, context, event),
+    }
+    Ok(Vec::new())
+}
+
+fn require_ledger(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop> {
+    let Some(ledger) = state.ledger()? else {
+        return refuse(RefusalCode::LedgerNotOpen, "/type", "the first entry of a ledger is ledger_opened");
+    };
+    if ledger.origin != context.statement.common.ledger {
+        return refuse(RefusalCode::WrongLedger, "/ledger", format!("this ledger is {}", ledger.origin));
+    }
+    Ok(())
+}
+
+fn require_key<'s>(state: &'s State<'_>, context: &Context<'_>) -> Result<&'s Key, Stop> {
+    let Some(key) = state.key(&context.signer)? else {
+        return refuse(RefusalCode::KeyUnknown, "/kid", "no key of this thumbprint is registered");
+    };
+    if key.organisation != context.statement.common.org {
+        return refuse(RefusalCode::KeyOfAnotherOrganisation, "/org", "the signing key belongs to another organisation");
+    }
+    if let Some(revocation) = &key.revoked {
+        let detail = format!("this key was revoked by entry {}; sign with a key in force", revocation.at);
+        return refuse(RefusalCode::KeyRevoked, "/kid", detail);
+    }
+    if key.r#use != KeyUse::Statement {
+        return refuse(RefusalCode::KeyNotForStatements, "/kid", "this key is registered for credentials");
+    }
+    Ok(key)
+}
+
+fn require_own_site(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop> {
+    let common = &context.statement.common;
+    let Some(site) = &common.site else { return Ok(()) };
+    match state.site(site)? {
+        None => refuse(RefusalCode::Unknown, "/site", "no site of this id is registered"),
+        Some(site) if site.organisation != common.org => {
+            refuse(RefusalCode::SiteOfAnotherOrganisation, "/site", "this site belongs to another organisation")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Age and a wrong clock are warnings, never refusals: what happened, happened.
+fn clock_warnings(state: &State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
+    let age_ms = context.time.ms() - context.statement.common.occurred_at.ms();
+    let window_ms = rules_in_force(state)?.offline_window_days * DAY_MS;
+    let code = match age_ms {
+        age if age < -CLOCK_AHEAD_WARNING_MS => Some(WarningCode::ClockAhead),
+        age if age > window_ms => Some(WarningCode::Late),
+        _ => None,
+    };
+    Ok(code.and_then(|code| Warning::new(code, "/occurred_at")).into_iter().collect())
+}

@@ -1,0 +1,229 @@
+//! Code patterns and closed code lists that are no policy: countries, roles, document numbers, hashes.
+
+use crate::domain::fields::{codes, record, text_field};
+
+fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+text_field!(
+    /// A country, ISO 3166-1 alpha-2; `XD` is the fictitious country of demonstrations.
+    Country, Code, "two capital letters (ISO 3166-1 alpha-2)", is_country
+);
+
+fn is_site_code(text: &str) -> bool {
+    (2..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+text_field!(
+    /// The site's part of a certificate's serial: `[A-Z0-9]{2,8}`, unique in its country, never changed.
+    SiteCode, Code, "two to eight capital letters or digits", is_site_code
+);
+
+fn is_document_number(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'.' | b'_' | b' ');
+    (1..=64).contains(&text.len()) && text.bytes().all(fits) && text.trim() == text
+}
+
+text_field!(
+    /// The number of a permit, a ticket or another business document.
+    DocumentNumber, DocumentNumber, "1 to 64 letters, digits, spaces or -/._", is_document_number
+);
+
+fn is_code(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+text_field!(
+    /// A code from a table of the rule set: a product class, a fraction, an operation.
+    TableCode, Code, "a code of 1 to 32 letters, digits or -_.", is_code
+);
+
+fn is_waste_code(text: &str) -> bool {
+    let digits = text.strip_suffix('*').unwrap_or(text);
+    let bytes = digits.as_bytes();
+    let digit_at = |at: usize| bytes[at].is_ascii_digit();
+    bytes.len() == 8 && bytes[2] == b' ' && bytes[5] == b' ' && [0, 1, 3, 4, 6, 7].into_iter().all(digit_at)
+}
+
+text_field!(
+    /// A List of Waste code (Decision 2000/532/EC), `16 02 13*`; the asterisk is part of it.
+    WasteCode, Code, "a waste code such as 16 02 14 or 16 02 13*", is_waste_code
+);
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+text_field!(
+    /// A hash of 32 bytes as 64 lower-case hex digits.
+    Hash, Digest, "64 lower-case hex digits", is_hash
+);
+
+record! {
+    /// A document that stays outside the ledger, bound by two hashes of its bytes.
+    pub struct Document {
+        /// SHA-256 of the bytes.
+        sha256: Hash,
+        /// BLAKE3 of the bytes.
+        blake3: Hash,
+    }
+}
+
+fn is_commitment(text: &str) -> bool {
+    is_hash(text)
+}
+
+text_field!(
+    /// The salted hash inside a commitment.
+    CommitmentHash, Commitment, "64 lower-case hex digits", is_commitment
+);
+
+record! {
+    /// A value that stays outside the ledger and can be erased there: name, serial number, contact, note.
+    ///
+    /// `c` = SHA-256("loopledger/commitment/v1" || 0x00 || salt || uint16be(len field) || field || value).
+    pub struct Commitment {
+        /// The salted hash.
+        c: CommitmentHash,
+    }
+}
+
+codes! {
+    /// What an organisation may be.
+    pub enum Role {
+        /// Gives equipment.
+        Donor = "donor",
+        /// Gathers equipment or waste.
+        Collector = "collector",
+        /// Tests, repairs and prepares for reuse.
+        Refurbisher = "refurbisher",
+        /// Uses equipment: a school, a hospital, a project.
+        Beneficiary = "beneficiary",
+        /// Moves goods for others.
+        Carrier = "carrier",
+        /// Dismantles.
+        Recycler = "recycler",
+        /// Does the final treatment.
+        Treater = "treater",
+        /// Sends waste across borders.
+        Exporter = "exporter",
+        /// Issues certificates.
+        Issuer = "issuer",
+        /// Buys and retires certificates.
+        Buyer = "buyer",
+        /// Verifies; excludes every other role.
+        Auditor = "auditor",
+        /// Runs the service.
+        Operator = "operator",
+    }
+}
+
+codes! {
+    /// Who holds a key's secret.
+    pub enum KeyCustody {
+        /// The organisation itself.
+        Own = "own",
+        /// The service, for those who cannot.
+        Hosted = "hosted",
+    }
+}
+
+codes! {
+    /// What a key may sign.
+    pub enum KeyUse {
+        /// Statements of this ledger.
+        Statement = "statement",
+        /// Credentials outside the ledger.
+        Credential = "credential",
+    }
+}
+
+codes! {
+    /// Why a key was revoked.
+    pub enum RevocationReason {
+        /// Another key takes its place.
+        Superseded = "superseded",
+        /// Its secret is or may be known to others.
+        Compromised = "compromised",
+    }
+}
+
+codes! {
+    /// What an item is.
+    pub enum ItemKind {
+        /// A whole product, with a product class.
+        Device = "device",
+        /// A part that is reused or leaves alone.
+        Component = "component",
+    }
+}
+
+codes! {
+    /// Where an item stands in its life.
+    pub enum ItemStatus {
+        /// With its holder.
+        Held = "held",
+        /// Offered to a receiver who has not answered.
+        Offered = "offered",
+        /// Used by its holder.
+        InUse = "in_use",
+        /// Part of an open batch.
+        InBatch = "in_batch",
+        /// Gone: treated, dismantled, merged, released or lost.
+        Ended = "ended",
+    }
+}
+
+codes! {
+    /// What is known of a device's state.
+    pub enum Condition {
+        /// Nobody has tested it.
+        Untested = "untested",
+        /// It does what it should.
+        Works = "works",
+        /// It could work after a repair.
+        Repairable = "repairable",
+        /// It works, is wiped where its class bears data, and is ready for reuse.
+        Prepared = "prepared",
+        /// It has ended its life as a product.
+        Waste = "waste",
+    }
+}
+
+codes! {
+    /// What a test can find (WEEE Directive, Annex VI).
+    pub enum TestResult {
+        /// It does what it should.
+        Works = "works",
+        /// It could work after a repair.
+        Repairable = "repairable",
+        /// It is at the end of its life; bars reuse.
+        Waste = "waste",
+    }
+}
+
+impl From<TestResult> for Condition {
+    fn from(result: TestResult) -> Self {
+        match result {
+            TestResult::Works => Self::Works,
+            TestResult::Repairable => Self::Repairable,
+            TestResult::Waste => Self::Waste,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_asterisk_is_part_of_a_waste_code() {
+        for good in ["16 02 14", "16 02 13*"] {
+            assert!(WasteCode::parse(good).is_some(), "{good}");
+        }
+        for bad in ["160214", "16 02 1", "16 02 14**", "16-02-14", "é6 02 14", "16 02 14 *"] {
+            assert!(WasteCode::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Every statement that can be made, version 1: its type, its fields, who is named in it.
+
+use crate::domain::codes::{
+    Commitment, Country, Document, DocumentNumber, ItemKind, KeyCustody, KeyUse, RevocationReason, Role, SiteCode,
+    TableCode, TestResult, WasteCode, Hash,
+};
+use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, codes, record, text_field};
+use crate::domain::ids::{ActorId, EntryIndex, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
+use crate::domain::mass::{Grams, Weight};
+use crate::domain::time::{Date, OccurredAt};
+
+/// The only version of payloads so far.
+pub const PAYLOAD_VERSION: i64 = 1;
+
+fn is_compact_jws(text: &str) -> bool {
+    let part_ok = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    text.split('.').count() == 3 && text.split('.').all(part_ok)
+}
+
+text_field!(
+    /// A proof that the secret of a key is held: a compact JWS by that key.
+    KeyProof, PublicKey, "a compact JWS", is_compact_jws
+);
+
+fn is_vkey(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    (1..=400).contains(&text.len()) && text.bytes().all(fits) && text.split('+').count() >= 3
+}
+
+text_field!(
+    /// A checkpoint key in the vkey form of C2SP signed-note: name, key id and key joined by `+`.
+    Vkey, PublicKey, "a C2SP vkey: name+hex+base64", is_vkey
+);
+
+impl Vkey {
+    /// The 32 bytes of the public key.
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        let encoded = self.as_str().splitn(3, '+').nth(2)?;
+        let bytes = data_encoding::BASE64.decode(encoded.as_bytes()).ok()?;
+        bytes.get(1..)?.try_into().ok()
+    }
+}
+
+fn is_key_coordinate(text: &str) -> bool {
+    KeyId::parse(text).is_some()
+}
+
+text_field!(
+    /// The 32 bytes of an Ed25519 public key in base64url without padding.
+    KeyCoordinate, PublicKey, "43 characters of base64url: an Ed25519 public key", is_key_coordinate
+);
+
+codes! {
+    /// The key type of RFC 8037.
+    pub enum KeyType {
+        /// Octet key pair.
+        Okp = "OKP",
+    }
+}
+
+codes! {
+    /// The curve of RFC 8037.
+    pub enum Curve {
+        /// Edwards curve 25519.
+        Ed25519 = "Ed25519",
+    }
+}
+
+record! {
+    /// A public key as a JWK (RFC 7517, RFC 8037).
+    pub struct Jwk {
+        /// Always `OKP`.
+        kty: KeyType,
+        /// Always `Ed25519`.
+        crv: Curve,
+        /// The public key.
+        x: KeyCoordinate,
+    }
+}
+
+record! {
+    /// Which code tables, bands and scheme are in force: a version and the SHA-256 of its file.
+    pub struct RuleSetName {
+        /// The version.
+        version: TableCode,
+        /// SHA-256 of the rule set's bytes.
+        sha256: Hash,
+    }
+}
+
+record! {
+    /// Index 0, and only there: the ledger's name, keys and first rule set. Self-signed by the first operator key.
+    pub struct LedgerOpened {
+        /// Two keys of the operator: the one in use, and one kept offline for recovery.
+        operator_keys: Vec<Jwk>,
+        /// Proof of possession by the second key.
+        recovery_proof: KeyProof,
+        /// The key that signs checkpoints; its name is the origin.
+        checkpoint_vkey: Vkey,
+        /// Whether this is a test ledger, whose certificates say so for ever.
+        test: bool,
+        /// The first rule set.
+        rule_set: RuleSetName,
+    }
+}
+
+record! {
+    /// An organisation joins. By the operator.
+    pub struct OrganisationRegistered {
+        /// Its new id.
+        organisation: OrganisationId,
+        /// What it may be.
+        roles: Vec<Role>,
+        /// Where it is established.
+        country: Country,
+        /// Its legal name.
+        name: Option<Commitment>,
+    }
+}
+
+record! {
+    /// What an authority allows at a site.
+    pub struct Permit {
+        /// The permit's number.
+        number: DocumentNumber,
+        /// Operations allowed: D and R codes of the rule set.
+        operations: Vec<TableCode>,
+        /// Waste codes allowed.
+        waste_codes: Vec<WasteCode>,
+        /// Waste that may be received in a calendar year.
+        capacity_g_per_year: Grams,
+        /// First day.
+        valid_from: Date,
+        /// Last day.
+        valid_until: Date,
+        /// The paper itself.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// A place where an organisation works. By the operator.
+    pub struct SiteRegistered {
+        /// Whose site it is.
+        organisation: OrganisationId,
+        /// Its new id.
+        new_site: SiteId,
+        /// Where it lies.
+        country: Country,
+        /// Its part of certificate serials; unique in its country, never changed.
+        code: SiteCode,
+        /// Its address.
+        address: Option<Commitment>,
+        /// What is allowed there; a site that only uses or tests needs none.
+        permit: Option<Permit>,
+    }
+}
+
+record! {
+    /// A scale, or a new verification of one. By the operator.
+    pub struct ScaleRegistered {
+        /// Its id; registered again with the same site and division, it records a new verification.
+        new_scale: ScaleId,
+        /// Where it stands.
+        at_site: SiteId,
+        /// Its verification scale interval.
+        division_g: Grams,
+        /// The most it weighs.
+        capacity_g: Grams,
+        /// Day of the last verification.
+        verified_on: Date,
+        /// Last day for which that verification holds; weighings after it count as estimated.
+        verified_until: Date,
+        /// The verification's paper.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// A key comes into force with the next entry. By the operator, or by the organisation for a further key.
+    pub struct KeyRegistered {
+        /// Whose key it is, for ever.
+        organisation: OrganisationId,
+        /// The public key.
+        jwk: Jwk,
+        /// Who holds the secret; never changes.
+        custody: KeyCustody,
+        /// What it may sign.
+        r#use: KeyUse,
+        /// Proof that the secret is held.
+        proof: KeyProof,
+    }
+}
+
+record! {
+    /// A key goes out of force with the next entry. By the operator or the key's own organisation.
+    pub struct KeyRevoked {
+        /// The key.
+        kid: KeyId,
+        /// Why.
+        reason: RevocationReason,
+        /// `compromised`: entries from here on are held from eligibility, never voided.
+        since_index: Option<EntryIndex>,
+    }
+}
+
+record! {
+    /// Other code tables, bands or scheme come into force with the next entry. By the operator.
+    pub struct RulesAdopted {
+        /// A rule set that this software carries.
+        rule_set: RuleSetName,
+    }
+}
+
+record! {
+    /// A device or component comes under the ledger.
+    pub struct Registered {
+        /// Its new id.
+        item: ItemId,
+        /// What it is.
+        kind: ItemKind,
+        /// Its product class: a UNU-KEY of the rule set.
+        class: TableCode,
+        /// Its mass.
+        weight: Weight,
+        /// Where it was registered; provenance only, never where waste arose.
+        country: Country,
+        /// Maker's serial number.
+        serial: Option<Commitment>,
+        /// Maker and model.
+        model: Option<Commitment>,
+        /// Year of manufacture, where known.
+        year: Option<Year>,
+    }
+}
+
+record! {
+    /// What a test found (WEEE Directive, Annex VI: a record of functionality per item).
+    pub struct Tested {
+        /// The device or component.
+        item: ItemId,
+        /// The finding.
+        result: TestResult,
+        /// The test's own record.
+        document: Option<Document>,
+        /// Remarks of whoever tested.
+        note: Option<Commitment>,
+    }
+}
+
+/// A year of manufacture, 1950 to 2199.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Year(i64);
+
+impl Field for Year {
+    const CLASS: FieldClass = FieldClass::Time;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        match value {
+            Value::Integer(year @ 1950..=2199) => Ok(Self(*year)),
+            _ => Err(Malformed::here("expected a year from 1950 to 2199")),
+        }
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Integer(self.0))
+    }
+}
+
+/// Declares the list of types once: the enum of events, its names, its decoder and its documentation.
+macro_rules! events {
+    ($( $name:ident = $text:literal ),* $(,)?) => {
+        /// What a statement says happened.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Event { $( #[doc = concat!("`", $text, "`")] $name($name) ),* }
+
+        impl Event {
+            /// Every type with its own fields, in the order of the design's event table.
+            pub const TYPES: &'static [(&'static str, &'static [FieldInfo])] =
+                &[ $( ($text, <$name as Record>::FIELDS) ),* ];
+
+            /// The type as it is written.
+            pub const fn type_name(&self) -> &'static str {
+                match self { $( Self::$name(_) => $text ),* }
+            }
+
+            fn take_from(type_name: &str, fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+                match type_name {
+                    $( $text => <$name as Record>::take_from(fields).map(Self::$name), )*
+                    _ => Err(Malformed { pointer: "/type".into(), problem: "this type of event is not known".into() }),
+                }
+            }
+
+            fn put_into(&self, members: &mut Vec<(String, Value)>) {
+                match self { $( Self::$name(event) => event.put_into(members) ),* }
+            }
+        }
+    };
+}
+
+events! {
+    LedgerOpened = "ledger_opened",
+    OrganisationRegistered = "organisation_registered",
+    SiteRegistered = "site_registered",
+    ScaleRegistered = "scale_registered",
+    KeyRegistered = "key_registered",
+    KeyRevoked = "key_revoked",
+    RulesAdopted = "rules_adopted",
+    Registered = "registered",
+    Tested = "tested",
+}
+
+fn is_type_name(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+text_field!(
+    /// The name of an event's type.
+    TypeName, Code, "the name of a type, such as registered", is_type_name
+);
+
+/// The version of a payload's field list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version(i64);
+
+impl Version {
+    /// The only version so far.
+    pub const ONE: Self = Self(PAYLOAD_VERSION);
+}
+
+impl Field for Version {
+    const CLASS: FieldClass = FieldClass::Quantity;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        match value {
+            Value::Integer(PAYLOAD_VERSION) => Ok(Self::ONE),
+            _ => Err(Malformed::here("expected 1, the only version so far")),
+        }
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Integer(self.0))
+    }
+}
+
+record! {
+    /// What every statement says, whatever its type.
+    pub struct Common {
+        /// The version of the field list.
+        v: Version,
+        /// The ledger for which it is made; it cannot be replayed to another.
+        ledger: Origin,
+        /// Its id, chosen by its author.
+        id: StatementId,
+        /// The organisation that says it.
+        org: OrganisationId,
+        /// The person who acted, by an id that only the organisation can resolve.
+        actor: Option<ActorId>,
+        /// The organisation's site where it happened.
+        site: Option<SiteId>,
+        /// What kind of thing happened.
+        r#type: TypeName,
+        /// When it happened.
+        occurred_at: OccurredAt,
+    }
+}
+
+/// A decoded payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The common part.
+    pub common: Common,
+    /// The part that its type decides.
+    pub event: Event,
+}
+
+impl Statement {
+    /// Reads a payload's tree; every unknown, missing or ill-formed field is named by its pointer.
+    pub fn read(value: &Value) -> Result<Self, Malformed> {
+        let mut fields = Fields::of(value)?;
+        let common = Common::take_from(&mut fields)?;
+        let event = Event::take_from(common.r#type.as_str(), &mut fields)?;
+        fields.finish()?;
+        Ok(Self { common, event })
+    }
+
+    /// The payload as compact JSON, for those who author statements with this library.
+    pub fn to_payload(&self) -> String {
+        let mut members = Vec::new();
+        self.common.put_into(&mut members);
+        self.event.put_into(&mut members);
+        Value::Object(members).to_string()
+    }
+}

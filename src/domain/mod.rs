@@ -1,0 +1,18 @@
+//! Floor 0: words and rules, pure. No clock, no database, no network, no randomness.
+//!
+//! `event` says what can be stated, `state` what is known, and `apply` what follows from one more statement.
+//! Replaying the entries of a ledger through `apply` gives the same state everywhere and for ever.
+
+pub mod apply;
+pub mod balance;
+pub mod codes;
+pub mod event;
+pub mod fields;
+pub mod ids;
+pub mod item;
+pub mod mass;
+pub mod refusal;
+pub mod registry;
+pub mod rule_set;
+pub mod state;
+pub mod time;

@@ -1,0 +1,126 @@
+//! Why a statement is refused, or accepted with a warning.
+//!
+//! Refused are only bytes, signatures, roles, state and arithmetic. What physically happened is recorded even when it
+//! was not allowed: it is accepted with a warning, and its mass backs no certificate until cured.
+
+use crate::domain::fields::{codes, record, text_field};
+
+codes! {
+    /// Stable codes of refusals by the rules, in descending precedence: of several, the first is reported.
+    pub enum RefusalCode {
+        /// Index 0 must be `ledger_opened`.
+        LedgerNotOpen = "ledger_not_open",
+        /// `ledger_opened` stands at index 0 and nowhere else.
+        LedgerAlreadyOpen = "ledger_already_open",
+        /// The statement was made for another ledger.
+        WrongLedger = "wrong_ledger",
+        /// No key of that thumbprint is registered.
+        KeyUnknown = "key_unknown",
+        /// The key belongs to another organisation than `org`.
+        KeyOfAnotherOrganisation = "key_of_another_organisation",
+        /// The key was revoked by an earlier entry.
+        KeyRevoked = "key_revoked",
+        /// The key is registered for another use.
+        KeyNotForStatements = "key_not_for_statements",
+        /// `org` lacks the role, or is not the operator.
+        RoleMissing = "role_missing",
+        /// Nothing of that id is known.
+        Unknown = "unknown",
+        /// The id is taken.
+        AlreadyRegistered = "already_registered",
+        /// The roles exclude one another.
+        RolesExclude = "roles_exclude",
+        /// A list is empty, too long or names something twice.
+        ListInvalid = "list_invalid",
+        /// The site belongs to another organisation.
+        SiteOfAnotherOrganisation = "site_of_another_organisation",
+        /// The scale stands at another organisation's site.
+        ScaleOfAnotherOrganisation = "scale_of_another_organisation",
+        /// The item is held by another organisation.
+        NotTheHolder = "not_the_holder",
+        /// The item has ended.
+        ItemEnded = "item_ended",
+        /// The item's status does not allow it.
+        WrongStatus = "wrong_status",
+        /// The code stands in no table of the rule set in force.
+        CodeUnknown = "code_unknown",
+        /// The rule set is not carried by this software, or its hash differs.
+        RuleSetUnknown = "rule_set_unknown",
+        /// The stated weight contradicts itself.
+        WeightInvalid = "weight_invalid",
+        /// The rule set has no mean mass for this class.
+        NoClassMean = "no_class_mean",
+        /// A time contradicts another.
+        TimeInvalid = "time_invalid",
+        /// It lies too far before the last event of the same item.
+        BeforeLastEvent = "before_last_event",
+        /// A sum would leave the range of 2^53 - 1 grams.
+        SumOutOfRange = "sum_out_of_range",
+    }
+}
+
+codes! {
+    /// Stable codes of warnings, which are part of the derived state: replay finds the same ones.
+    pub enum WarningCode {
+        /// `occurred_at` lies in the future of the ledger's time: a clock is wrong.
+        ClockAhead = "clock_ahead",
+        /// It was posted later than the offline window after it happened.
+        Late = "late",
+        /// The permit does not hold on the day, or there is none.
+        PermitNotValid = "permit_not_valid",
+        /// The scale's verification does not hold on the day; the weight counts as estimated.
+        ScaleOverdue = "scale_overdue",
+        /// The weight exceeds what the scale can weigh; it counts as estimated.
+        ScaleOverloaded = "scale_overloaded",
+    }
+}
+
+/// A refusal: nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: RefusalCode,
+    /// JSON Pointer to the field that is to blame.
+    pub pointer: String,
+    /// What was wrong and what to do, in words.
+    pub detail: String,
+}
+
+fn is_pointer(text: &str) -> bool {
+    text.is_empty() || text.starts_with('/')
+}
+
+text_field!(
+    /// A JSON Pointer (RFC 6901).
+    Pointer, Code, "a JSON Pointer", is_pointer
+);
+
+record! {
+    /// Something that does not keep the statement out, but that others will see.
+    pub struct Warning {
+        /// The stable code.
+        code: WarningCode,
+        /// The field that is to blame.
+        pointer: Pointer,
+    }
+}
+
+impl Warning {
+    /// A warning about a field.
+    pub fn new(code: WarningCode, pointer: &str) -> Option<Self> {
+        Pointer::parse(pointer).map(|pointer| Self { code, pointer })
+    }
+}
+
+impl WarningCode {
+    /// What it means, in words.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::ClockAhead => "occurred_at lies in the future of the ledger's time; check the clock of the device",
+            Self::Late => "posted later than the offline window after it happened",
+            Self::PermitNotValid => "no permit covers this on that day; the mass backs no certificate until cured",
+            Self::ScaleOverdue => "the scale's verification does not hold on that day; the weight counts as estimated",
+            Self::ScaleOverloaded => "the gross weight exceeds the scale's capacity; the weight counts as estimated",
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Who takes part: the ledger itself, organisations, sites, scales, keys, rule sets.
+
+use crate::domain::apply::{Context, refuse};
+use crate::domain::codes::{
+    Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode, TableCode,
+};
+use crate::domain::event::{
+    Jwk, KeyCoordinate, KeyRegistered, KeyRevoked, LedgerOpened, OrganisationRegistered, Permit, RuleSetName,
+    RulesAdopted, ScaleRegistered, SiteRegistered, Vkey,
+};
+use crate::domain::fields::record;
+use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin, ScaleId, SiteId};
+use crate::domain::mass::Grams;
+use crate::domain::refusal::RefusalCode;
+use crate::domain::rule_set;
+use crate::domain::state::{Record, State, Stop};
+use crate::domain::time::Date;
+
+record! {
+    /// The ledger itself.
+    pub struct Ledger {
+        /// Its name.
+        origin: Origin,
+        /// Who runs it.
+        operator: OrganisationId,
+        /// Whether its certificates are for tests only.
+        test: bool,
+        /// The rule set in force.
+        rule_set: RuleSetName,
+        /// The key that signs checkpoints.
+        checkpoint_vkey: Vkey,
+    }
+}
+
+record! {
+    /// An organisation.
+    pub struct Organisation {
+        /// Its id.
+        id: OrganisationId,
+        /// What it may be.
+        roles: Vec<Role>,
+        /// Where it is established; unknown for the operator of a new ledger.
+        country: Option<Country>,
+        /// Its legal name.
+        name: Option<Commitment>,
+        /// The entry that registered it.
+        registered: EntryIndex,
+    }
+}
+
+record! {
+    /// That a key went out of force.
+    pub struct Revocation {
+        /// The entry that revoked it; the key signs nothing after it.
+        at: EntryIndex,
+        /// Why.
+        reason: RevocationReason,
+        /// From where on its entries are held from eligibility.
+        since: Option<EntryIndex>,
+    }
+}
+
+record! {
+    /// A key.
+    pub struct Key {
+        /// Its thumbprint.
+        kid: KeyId,
+        /// Whose it is, for ever.
+        organisation: OrganisationId,
+        /// The public key.
+        x: KeyCoordinate,
+        /// Who holds the secret.
+        custody: KeyCustody,
+        /// What it may sign.
+        r#use: KeyUse,
+        /// The entry that registered it; it signs what comes after.
+        registered: EntryIndex,
+        /// Set once it is out of force.
+        revoked: Option<Revocation>,
+    }
+}
+
+record! {
+    /// A site.
+    pub struct Site {
+        /// Its id.
+        id: SiteId,
+        /// Whose it is.
+        organisation: OrganisationId,
+        /// Where it lies.
+        country: Country,
+        /// Its part of certificate serials.
+        code: SiteCode,
+        /// Its address.
+        address: Option<Commitment>,
+        /// What is allowed there.
+        permit: Option<Permit>,
+        /// The entry that registered it.
+        registered: EntryIndex,
+    }
+}
+
+record! {
+    /// A site code that is taken in its country.
+    pub struct SiteCodeTaken {
+        /// The country.
+        country: Country,
+        /// The code.
+        code: SiteCode,
+        /// By which site.
+        site: SiteId,
+    }
+}
+
+impl SiteCodeTaken {
+    /// The record's id.
+    pub fn id(&self) -> String {
+        Self::id_of(&self.country, &self.code)
+    }
+
+    /// The id that a code has in a country.
+    pub fn id_of(country: &Country, code: &SiteCode) -> String {
+        format!("{country}-{code}")
+    }
+}
+
+record! {
+    /// A scale with its last verification.
+    pub struct Scale {
+        /// Its id.
+        id: ScaleId,
+        /// Where it stands.
+        site: SiteId,
+        /// Its verification scale interval.
+        division_g: Grams,
+        /// The most it weighs.
+        capacity_g: Grams,
+        /// Day of the last verification.
+        verified_on: Date,
+        /// Last day for which it holds.
+        verified_until: Date,
+        /// The entry that recorded it last.
+        registered: EntryIndex,
+    }
+}
+
+/// Index 0: creates the operator with two keys, names the checkpoint key and the first rule set.
+pub fn ledger_opened(state: &mut State<'_>, context: &Context<'_>, event: &LedgerOpened) -> Result<(), Stop> {
+    if state.ledger()?.is_some() {
+        return refuse(RefusalCode::LedgerAlreadyOpen, "/type", "ledger_opened stands at index 0 and nowhere else");
+    }
+    let [first, second] = event.operator_keys.as_slice() else {
+        return refuse(RefusalCode::ListInvalid, "/operator_keys", "two keys belong here: in use, and for recovery");
+    };
+    if first == second {
+        return refuse(RefusalCode::ListInvalid, "/operator_keys", "the two keys must differ");
+    }
+    if first.thumbprint() != context.signer {
+        return refuse(RefusalCode::KeyUnknown, "/operator_keys/0", "the first operator key signs this statement");
+    }
+    require_rule_set(&event.rule_set)?;
+    let operator = context.statement.common.org;
+    state.put(Record::Ledger(Ledger {
+        origin: context.statement.common.ledger.clone(),
+        operator,
+        test: event.test,
+        rule_set: event.rule_set.clone(),
+        checkpoint_vkey: event.checkpoint_vkey.clone(),
+    }));
+    state.put(Record::Organisation(Organisation {
+        id: operator,
+        roles: vec![Role::Operator],
+        country: None,
+        name: None,
+        registered: context.index,
+    }));
+    for jwk in [first, second] {
+        state.put(Record::Key(new_key(jwk, operator, KeyCustody::Own, KeyUse::Statement, context.index)));
+    }
+    Ok(())
+}
+
+fn new_key(jwk: &Jwk, organisation: OrganisationId, custody: KeyCustody, r#use: KeyUse, at: EntryIndex) -> Key {
+    let kid = jwk.thumbprint();
+    Key { kid, organisation, x: jwk.x.clone(), custody, r#use, registered: at, revoked: None }
+}
+
+fn require_rule_set(name: &RuleSetName) -> Result<(), Stop> {
+    if rule_set::find(name).is_none() {
+        let carried: Vec<_> = rule_set::all().iter().map(|set| format!("{} ({})", set.version, set.sha256)).collect();
+        let detail = format!("this software carries the rule sets {}", carried.join(", "));
+        return refuse(RefusalCode::RuleSetUnknown, "/rule_set", detail);
+    }
+    Ok(())
+}
+
+/// Roles exclude one another where independence needs it: an auditor is nothing else; an issuer neither recycles,
+/// treats nor buys. The operator is created by `ledger_opened` alone.
+fn require_compatible_roles(roles: &[Role]) -> Result<(), Stop> {
+    let distinct: std::collections::BTreeSet<_> = roles.iter().collect();
+    if roles.is_empty() || distinct.len() != roles.len() {
+        return refuse(RefusalCode::ListInvalid, "/roles", "name at least one role, and each once");
+    }
+    let has = |role| roles.contains(&role);
+    if has(Role::Operator) {
+        return refuse(RefusalCode::RolesExclude, "/roles", "the operator is created by ledger_opened alone");
+    }
+    if has(Role::Auditor) && roles.len() > 1 {
+        return refuse(RefusalCode::RolesExclude, "/roles", "an auditor has no other role");
+    }
+    if has(Role::Issuer) && (has(Role::Recycler) || has(Role::Treater) || has(Role::Buyer)) {
+        return refuse(RefusalCode::RolesExclude, "/roles", "an issuer is no recycler, treater or buyer");
+    }
+    Ok(())
+}
+
+/// An organisation joins.
+pub fn organisation_registered(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &OrganisationRegistered,
+) -> Result<(), Stop> {
+    context.require_operator(state)?;
+    if state.organisation(&event.organisation)?.is_some() {
+        return refuse(RefusalCode::AlreadyRegistered, "/organisation", "an organisation of this id is registered");
+    }
+    require_compatible_roles(&event.roles)?;
+    state.put(Record::Organisation(Organisation {
+        id: event.organisation,
+        roles: event.roles.clone(),
+        country: Some(event.country.clone()),
+        name: event.name.clone(),
+        registered: context.index,
+    }));
+    Ok(())
+}
+
+fn require_organisation(state: &State<'_>, id: &OrganisationId) -> Result<(), Stop> {
+    match state.organisation(id)? {
+        Some(_) => Ok(()),
+        None => refuse(RefusalCode::Unknown, "/organisation", "no organisation of this id is registered"),
+    }
+}
+
+/// A site joins; its code is its own in its country for ever, because certificate serials carry it.
+pub fn site_registered(state: &mut State<'_>, context: &Context<'_>, event: &SiteRegistered) -> Result<(), Stop> {
+    context.require_operator(state)?;
+    require_organisation(state, &event.organisation)?;
+    if state.site(&event.new_site)?.is_some() {
+        return refuse(RefusalCode::AlreadyRegistered, "/new_site", "a site of this id is registered");
+    }
+    if state.site_code_taken(&SiteCodeTaken::id_of(&event.country, &event.code))? {
+        let detail = format!("another site in {} has this code", event.country);
+        return refuse(RefusalCode::AlreadyRegistered, "/code", detail);
+    }
+    if let Some(permit) = &event.permit {
+        require_sound_permit(state, permit)?;
+    }
+    let (country, code) = (event.country.clone(), event.code.clone());
+    state.put(Record::SiteCode(SiteCodeTaken { country: country.clone(), code: code.clone(), site: event.new_site }));
+    state.put(Record::Site(Site {
+        id: event.new_site,
+        organisation: event.organisation,
+        country,
+        code,
+        address: event.address.clone(),
+        permit: event.permit.clone(),
+        registered: context.index,
+    }));
+    Ok(())
+}
+
+fn require_sound_permit(state: &State<'_>, permit: &Permit) -> Result<(), Stop> {
+    let rules = crate::domain::apply::rules_in_force(state)?;
+    let unknown = |code: &TableCode| rules.operation(code.as_str()).is_none();
+    if let Some(position) = permit.operations.iter().position(unknown) {
+        let pointer = format!("/permit/operations/{position}");
+        return refuse(RefusalCode::CodeUnknown, pointer, "expected D1 to D15 or R1 to R13");
+    }
+    if permit.valid_from > permit.valid_until {
+        return refuse(RefusalCode::TimeInvalid, "/permit/valid_until", "the permit ends before it begins");
+    }
+    Ok(())
+}
+
+/// A scale joins, or a scale that is known was verified again.
+pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &ScaleRegistered) -> Result<(), Stop> {
+    context.require_operator(state)?;
+    if state.site(&event.at_site)?.is_none() {
+        return refuse(RefusalCode::Unknown, "/at_site", "no site of this id is registered");
+    }
+    if let Some(known) = state.scale(&event.new_scale)? {
+        if known.site != event.at_site || known.division_g != event.division_g {
+            let detail = "a scale of this id is registered at another site or with another division";
+            return refuse(RefusalCode::AlreadyRegistered, "/new_scale", detail);
+        }
+        if event.verified_on < known.verified_on {
+            let detail = format!("the verification of {} is recorded already", known.verified_on);
+            return refuse(RefusalCode::TimeInvalid, "/verified_on", detail);
+        }
+    }
+    if event.division_g == Grams::ZERO || event.capacity_g < event.division_g {
+        let detail = "a scale has a division of at least 1 g and a capacity of at least one division";
+        return refuse(RefusalCode::WeightInvalid, "/division_g", detail);
+    }
+    if event.verified_on > event.verified_until {
+        return refuse(RefusalCode::TimeInvalid, "/verified_until", "the verification ends before it begins");
+    }
+    state.put(Record::Scale(Scale {
+        id: event.new_scale,
+        site: event.at_site,
+        division_g: event.division_g,
+        capacity_g: event.capacity_g,
+        verified_on: event.verified_on.clone(),
+        verified_until: event.verified_until.clone(),
+        registered: context.index,
+    }));
+    Ok(())
+}
+
+/// A key comes into force with the next entry. That its secret is held was proved when the statement was opened.
+pub fn key_registered(state: &mut State<'_>, context: &Context<'_>, event: &KeyRegistered) -> Result<(), Stop> {
+    let org = context.statement.common.org;
+    if org != event.organisation {
+        context.require_operator(state)?;
+    }
+    require_organisation(state, &event.organisation)?;
+    let key = new_key(&event.jwk, event.organisation, event.custody, event.r#use, context.index);
+    let checkpoint_key = state.ledger()?.and_then(|ledger| ledger.checkpoint_vkey.public_key());
+    if checkpoint_key == KeyId::parse(key.x.as_str()).map(|x| x.0) {
+        return refuse(RefusalCode::AlreadyRegistered, "/jwk", "the checkpoint key signs checkpoints and nothing else");
+    }
+    if state.key(&key.kid)?.is_some() {
+        let detail = "this key is registered; a key belongs to one organisation for ever and is never registered twice";
+        return refuse(RefusalCode::AlreadyRegistered, "/jwk", detail);
+    }
+    state.put(Record::Key(key));
+    Ok(())
+}
+
+/// A key goes out of force with the next entry; what it signed before stays valid.
+pub fn key_revoked(state: &mut State<'_>, context: &Context<'_>, event: &KeyRevoked) -> Result<(), Stop> {
+    use RevocationReason::{Compromised, Superseded};
+    let Some(key) = state.key(&event.kid)?.cloned() else {
+        return refuse(RefusalCode::Unknown, "/kid", "no key of this thumbprint is registered");
+    };
+    if key.organisation != context.statement.common.org {
+        context.require_operator(state)?;
+    }
+    // A key that was superseded may turn out to have been compromised; nothing else is said twice.
+    let earlier = key.revoked.as_ref().map(|revocation| (revocation.at, revocation.reason));
+    if earlier.is_some_and(|(_, reason)| (reason, event.reason) != (Superseded, Compromised)) {
+        return refuse(RefusalCode::KeyRevoked, "/kid", "this key is revoked already");
+    }
+    match (event.reason, event.since_index) {
+        (Superseded, Some(_)) => {
+            return refuse(RefusalCode::TimeInvalid, "/since_index", "only a compromised key has since_index");
+        }
+        (Compromised, Some(since)) if since > context.index => {
+            return refuse(RefusalCode::TimeInvalid, "/since_index", "this index does not exist yet");
+        }
+        _ => {}
+    }
+    let at = earlier.map_or(context.index, |(at, _)| at);
+    let revoked = Some(Revocation { at, reason: event.reason, since: event.since_index });
+    state.put(Record::Key(Key { revoked, ..key }));
+    Ok(())
+}
+
+/// Another rule set comes into force with the next entry.
+pub fn rules_adopted(state: &mut State<'_>, context: &Context<'_>, event: &RulesAdopted) -> Result<(), Stop> {
+    let ledger = context.require_operator(state)?.clone();
+    require_rule_set(&event.rule_set)?;
+    state.put(Record::Ledger(Ledger { rule_set: event.rule_set.clone(), ..ledger }));
+    Ok(())
+}
+
+/// The name of the newest rule set that this software carries.
+pub fn newest_rule_set() -> Option<RuleSetName> {
+    let newest = rule_set::all().last()?;
+    Some(RuleSetName { version: TableCode::parse(&newest.version)?, sha256: Hash::parse(&newest.sha256)? })
+}

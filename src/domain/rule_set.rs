@@ -1,0 +1,141 @@
+//! Rule sets: code tables, bands and scheme as data files that a ledger adopts by version and SHA-256.
+//!
+//! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
+
+use crate::domain::event::RuleSetName;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// The rule sets that this software carries, oldest first.
+const FILES: &[&str] = &[include_str!("rule_sets/1.json")];
+
+/// A product class.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Class {
+    /// The UNU-KEY.
+    pub code: String,
+    /// What belongs to it.
+    pub name: String,
+    /// Category of WEEE Directive, Annex III.
+    pub weee_category: u8,
+    /// Mean mass of a piece, in grams, where a source gives one.
+    pub mean_g: Option<i64>,
+    /// Where the mean is from.
+    pub mean_source: Option<String>,
+    /// Whether pieces carry data, so that reuse needs a wipe.
+    pub data_bearing: bool,
+    /// Waste code by jurisdiction.
+    pub waste_code: BTreeMap<String, String>,
+}
+
+/// A fraction that leaves dismantling.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Fraction {
+    /// The fraction's code.
+    pub code: String,
+    /// What it is.
+    pub name: String,
+    /// Whether it is hazardous.
+    pub hazardous: bool,
+    /// Waste code by jurisdiction.
+    pub waste_code: BTreeMap<String, String>,
+}
+
+/// A disposal or recovery operation (Basel Annex IV; Directive 2008/98/EC, Annexes I and II).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Operation {
+    /// D1 to D15, R1 to R13.
+    pub code: String,
+    /// `disposal` or `recovery`.
+    pub kind: String,
+    /// What is done.
+    pub name: String,
+    /// Whether mass ends there; interim operations never end it.
+    pub r#final: bool,
+}
+
+/// One rule set.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RuleSet {
+    /// Its version.
+    pub version: String,
+    /// The scheme of certificates.
+    pub scheme: String,
+    /// How far an event may lie before the item's last one, in days.
+    pub offline_window_days: i64,
+    /// Product classes.
+    pub classes: Vec<Class>,
+    /// Fractions.
+    pub fractions: Vec<Fraction>,
+    /// Operations.
+    pub operations: Vec<Operation>,
+    /// SHA-256 of the file, filled in when it is read.
+    #[serde(skip)]
+    pub sha256: String,
+}
+
+impl RuleSet {
+    fn read(file: &str) -> Result<Self, serde_json::Error> {
+        let mut rule_set: Self = serde_json::from_str(file)?;
+        rule_set.sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(file));
+        Ok(rule_set)
+    }
+
+    /// The product class of that code.
+    pub fn class(&self, code: &str) -> Option<&Class> {
+        self.classes.iter().find(|class| class.code == code)
+    }
+
+    /// The operation of that code.
+    pub fn operation(&self, code: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.code == code)
+    }
+}
+
+/// All rule sets, oldest first.
+pub fn all() -> &'static [RuleSet] {
+    static ALL: OnceLock<Vec<RuleSet>> = OnceLock::new();
+    // A file that cannot be read is missing from the list, which a unit test refuses.
+    ALL.get_or_init(|| FILES.iter().filter_map(|file| RuleSet::read(file).ok()).collect())
+}
+
+/// The rule set of that name, if this software carries it with that very content.
+pub fn find(name: &RuleSetName) -> Option<&'static RuleSet> {
+    all().iter().find(|set| set.version == name.version.as_str() && set.sha256 == name.sha256.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::codes::WasteCode;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_file_is_read_and_versions_differ() {
+        assert_eq!(all().len(), FILES.len());
+        let versions: BTreeSet<_> = all().iter().map(|set| &set.version).collect();
+        assert_eq!(versions.len(), FILES.len());
+    }
+
+    #[test]
+    fn tables_are_complete_and_well_formed() {
+        for set in all() {
+            let codes: BTreeSet<_> = set.classes.iter().map(|class| &class.code).collect();
+            assert_eq!(codes.len(), set.classes.len(), "a class stands twice");
+            assert_eq!(set.operations.len(), 28, "D1 to D15 and R1 to R13");
+            let interim = set.operations.iter().filter(|op| !op.r#final).map(|op| op.code.as_str());
+            assert_eq!(interim.collect::<BTreeSet<_>>(), BTreeSet::from(["D13", "D14", "D15", "R12", "R13"]));
+            let of_classes = set.classes.iter().flat_map(|class| class.waste_code.values());
+            let of_fractions = set.fractions.iter().flat_map(|fraction| fraction.waste_code.values());
+            for code in of_classes.chain(of_fractions) {
+                assert!(WasteCode::parse(code).is_some(), "{code}");
+            }
+            for class in &set.classes {
+                assert_eq!(class.mean_g.is_some(), class.mean_source.is_some(), "{}", class.code);
+                assert!((1..=6).contains(&class.weee_category), "{}", class.code);
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What is known at one place in the ledger.
+//!
+//! A state is either complete (replay) or partial: loaded from a database for the statements at hand. A partial state
+//! never mistakes "not loaded" for "does not exist": asking for what was not loaded stops the rule with
+//! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
+
+use crate::domain::balance::SiteAccount;
+use crate::domain::event::Jwk;
+use crate::domain::fields::{Field, Malformed, Value, codes};
+use crate::domain::ids::{ItemId, KeyId, OrganisationId, ScaleId, SiteId};
+use crate::domain::item::Item;
+use crate::domain::refusal::Refusal;
+use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The id of the one record about the ledger itself.
+pub const LEDGER_RECORD: &str = "ledger";
+
+codes! {
+    /// What a record is about.
+    pub enum RecordKind {
+        /// The ledger itself: operator, test or not, rule set in force.
+        Ledger = "ledger",
+        /// An organisation.
+        Organisation = "organisation",
+        /// A key.
+        Key = "key",
+        /// A site.
+        Site = "site",
+        /// A site code that is taken in its country.
+        SiteCode = "site_code",
+        /// A scale.
+        Scale = "scale",
+        /// An item.
+        Item = "item",
+    }
+}
+
+/// One thing that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// The ledger itself.
+    Ledger(Ledger),
+    /// An organisation.
+    Organisation(Organisation),
+    /// A key.
+    Key(Key),
+    /// A site.
+    Site(Site),
+    /// A site code that is taken.
+    SiteCode(SiteCodeTaken),
+    /// A scale.
+    Scale(Scale),
+    /// An item.
+    Item(Item),
+}
+
+/// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId {
+    /// The id as it is written.
+    pub id: String,
+    /// What it is about.
+    pub kind: RecordKind,
+}
+
+impl Record {
+    /// Its id.
+    pub fn id(&self) -> RecordId {
+        let (kind, id) = match self {
+            Self::Ledger(_) => (RecordKind::Ledger, LEDGER_RECORD.to_owned()),
+            Self::Organisation(organisation) => (RecordKind::Organisation, organisation.id.to_string()),
+            Self::Key(key) => (RecordKind::Key, key.kid.to_string()),
+            Self::Site(site) => (RecordKind::Site, site.id.to_string()),
+            Self::SiteCode(taken) => (RecordKind::SiteCode, taken.id()),
+            Self::Scale(scale) => (RecordKind::Scale, scale.id.to_string()),
+            Self::Item(item) => (RecordKind::Item, item.id.to_string()),
+        };
+        RecordId { id, kind }
+    }
+
+    /// The record as compact JSON, its stored form.
+    pub fn body(&self) -> String {
+        let value = match self {
+            Self::Ledger(record) => record.write(),
+            Self::Organisation(record) => record.write(),
+            Self::Key(record) => record.write(),
+            Self::Site(record) => record.write(),
+            Self::SiteCode(record) => record.write(),
+            Self::Scale(record) => record.write(),
+            Self::Item(record) => record.write(),
+        };
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
+
+    /// Reads the stored form.
+    pub fn read(kind: RecordKind, value: &Value) -> Result<Self, Malformed> {
+        match kind {
+            RecordKind::Ledger => Ledger::read(value).map(Self::Ledger),
+            RecordKind::Organisation => Organisation::read(value).map(Self::Organisation),
+            RecordKind::Key => Key::read(value).map(Self::Key),
+            RecordKind::Site => Site::read(value).map(Self::Site),
+            RecordKind::SiteCode => SiteCodeTaken::read(value).map(Self::SiteCode),
+            RecordKind::Scale => Scale::read(value).map(Self::Scale),
+            RecordKind::Item => Item::read(value).map(Self::Item),
+        }
+    }
+}
+
+/// Why a rule did not finish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The statement is refused.
+    Refused(Refusal),
+    /// The state is partial and the rule needs the records of this id: load them and apply again.
+    Load(String),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What is known: its own layer over a base.
+///
+/// Rules write into an overlay; when the statement is refused the overlay is dropped and nothing has happened.
+#[derive(Debug, Clone, Default)]
+pub struct State<'base> {
+    base: Option<&'base State<'base>>,
+    records: BTreeMap<RecordId, Record>,
+    accounts: BTreeMap<SiteAccount, i64>,
+    /// `None`: everything is here. `Some`: the ids whose records, of whatever kind, are here if they exist.
+    loaded: Option<BTreeSet<String>>,
+}
+
+/// What one or more statements changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Records that are new or differ.
+    pub records: BTreeMap<RecordId, Record>,
+    /// Grams to add to each account.
+    pub accounts: BTreeMap<SiteAccount, i64>,
+}
+
+macro_rules! lookups {
+    ($( $(#[$about:meta])* $name:ident($id:ty) -> $kind:ident; )*) => { $(
+        $(#[$about])*
+        pub fn $name(&self, id: &$id) -> Result<Option<&$kind>, Stop> {
+            Ok(match self.record(RecordKind::$kind, id.to_string())? {
+                Some(Record::$kind(found)) => Some(found),
+                _ => None,
+            })
+        }
+    )* };
+}
+
+impl<'base> State<'base> {
+    /// Knows nothing and knows that there is nothing else: where a replay starts.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Knows nothing yet; ask, load, ask again.
+    pub fn partial() -> Self {
+        Self { loaded: Some(BTreeSet::new()), ..Self::default() }
+    }
+
+    /// An empty layer over this state.
+    pub fn overlay<'over>(&'over self) -> State<'over>
+    where
+        'base: 'over,
+    {
+        State { base: Some(self), ..State::default() }
+    }
+
+    /// What this layer holds.
+    pub fn into_changes(self) -> Changes {
+        Changes { records: self.records, accounts: self.accounts }
+    }
+
+    /// Takes over what an overlay changed.
+    pub fn absorb(&mut self, changes: Changes) {
+        self.records.extend(changes.records);
+        for (account, grams) in changes.accounts {
+            *self.accounts.entry(account).or_default() += grams;
+        }
+    }
+
+    /// Whether the records of this id are here if they exist.
+    pub fn has_loaded(&self, id: &str) -> bool {
+        match (self.base, &self.loaded) {
+            (Some(base), _) => base.has_loaded(id),
+            (None, None) => true,
+            (None, Some(loaded)) => loaded.contains(id),
+        }
+    }
+
+    /// Remembers that the records of these ids were looked up.
+    pub fn mark_loaded(&mut self, ids: impl IntoIterator<Item = String>) {
+        if let Some(loaded) = &mut self.loaded {
+            loaded.extend(ids);
+        }
+    }
+
+    /// Writes a record.
+    pub fn put(&mut self, record: Record) {
+        self.records.insert(record.id(), record);
+    }
+
+    /// Moves grams between two accounts; `left` accounts grow on their own side, so both sides gain or lose alike.
+    pub fn book(&mut self, account: SiteAccount, grams: i64) {
+        *self.accounts.entry(account).or_default() += grams;
+    }
+
+    /// The grams on an account; only a complete state knows.
+    pub fn account(&self, account: &SiteAccount) -> i64 {
+        let below = self.base.map_or(0, |base| base.account(account));
+        below + self.accounts.get(account).copied().unwrap_or_default()
+    }
+
+    /// All accounts of this layer.
+    pub fn accounts(&self) -> &BTreeMap<SiteAccount, i64> {
+        &self.accounts
+    }
+
+    /// All records of this layer.
+    pub fn records(&self) -> &BTreeMap<RecordId, Record> {
+        &self.records
+    }
+
+    fn record(&self, kind: RecordKind, id: String) -> Result<Option<&Record>, Stop> {
+        if !self.has_loaded(&id) {
+            return Err(Stop::Load(id));
+        }
+        let key = RecordId { id, kind };
+        let mut layer = Some(self);
+        while let Some(state) = layer {
+            if let Some(record) = state.records.get(&key) {
+                return Ok(Some(record));
+            }
+            layer = state.base;
+        }
+        Ok(None)
+    }
+
+    /// The record about the ledger itself; `None` before index 0.
+    pub fn ledger(&self) -> Result<Option<&Ledger>, Stop> {
+        Ok(match self.record(RecordKind::Ledger, LEDGER_RECORD.to_owned())? {
+            Some(Record::Ledger(ledger)) => Some(ledger),
+            _ => None,
+        })
+    }
+
+    /// Whether a site code is taken; the id is [`SiteCodeTaken::id_of`].
+    pub fn site_code_taken(&self, id: &str) -> Result<bool, Stop> {
+        Ok(self.record(RecordKind::SiteCode, id.to_owned())?.is_some())
+    }
+
+    lookups! {
+        /// The organisation of that id.
+        organisation(OrganisationId) -> Organisation;
+        /// The key of that thumbprint.
+        key(KeyId) -> Key;
+        /// The site of that id.
+        site(SiteId) -> Site;
+        /// The scale of that id.
+        scale(ScaleId) -> Scale;
+        /// The item of that id.
+        item(ItemId) -> Item;
+    }
+
+    /// SHA-256 over every record and account in order: two replays that agree have the same digest.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        for (id, record) in &self.records {
+            hasher.update(format!("{}\n{}\n{}\n", id.kind, id.id, record.body()));
+        }
+        for (account, grams) in &self.accounts {
+            let site = account.site.map(|site| site.to_string()).unwrap_or_default();
+            hasher.update(format!("{}\n{site}\n{grams}\n", account.account));
+        }
+        hasher.finalize().into()
+    }
+}
+
+impl Jwk {
+    /// The RFC 7638 thumbprint: SHA-256 of the JWK's required members in alphabetical order.
+    pub fn thumbprint(&self) -> KeyId {
+        let canonical = format!(r#"{{"crv":"{}","kty":"{}","x":"{}"}}"#, self.crv, self.kty, self.x);
+        KeyId(Sha256::digest(canonical).into())
+    }
+}

@@ -1,0 +1,5 @@
+//! Loopledger: an append-only, hash-chained ledger of every refurbished computer's path, and the certificates on it.
+
+pub mod domain;
+pub mod limits;
+pub mod proof;

@@ -1,0 +1,61 @@
+//! Every maximum of the service in one place, unit last. What has no limit can be used to exhaust us.
+
+/// Largest integer of a payload: 2^53 - 1, exact in every JSON parser.
+pub const INTEGER_MAX: i64 = (1 << 53) - 1;
+/// A payload, in bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+/// Nesting of a payload; the outermost object is depth 1.
+pub const PAYLOAD_DEPTH_MAX: usize = 8;
+/// Elements of one list, and members of one object, in a payload.
+pub const PAYLOAD_LIST_MAX: usize = 256;
+/// The protected header of a statement, in bytes.
+pub const HEADER_BYTES_MAX: usize = 512;
+/// A compact JWS: header, payload and signature in base64url with two dots, in bytes.
+pub const STATEMENT_BYTES_MAX: usize = HEADER_BYTES_MAX.div_ceil(3) * 4 + PAYLOAD_BYTES_MAX.div_ceil(3) * 4 + 86 + 2;
+/// An entry, in bytes: an entry bundle of tlog-tiles prefixes each with a 16-bit length.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+/// An opening's value, in bytes of UTF-8.
+pub const OPENING_BYTES_MAX: usize = 1_024;
+/// Openings beside one statement.
+pub const OPENINGS_MAX: usize = 64;
+/// One line of a batch, and the body of a single post: statement and openings, in bytes.
+pub const LINE_BYTES_MAX: usize = 128 * 1024;
+/// Lines of one batch.
+pub const BATCH_LINES_MAX: usize = 1_000;
+/// The body of a batch, in bytes.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Statements that wait for the sequencer, over all requests; more is answered with 503.
+pub const QUEUE_STATEMENTS_MAX: usize = 8_192;
+/// Statements in one transaction.
+pub const COMMIT_STATEMENTS_MAX: usize = 2_048;
+/// Binds in one query; SQLite takes 32,766, and short lists keep plans stable.
+pub const QUERY_BINDS_MAX: usize = 500;
+/// Times that one statement may ask for more of the state before this counts as a bug.
+pub const LOAD_ROUNDS_MAX: usize = 32;
+/// Rows of one page.
+pub const PAGE_ROWS_MAX: i64 = 200;
+/// How long `?wait=proof` waits for a checkpoint, in milliseconds.
+pub const PROOF_WAIT_MS_MAX: u64 = 10_000;
+/// Pause between two looks for growth when nobody signals it, in milliseconds.
+pub const PUBLISH_PAUSE_MS: u64 = 250;
+/// How far a node's clock may lie behind the ledger's head, in milliseconds.
+pub const CLOCK_BEHIND_HEAD_MS_MAX: i64 = 5_000;
+/// How far a node's clock may lie off the database's, in milliseconds.
+pub const CLOCK_OFF_DATABASE_MS_MAX: i64 = 2_000;
+/// How far an event may lie in the future before it earns a warning, in milliseconds.
+pub const CLOCK_AHEAD_WARNING_MS: i64 = 5 * 60 * 1_000;
+/// Signature lines of one checkpoint note that are read; C2SP asks for at least 16.
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// A checkpoint note, in bytes.
+pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+/// Lifetime of a token where its maker names none, in days.
+pub const TOKEN_DAYS_DEFAULT: i64 = 365;
+/// Longest lifetime of a token, in days.
+pub const TOKEN_DAYS_MAX: i64 = 730;
+
+// An entry frames one statement with some 260 bytes; the longest statement must fit.
+const _: () = assert!(STATEMENT_BYTES_MAX + 1_024 <= ENTRY_BYTES_MAX);
+// A line holds the longest statement; its openings share the rest.
+const _: () = assert!(STATEMENT_BYTES_MAX + OPENINGS_MAX * 64 < LINE_BYTES_MAX);
+// One batch with mode=all must fit into one transaction, and one transaction into the queue.
+const _: () = assert!(BATCH_LINES_MAX <= COMMIT_STATEMENTS_MAX && COMMIT_STATEMENTS_MAX <= QUEUE_STATEMENTS_MAX);

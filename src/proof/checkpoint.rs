@@ -1,0 +1,62 @@
+//! C2SP tlog-checkpoint: origin, size and root of the tree, as a signed note.
+
+use crate::domain::ids::Origin;
+use crate::proof::merkle::TreeHash;
+use crate::proof::note::{NoteProblem, NoteVerifier, sign_note};
+use data_encoding::BASE64;
+use ed25519_dalek::SigningKey;
+
+/// The size and root of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The ledger.
+    pub origin: Origin,
+    /// Entries.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: TreeHash,
+}
+
+/// Why a note is no checkpoint of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointProblem {
+    /// The note itself.
+    #[error(transparent)]
+    Note(#[from] NoteProblem),
+    /// Its text is not origin, size, root.
+    #[error("the note's text is not origin, size and root, a line each")]
+    NotACheckpoint,
+    /// It names another ledger than the key does.
+    #[error("the checkpoint's origin is not the name of the key")]
+    OtherOrigin,
+}
+
+impl Checkpoint {
+    /// The text that is signed.
+    pub fn body(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(&self.root.0))
+    }
+
+    /// Reads the text: exactly three lines, one form; our ledgers write no extension lines.
+    pub fn parse(body: &str) -> Option<Self> {
+        let mut lines = body.split('\n');
+        let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
+        let root = TreeHash::from_slice(&BASE64.decode(root.as_bytes()).ok()?)?;
+        let checkpoint = Self { origin: Origin::parse(origin)?, size: size.parse().ok()?, root };
+        (checkpoint.body() == body).then_some(checkpoint)
+    }
+
+    /// Signs it; the key's name is the origin.
+    pub fn sign(&self, key: &SigningKey) -> Option<String> {
+        sign_note(self.origin.as_str(), key, &self.body())
+    }
+
+    /// Reads a note that the key signed and whose origin is the key's name.
+    pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Self, CheckpointProblem> {
+        let checkpoint = Self::parse(verifier.open(note)?).ok_or(CheckpointProblem::NotACheckpoint)?;
+        if checkpoint.origin.as_str() != verifier.name() {
+            return Err(CheckpointProblem::OtherOrigin);
+        }
+        Ok(checkpoint)
+    }
+}

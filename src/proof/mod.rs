@@ -1,0 +1,17 @@
+//! Floor 1: bytes and cryptography, pure. No clock, no database, no network, no randomness.
+//!
+//! What is signed and hashed, in the order of its life: a payload in the strict `json` profile, signed as a
+//! `statement`, framed as an `entry` that names the hash of the entry before, hashed as a leaf of the `merkle` tree
+//! whose hashes are kept in `tiles`, and published in a `checkpoint`, a signed `note`. The same code serves whoever
+//! writes and whoever verifies years later.
+
+pub mod checkpoint;
+pub mod commitment;
+pub mod entry;
+pub mod json;
+pub mod keys;
+pub mod merkle;
+pub mod note;
+pub mod statement;
+pub mod tiles;
+pub mod tlog_proof;
