@@ -386,6 +386,25 @@ impl Statement {
         Ok(Self { common, event })
     }
 
+    /// Every identifier that stands in it: what a partial state should hold before the rules are asked.
+    pub fn identifiers(&self) -> Vec<String> {
+        let mut members = Vec::new();
+        self.common.put_into(&mut members);
+        self.event.put_into(&mut members);
+        let mut found = Vec::new();
+        let mut left = vec![Value::Object(members)];
+        while let Some(value) = left.pop() {
+            match value {
+                Value::Object(members) => left.extend(members.into_iter().map(|(_, value)| value)),
+                Value::List(elements) => left.extend(elements),
+                // A UUID has 36 characters, a key's thumbprint 43.
+                Value::Text(text) if matches!(text.len(), 36 | 43) => found.push(text),
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// The payload as compact JSON, for those who author statements with this library.
     pub fn to_payload(&self) -> String {
         let mut members = Vec::new();

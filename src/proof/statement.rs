@@ -117,6 +117,8 @@ pub struct Unverified<'a> {
     jws: CompactJws<'a>,
     text: &'a str,
     header: Header,
+    /// The payload's tree, against which openings are checked.
+    pub payload: Value,
     /// What it says.
     pub statement: Statement,
 }
@@ -150,9 +152,9 @@ impl<'a> Unverified<'a> {
         }
         let jws = CompactJws::parse(text).or_else(|problem| refuse(BytesCode::JwsMalformed, "", problem))?;
         let header = read_header(&jws.header, Typ::Statement)?;
-        let statement = read_payload(&jws.payload)?;
+        let (payload, statement) = read_payload(&jws.payload)?;
         check_introduced_keys(&statement)?;
-        Ok(Self { jws, text, header, statement })
+        Ok(Self { jws, text, header, payload, statement })
     }
 
     /// The key that is said to have signed.
@@ -184,12 +186,15 @@ impl<'a> Unverified<'a> {
 }
 
 /// Reads a payload: first the strict profile, then the fields of its type.
-pub fn read_payload(bytes: &[u8]) -> Result<Statement, BytesRefused> {
+pub fn read_payload(bytes: &[u8]) -> Result<(Value, Statement), BytesRefused> {
     let value = match json::parse(bytes) {
         Ok(value) => value,
         Err(deviation) => return refuse(BytesCode::PayloadNotStrict, "", format!("payload, {deviation}")),
     };
-    Statement::read(&value).or_else(|problem| refuse(BytesCode::FieldInvalid, &problem.pointer, problem.problem))
+    match Statement::read(&value) {
+        Ok(statement) => Ok((value, statement)),
+        Err(problem) => refuse(BytesCode::FieldInvalid, &problem.pointer, problem.problem),
+    }
 }
 
 /// Signs a payload's bytes as they are.

@@ -1,0 +1,499 @@
+//! What happens inside one transaction: from statements to entries, effects and a new head.
+//!
+//! The same statements in the same order and at the same time give the same bytes in any batching: nothing here
+//! depends on how many are taken at once.
+
+use crate::domain::apply::{Context, apply};
+use crate::domain::fields::{Field, Value, codes};
+use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::refusal::{Refusal, RefusalCode, Warning};
+use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop};
+use crate::domain::time::LedgerTime;
+use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
+use crate::ledger::clock::Clock;
+use crate::proof::commitment::{Opening, OpeningRefused};
+use crate::proof::entry::{ChainHash, Entry};
+use crate::proof::json;
+use crate::proof::keys;
+use crate::proof::merkle::{TreeHash, leaf_hash};
+use crate::proof::statement::{BytesRefused, Signed, Unverified};
+use crate::proof::tiles::TILE_WIDTH;
+use crate::store::entries::{Identity, NewEntry, StoredEntry};
+use crate::store::head::Head;
+use crate::store::{Database, StoreError, backend, entries, head, openings, records, tiles};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A statement on its way into the ledger.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// The compact JWS.
+    pub jws: String,
+    /// Organisation and id, as the payload says.
+    pub identity: Identity,
+    /// Identifiers that stand in it.
+    pub identifiers: Vec<String>,
+    /// Set once the signature was checked; not yet if the key was unknown when it was posted.
+    pub signed: Option<Signed>,
+    /// Openings that go with it.
+    pub openings: Vec<Opening>,
+}
+
+codes! {
+    /// What one refusal does to the others of a request.
+    pub enum Mode {
+        /// Nothing: each statement stands for itself.
+        Each = "each",
+        /// All or nothing, on contiguous indexes.
+        All = "all",
+    }
+}
+
+/// The statements of one request.
+#[derive(Debug)]
+pub struct Group {
+    /// In order.
+    pub posted: Vec<Posted>,
+    /// What one refusal does to the others.
+    pub mode: Mode,
+}
+
+/// What a caller gets for an accepted statement: a promise of durability, not yet a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The ledger.
+    pub ledger: Origin,
+    /// The entry's place.
+    pub index: EntryIndex,
+    /// When the ledger wrote it down.
+    pub time: LedgerTime,
+    /// Its hash in the tree.
+    pub leaf_hash: TreeHash,
+    /// Its BLAKE3, the next entry's `prev`.
+    pub chain_hash: ChainHash,
+    /// What others will see about it.
+    pub warnings: Vec<Warning>,
+}
+
+impl Receipt {
+    /// The receipt of an entry that is stored, the same as the first one.
+    pub fn of_stored(ledger: &Origin, stored: &StoredEntry) -> Option<Self> {
+        let warnings = json::parse(stored.warnings.as_bytes()).ok()?;
+        Some(Self {
+            ledger: ledger.clone(),
+            index: stored.index,
+            time: Entry::parse(&stored.bytes).ok()?.time,
+            leaf_hash: leaf_hash(&stored.bytes),
+            chain_hash: ChainHash::of(&stored.bytes),
+            warnings: Vec::read(&warnings).ok()?,
+        })
+    }
+}
+
+/// Why a statement is not in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// Its bytes or signature.
+    Bytes(Box<BytesRefused>),
+    /// An opening does not open.
+    Opening(Box<OpeningRefused>),
+    /// The rules.
+    Rules(Box<Refusal>),
+    /// The organisation has said something else under this id, in that entry.
+    SameIdOtherContent(EntryIndex),
+    /// Another statement of the same all-or-nothing request was refused.
+    NotPosted,
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the ledger now.
+    Accepted(Receipt),
+    /// It was there before; the receipt is the first one.
+    Repeated(Receipt),
+    /// It is not.
+    Refused(Refused),
+}
+
+/// The highest end of the ledger that this node has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Entries.
+    pub size: u64,
+    /// BLAKE3 of the last.
+    pub chain_hash: ChainHash,
+}
+
+/// Why nothing was appended.
+#[derive(Debug)]
+pub enum AppendError {
+    /// The database.
+    Store(StoreError),
+    /// The database contradicts what this node has seen.
+    Halt(String),
+    /// This node's clock is off.
+    ClockOff(String),
+}
+
+impl From<StoreError> for AppendError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Appends the statements of some requests in one transaction; gives the new head and every request's outcomes.
+pub fn append(
+    database: &mut Database,
+    origin: &Origin,
+    clock: &Clock,
+    seen: Option<&Seen>,
+    groups: &[&Group],
+) -> Result<(Head, Vec<Vec<Outcome>>), AppendError> {
+    let start = head::lock(database)?;
+    if let Some(seen) = seen {
+        require_same_history(database, &start, seen)?;
+    }
+    let time = entry_time(database, clock, &start)?;
+    let mut run = Run::begin(database, origin, start, time, groups)?;
+    let mut outcomes = Vec::with_capacity(groups.len());
+    for group in groups {
+        outcomes.push(run.append_group(group)?);
+    }
+    let head = run.finish()?;
+    Ok((head, outcomes))
+}
+
+/// The database must extend what this node has seen: a backup put back, or a standby that lacks the last commits,
+/// would otherwise lead to a second history.
+fn require_same_history(database: &mut Database, head: &Head, seen: &Seen) -> Result<(), AppendError> {
+    let halt = |problem: String| Err(AppendError::Halt(problem));
+    if head.size() < seen.size {
+        let size = head.size();
+        return halt(format!("the database went back: it has {size} entries, this node has seen {}", seen.size));
+    }
+    let at_seen = if head.size() == seen.size {
+        head.chain_hash
+    } else {
+        let last = entries::find(database, EntryIndex(seen.size.saturating_sub(1)))?;
+        last.map_or(ChainHash::START, |entry| ChainHash::of(&entry.bytes))
+    };
+    if at_seen != seen.chain_hash {
+        return halt(format!("the database holds another history: entry {} differs", seen.size.saturating_sub(1)));
+    }
+    Ok(())
+}
+
+/// The time of the next entry: ledger time never goes back, and a clock that is far behind or off the database's
+/// refuses instead of lying.
+pub fn entry_time(database: &mut Database, clock: &Clock, head: &Head) -> Result<LedgerTime, AppendError> {
+    let now = clock.now_ms();
+    let behind = head.time.ms() - now;
+    if behind > CLOCK_BEHIND_HEAD_MS_MAX {
+        return Err(AppendError::ClockOff(format!("this node's clock is {behind} ms behind the ledger's last entry")));
+    }
+    let database_clock = if clock.is_real() { backend::clock_ms(database)? } else { None };
+    if let Some(off) = database_clock.map(|theirs| (theirs - now).abs()).filter(|off| *off > CLOCK_OFF_DATABASE_MS_MAX) {
+        return Err(AppendError::ClockOff(format!("this node's clock is {off} ms off the database's")));
+    }
+    let now = LedgerTime::from_ms(now).ok_or_else(|| AppendError::ClockOff("this node's clock is absurd".into()))?;
+    Ok(now.max(head.time))
+}
+
+/// One transaction at work.
+struct Run<'a> {
+    database: &'a mut Database,
+    origin: &'a Origin,
+    start: Head,
+    head: Head,
+    time: LedgerTime,
+    state: State<'static>,
+    /// Records that the database has, to tell an update from an insert.
+    known: BTreeSet<RecordId>,
+    changes: Changes,
+    stored: BTreeMap<Identity, StoredEntry>,
+    accepted: Accepted,
+}
+
+/// Entries made and not yet written.
+#[derive(Default, Clone)]
+struct Accepted {
+    entries: Vec<NewEntry>,
+    openings: Vec<(EntryIndex, Opening)>,
+    receipts: BTreeMap<Identity, ([u8; 32], Receipt)>,
+}
+
+/// What a group would do; taken over as a whole or dropped as a whole.
+struct Staged {
+    head: Head,
+    changes: Changes,
+    accepted: Accepted,
+    outcomes: Vec<Outcome>,
+}
+
+impl<'a> Run<'a> {
+    fn begin(
+        database: &'a mut Database,
+        origin: &'a Origin,
+        start: Head,
+        time: LedgerTime,
+        groups: &[&Group],
+    ) -> Result<Self, StoreError> {
+        let posted = || groups.iter().flat_map(|group| &group.posted);
+        let identities: Vec<Identity> = posted().map(|posted| posted.identity).collect();
+        let signers = posted().filter_map(|posted| posted.signed.as_ref()).map(|signed| signed.signer.to_string());
+        let identifiers: BTreeSet<String> = posted()
+            .flat_map(|posted| posted.identifiers.iter().cloned())
+            .chain(signers)
+            .chain([LEDGER_RECORD.to_owned()])
+            .collect();
+        let stored = entries::find_by_identity(database, &identities)?;
+        let mut run = Self {
+            database,
+            origin,
+            head: start.clone(),
+            start,
+            time,
+            state: State::partial(),
+            known: BTreeSet::new(),
+            changes: Changes::default(),
+            stored,
+            accepted: Accepted::default(),
+        };
+        run.load(identifiers.into_iter().collect())?;
+        Ok(run)
+    }
+
+    fn load(&mut self, ids: Vec<String>) -> Result<(), StoreError> {
+        for record in records::load(self.database, &ids)? {
+            self.known.insert(record.id());
+            self.state.put(record);
+        }
+        self.state.mark_loaded(ids);
+        Ok(())
+    }
+
+    /// Appends a request's statements: one by one, or as one.
+    fn append_group(&mut self, group: &Group) -> Result<Vec<Outcome>, StoreError> {
+        if group.mode == Mode::All {
+            let staged = self.stage(&group.posted)?;
+            let refused = staged.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
+            return Ok(if refused { undone(staged.outcomes) } else { self.take(staged) });
+        }
+        let mut outcomes = Vec::with_capacity(group.posted.len());
+        for posted in &group.posted {
+            let staged = self.stage(std::slice::from_ref(posted))?;
+            outcomes.extend(self.take(staged));
+        }
+        Ok(outcomes)
+    }
+
+    fn take(&mut self, staged: Staged) -> Vec<Outcome> {
+        self.head = staged.head;
+        self.state.absorb(staged.changes.clone());
+        self.changes.records.extend(staged.changes.records);
+        for (account, grams) in staged.changes.accounts {
+            *self.changes.accounts.entry(account).or_default() += grams;
+        }
+        self.accepted.entries.extend(staged.accepted.entries);
+        self.accepted.openings.extend(staged.accepted.openings);
+        self.accepted.receipts.extend(staged.accepted.receipts);
+        staged.outcomes
+    }
+
+    /// Works out what statements would do; loads what the rules ask for and begins again until they ask no more.
+    fn stage(&mut self, posted: &[Posted]) -> Result<Staged, StoreError> {
+        for _ in 0..LOAD_ROUNDS_MAX * posted.len().max(1) {
+            match self.try_stage(posted) {
+                Ok(staged) => return Ok(staged),
+                Err(id) => self.load(vec![id])?,
+            }
+        }
+        Err(StoreError::damaged("the rules ask for more state without end"))
+    }
+
+    fn try_stage(&self, posted: &[Posted]) -> Result<Staged, String> {
+        let mut layer = self.state.overlay();
+        let mut staged = Staged {
+            head: self.head.clone(),
+            changes: Changes::default(),
+            accepted: Accepted::default(),
+            outcomes: Vec::with_capacity(posted.len()),
+        };
+        for posted in posted {
+            let outcome = match self.stage_one(&mut layer, &mut staged, posted) {
+                Ok(outcome) => outcome,
+                Err(Unstaged::Load(id)) => return Err(id),
+                Err(Unstaged::Refused(refused)) => Outcome::Refused(refused),
+            };
+            staged.outcomes.push(outcome);
+        }
+        staged.changes = layer.into_changes();
+        Ok(staged)
+    }
+
+    fn stage_one(
+        &self,
+        layer: &mut State<'_>,
+        staged: &mut Staged,
+        posted: &Posted,
+    ) -> Result<Outcome, Unstaged> {
+        let at_its_turn;
+        let signed = match &posted.signed {
+            Some(signed) => signed,
+            None => {
+                at_its_turn = verify_at_its_turn(layer, &posted.jws)?;
+                &at_its_turn
+            }
+        };
+        if let Some(receipt) = self.receipt_before(staged, signed)? {
+            return Ok(Outcome::Repeated(receipt));
+        }
+        let index = EntryIndex(staged.head.size());
+        let context = Context { index, time: self.time, signer: signed.signer, statement: &signed.statement };
+        let mut overlay = layer.overlay();
+        let warnings = apply(&mut overlay, &context)?;
+        let changes = overlay.into_changes();
+        layer.absorb(changes);
+        Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
+    }
+
+    /// Idempotency: after the signature, before the rules. The same again gets the first receipt, other content under
+    /// the same id is a conflict.
+    fn receipt_before(&self, staged: &Staged, signed: &Signed) -> Result<Option<Receipt>, Unstaged> {
+        let identity = signed.identity();
+        let (payload_sha256, receipt) = if let Some(stored) = self.stored.get(&identity) {
+            let receipt = Receipt::of_stored(self.origin, stored);
+            let damaged = || Unstaged::Refused(Refused::SameIdOtherContent(stored.index));
+            (stored.payload_sha256.clone(), receipt.ok_or_else(damaged)?)
+        } else {
+            let here = staged.accepted.receipts.get(&identity).or_else(|| self.accepted.receipts.get(&identity));
+            let Some((payload_sha256, receipt)) = here else { return Ok(None) };
+            (payload_sha256.to_vec(), receipt.clone())
+        };
+        if payload_sha256 != signed.payload_sha256 {
+            return Err(Unstaged::Refused(Refused::SameIdOtherContent(receipt.index)));
+        }
+        Ok(Some(receipt))
+    }
+
+    /// Gives a statement its place: frames the entry, extends chain and tree.
+    fn frame(&self, staged: &mut Staged, signed: &Signed, openings: &[Opening], warnings: Vec<Warning>) -> Receipt {
+        let index = EntryIndex(staged.head.size());
+        let entry = Entry {
+            ledger: self.origin.clone(),
+            index,
+            time: self.time,
+            prev: staged.head.chain_hash,
+            statement: signed.jws.clone(),
+        };
+        let bytes = entry.to_bytes();
+        let receipt = Receipt {
+            ledger: self.origin.clone(),
+            index,
+            time: self.time,
+            leaf_hash: leaf_hash(&bytes),
+            chain_hash: ChainHash::of(&bytes),
+            warnings,
+        };
+        staged.head.frontier.push(receipt.leaf_hash);
+        staged.head.chain_hash = receipt.chain_hash;
+        staged.head.time = self.time;
+        staged.accepted.openings.extend(openings.iter().map(|opening| (index, opening.clone())));
+        staged.accepted.receipts.insert(signed.identity(), (signed.payload_sha256, receipt.clone()));
+        staged.accepted.entries.push(NewEntry {
+            index,
+            bytes,
+            leaf_hash: receipt.leaf_hash,
+            identity: signed.identity(),
+            payload_sha256: signed.payload_sha256,
+            warnings: receipt.warnings.write().unwrap_or(Value::List(Vec::new())).to_string(),
+        });
+        receipt
+    }
+
+    /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit.
+    fn finish(self) -> Result<Head, StoreError> {
+        let Some(last) = self.accepted.entries.last().map(|entry| entry.index) else { return Ok(self.start) };
+        entries::insert(self.database, &self.accepted.entries)?;
+        openings::insert(self.database, &self.accepted.openings)?;
+        records::store(self.database, &self.changes, &self.known, last)?;
+        let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
+        store_full_tiles(self.database, self.start.size(), &leaves)?;
+        head::advance(self.database, &self.start, &self.head)?;
+        Ok(self.head)
+    }
+}
+
+/// Stores the tiles that became full, level by level.
+fn store_full_tiles(database: &mut Database, old_size: u64, leaves: &[TreeHash]) -> Result<(), StoreError> {
+    let mut first = old_size / TILE_WIDTH;
+    let begun = old_size % TILE_WIDTH;
+    let new = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+    if begun + new < TILE_WIDTH {
+        return Ok(());
+    }
+    let mut hashes = entries::leaf_hashes(database, first * TILE_WIDTH, old_size)?;
+    hashes.extend_from_slice(leaves);
+    let mut level = 0;
+    loop {
+        let full = hashes.chunks_exact(usize::try_from(TILE_WIDTH).unwrap_or(256));
+        let mut next = first;
+        for tile in full {
+            tiles::insert(database, level, next, tile)?;
+            next += 1;
+        }
+        // The level above gets one hash a tile; its own tiles are full at every 256th.
+        let above = first / TILE_WIDTH;
+        if next / TILE_WIDTH == above {
+            return Ok(());
+        }
+        hashes = tiles::roots(database, level, above * TILE_WIDTH, next)?;
+        first = above;
+        level += 1;
+    }
+}
+
+/// A statement that was not staged.
+enum Unstaged {
+    Refused(Refused),
+    Load(String),
+}
+
+impl From<Stop> for Unstaged {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(refusal) => Self::Refused(Refused::Rules(Box::new(refusal))),
+            Stop::Load(id) => Self::Load(id),
+        }
+    }
+}
+
+impl From<BytesRefused> for Unstaged {
+    fn from(refused: BytesRefused) -> Self {
+        Self::Refused(Refused::Bytes(Box::new(refused)))
+    }
+}
+
+/// Checks the signature of a statement whose key was unknown when it was posted: an earlier one may have brought it.
+fn verify_at_its_turn(state: &State<'_>, jws: &str) -> Result<Signed, Unstaged> {
+    let unverified = Unverified::read(jws)?;
+    let registered = state.key(&unverified.kid())?.and_then(|key| keys::from_coordinate(&key.x).ok());
+    match registered.or_else(|| unverified.opening_key()) {
+        Some(key) => Ok(unverified.verify(&key)?),
+        None => {
+            let detail = "no key of this thumbprint is registered; the operator registers an organisation's first key";
+            let refusal =
+                Refusal { code: RefusalCode::KeyUnknown, pointer: "/kid".into(), detail: detail.into() };
+            Err(Unstaged::Refused(Refused::Rules(Box::new(refusal))))
+        }
+    }
+}
+
+/// All or nothing, and it is nothing: those that were not refused themselves were not posted.
+fn undone(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let undo = |outcome| match outcome {
+        Outcome::Accepted(_) => Outcome::Refused(Refused::NotPosted),
+        other => other,
+    };
+    outcomes.into_iter().map(undo).collect()
+}

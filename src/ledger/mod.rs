@@ -1,0 +1,181 @@
+//! Floor 3: use-cases.
+//!
+//! The life of one posted statement:
+//! 1. [`Ledger::prepare`] reads the JWS and checks its signature, on the caller's thread; a key that is not known yet
+//!    is left to the sequencer.
+//! 2. [`Ledger::post`] puts it into the bounded queue; a full queue refuses at once.
+//! 3. The sequencer, the one writer of this process, takes all that waits into one transaction (`append`): lock the
+//!    head, load the state that is named, ask `domain::apply`, frame entries, extend chain and tree, advance the head.
+//! 4. Only after the commit is anybody answered. A lost answer is harmless: the same statement again gets the same
+//!    receipt.
+//! 5. The publisher derives the root from rows read afresh, signs a checkpoint, moves the guard, and only then shows
+//!    the checkpoint.
+//!
+//! Whenever what is found contradicts what was signed, the ledger halts: it goes on serving proofs and appends nothing.
+
+pub mod append;
+pub mod clock;
+pub mod export;
+pub mod guard;
+pub mod health;
+pub mod keyring;
+pub mod opening;
+pub mod proofs;
+pub mod publisher;
+pub mod replay;
+pub mod sequencer;
+pub mod tokens;
+pub mod vault;
+
+use crate::domain::fields::Value;
+use crate::domain::ids::{EntryIndex, KeyId, Origin};
+use crate::domain::state::Record;
+use crate::proof::commitment::{self, Opening};
+use crate::proof::keys;
+use crate::proof::statement::{Signed, Unverified};
+use crate::store::{Store, StoreError, StoreFault, entries, records};
+use append::{Group, Mode, Outcome, Posted, Receipt, Refused};
+use clock::Clock;
+use ed25519_dalek::VerifyingKey;
+use health::Health;
+use publisher::Published;
+use sequencer::{Sequencer, Unavailable};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use vault::Vault;
+
+/// Keys that are remembered between requests; a key's bytes never change, so forgetting is only a matter of space.
+const REMEMBERED_KEYS_MAX: usize = 100_000;
+
+/// A running ledger: what every request works with.
+pub struct Ledger {
+    /// Its name.
+    pub origin: Origin,
+    /// The database.
+    pub store: Arc<Store>,
+    /// Whether appends are allowed, and if not, why.
+    pub health: Arc<Health>,
+    /// The secrets of hosted keys.
+    pub vault: Vault,
+    /// Now.
+    pub clock: Clock,
+    sequencer: Sequencer,
+    published: watch::Receiver<Option<Published>>,
+    keys: RwLock<HashMap<KeyId, VerifyingKey>>,
+}
+
+impl Ledger {
+    /// Puts the parts together; `opening` makes them.
+    pub(crate) fn new(
+        origin: Origin,
+        store: Arc<Store>,
+        health: Arc<Health>,
+        vault: Vault,
+        clock: Clock,
+        sequencer: Sequencer,
+        published: watch::Receiver<Option<Published>>,
+    ) -> Self {
+        Self { origin, store, health, vault, clock, sequencer, published, keys: RwLock::default() }
+    }
+
+    /// Reads a compact JWS, checks its signature where its key is known, and its openings.
+    pub fn prepare(&self, jws: &str, openings: Vec<Opening>) -> Result<Posted, PrepareError> {
+        let unverified = Unverified::read(jws).map_err(|refused| Refused::Bytes(Box::new(refused)))?;
+        check_openings(&unverified.payload, &openings)?;
+        let common = &unverified.statement.common;
+        let identity = (common.org, common.id);
+        let identifiers = unverified.statement.identifiers();
+        let signed = match self.known_key(unverified.kid())? {
+            Some(key) => Some(verify(unverified, &key)?),
+            None => None,
+        };
+        Ok(Posted { jws: jws.to_owned(), identity, identifiers, signed, openings })
+    }
+
+    fn known_key(&self, kid: KeyId) -> Result<Option<VerifyingKey>, StoreError> {
+        let poisoned = |_| StoreError::damaged("the memory of keys is poisoned");
+        if let Some(key) = self.keys.read().map_err(poisoned)?.get(&kid) {
+            return Ok(Some(*key));
+        }
+        let found = self.store.read(|database| records::load(database, &[kid.to_string()]))?;
+        let key = found.iter().find_map(|record| match record {
+            Record::Key(key) => keys::from_coordinate(&key.x).ok(),
+            _ => None,
+        });
+        if let Some(key) = key {
+            let mut remembered = self.keys.write().map_err(|_| StoreError::damaged("the memory of keys is poisoned"))?;
+            if remembered.len() >= REMEMBERED_KEYS_MAX {
+                remembered.clear();
+            }
+            remembered.insert(kid, key);
+        }
+        Ok(key)
+    }
+
+    /// Posts statements and waits for the commit; one outcome each, in order.
+    pub async fn post(&self, posted: Vec<Posted>, mode: Mode) -> Result<Vec<Outcome>, Unavailable> {
+        self.sequencer.post(Group { posted, mode }).await
+    }
+
+    /// The newest checkpoint that was shown.
+    pub fn checkpoint(&self) -> Option<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// Waits until a checkpoint covers an entry; `None` if that takes longer than `patience`.
+    pub async fn checkpoint_over(&self, index: EntryIndex, patience: Duration) -> Option<Published> {
+        let mut published = self.published.clone();
+        let covers = |shown: &Option<Published>| shown.as_ref().is_some_and(|shown| shown.size > index.0);
+        let shown = tokio::time::timeout(patience, published.wait_for(covers)).await.ok()?;
+        shown.ok().and_then(|shown| shown.clone())
+    }
+
+    /// The entry of an index, whose stored hash is compared with its bytes.
+    ///
+    /// A difference is damage beneath us: the ledger halts.
+    pub fn entry(&self, index: EntryIndex) -> Result<Option<entries::StoredEntry>, StoreError> {
+        let found = self.store.read(|database| entries::find(database, index))?;
+        if found.as_ref().is_some_and(|entry| crate::proof::merkle::leaf_hash(&entry.bytes) != entry.leaf_hash) {
+            let message = format!("entry {index} does not hash to its stored leaf hash");
+            self.health.halt(message.clone());
+            return Err(StoreError { fault: StoreFault::Damaged, message });
+        }
+        Ok(found)
+    }
+
+    /// The receipt of a stored entry.
+    pub fn receipt_of(&self, entry: &entries::StoredEntry) -> Option<Receipt> {
+        Receipt::of_stored(&self.origin, entry)
+    }
+}
+
+/// Why a statement does not reach the queue.
+#[derive(Debug)]
+pub enum PrepareError {
+    /// It is refused.
+    Refused(Refused),
+    /// The database could not be asked.
+    Store(StoreError),
+}
+
+impl From<Refused> for PrepareError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<StoreError> for PrepareError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn check_openings(payload: &Value, openings: &[Opening]) -> Result<(), Refused> {
+    commitment::check_openings(payload, openings).map_err(|refused| Refused::Opening(Box::new(refused)))
+}
+
+fn verify(unverified: Unverified<'_>, key: &VerifyingKey) -> Result<Signed, Refused> {
+    unverified.verify(key).map_err(|refused| Refused::Bytes(Box::new(refused)))
+}

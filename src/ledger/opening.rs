@@ -1,0 +1,214 @@
+//! Opening a ledger: a new one with its keys and `ledger_opened`, or an existing one, suspiciously.
+
+use crate::domain::event::{Event, LedgerOpened, Statement, TypeName, Version, Vkey};
+use crate::domain::event::Common;
+use crate::domain::codes::KeyUse;
+use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
+use crate::domain::registry::newest_rule_set;
+use crate::domain::state::{LEDGER_RECORD, Record};
+use crate::domain::time::{LedgerTime, OccurredAt};
+use crate::ledger::Ledger;
+use crate::ledger::append::{Group, Mode, Outcome, Posted, Seen, append};
+use crate::ledger::clock::Clock;
+use crate::ledger::guard::FileGuard;
+use crate::ledger::health::Health;
+use crate::ledger::publisher::{self, PublishError, Publisher};
+use crate::ledger::sequencer::{Sequencer, Writer};
+use crate::ledger::vault::Vault;
+use crate::ledger::{append, keyring};
+use crate::proof::entry::ChainHash;
+use crate::proof::note::NoteVerifier;
+use crate::proof::statement::{self, Unverified};
+use crate::store::{Store, StoreError, StoreFault, entries, head, records};
+use ed25519_dalek::SigningKey;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// What a new ledger needs.
+pub struct Founding<'a> {
+    /// Its name, for ever.
+    pub origin: Origin,
+    /// Whether its certificates are for tests only.
+    pub test: bool,
+    /// The operator.
+    pub operator: OrganisationId,
+    /// The id of the first statement.
+    pub statement: StatementId,
+    /// The operator key in use.
+    pub operator_key: &'a SigningKey,
+    /// The operator key that is kept offline.
+    pub recovery_key: &'a SigningKey,
+    /// The key that signs checkpoints.
+    pub checkpoint_key: &'a SigningKey,
+}
+
+/// Why a ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// What was asked for makes no ledger.
+    #[error("{0}")]
+    Refused(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+fn refused(problem: impl Into<String>) -> OpenError {
+    OpenError::Refused(problem.into())
+}
+
+/// Writes index 0. A database that holds a ledger is refused.
+pub fn found(store: &Store, clock: &Clock, founding: &Founding<'_>) -> Result<(), OpenError> {
+    let broken = || refused("the founding keys or the rule set cannot be used");
+    let posted = founding_statement(clock, founding).ok_or_else(broken)?;
+    let group = Group { posted: vec![posted], mode: Mode::All };
+    let appended = store.write(|database| {
+        if head::read(database)?.size() > 0 {
+            let message = "this database holds a ledger already".to_owned();
+            return Err(StoreError { fault: StoreFault::Failed, message }.into());
+        }
+        append(database, &founding.origin, clock, None, &[&group])
+    });
+    match appended {
+        Ok((_, outcomes)) => match outcomes.into_iter().flatten().next() {
+            Some(Outcome::Accepted(_)) => Ok(()),
+            other => Err(refused(format!("ledger_opened was not accepted: {other:?}"))),
+        },
+        Err(append::AppendError::Store(error)) => Err(error.into()),
+        Err(append::AppendError::Halt(problem) | append::AppendError::ClockOff(problem)) => Err(refused(problem)),
+    }
+}
+
+fn founding_statement(clock: &Clock, founding: &Founding<'_>) -> Option<Posted> {
+    let now = LedgerTime::from_ms(clock.now_ms())?;
+    let verifier = NoteVerifier::new(founding.origin.as_str(), founding.checkpoint_key.verifying_key())?;
+    let (first, second) = (founding.operator_key, founding.recovery_key);
+    let event = LedgerOpened {
+        operator_keys: vec![keyring::public_jwk(first).ok()?, keyring::public_jwk(second).ok()?],
+        recovery_proof: statement::prove_possession(second, &founding.origin, founding.operator, KeyUse::Statement)?,
+        checkpoint_vkey: Vkey::parse(&verifier.vkey())?,
+        test: founding.test,
+        rule_set: newest_rule_set()?,
+    };
+    let common = Common {
+        v: Version::ONE,
+        ledger: founding.origin.clone(),
+        id: founding.statement,
+        org: founding.operator,
+        actor: None,
+        site: None,
+        r#type: TypeName::parse("ledger_opened")?,
+        occurred_at: OccurredAt::parse(&now.to_string())?,
+    };
+    let payload = Statement { common, event: Event::LedgerOpened(event) }.to_payload();
+    let jws = statement::sign(first, payload.as_bytes())?;
+    let unverified = Unverified::read(&jws).ok()?;
+    let identifiers = unverified.statement.identifiers();
+    let signed = unverified.verify(&first.verifying_key()).ok()?;
+    let identity = signed.identity();
+    Some(Posted { jws: jws.clone(), identity, identifiers, signed: Some(signed), openings: Vec::new() })
+}
+
+/// The name of the ledger in a database, or `None` if it is empty.
+pub fn origin_of(store: &Store) -> Result<Option<Origin>, StoreError> {
+    let found = store.read(|database| records::load(database, &[LEDGER_RECORD.to_owned()]))?;
+    Ok(found.into_iter().find_map(|record| match record {
+        Record::Ledger(ledger) => Some(ledger.origin),
+        _ => None,
+    }))
+}
+
+/// What a node serves with.
+pub struct Settings {
+    /// Now.
+    pub clock: Clock,
+    /// Opens the secrets of hosted keys.
+    pub sealing_key: Zeroizing<[u8; 32]>,
+    /// The checkpoint key and the guard's path, on the one node that publishes.
+    pub publishing: Option<(SigningKey, PathBuf)>,
+}
+
+/// Opens an existing ledger for service.
+///
+/// What contradicts the guard or the checkpoints halts the ledger before anything is signed; it still serves proofs.
+pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> {
+    let origin = origin_of(&store)?.ok_or_else(|| refused("this database holds no ledger"))?;
+    let health = Arc::new(Health::default());
+    let seen = store.read(right_edge)?;
+    let (grown, growth) = watch::channel(seen.size);
+    let (shown, published) = watch::channel(None);
+    match settings.publishing {
+        Some((key, guard_path)) => {
+            start_publisher(&origin, &store, &health, key, &guard_path, shown, growth)?;
+        }
+        None => publisher::follow(Arc::clone(&store), shown, growth)?,
+    }
+    let writer = Writer {
+        origin: origin.clone(),
+        store: Arc::clone(&store),
+        clock: settings.clock.clone(),
+        health: Arc::clone(&health),
+        grown,
+        seen: Mutex::new(Some(seen)),
+    };
+    let sequencer = Sequencer::start(writer)?;
+    let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
+    Ok(Ledger::new(origin, store, health, vault, settings.clock, sequencer, published))
+}
+
+fn start_publisher(
+    origin: &Origin,
+    store: &Arc<Store>,
+    health: &Arc<Health>,
+    key: SigningKey,
+    guard_path: &std::path::Path,
+    shown: watch::Sender<Option<publisher::Published>>,
+    growth: watch::Receiver<u64>,
+) -> Result<(), OpenError> {
+    let guard = FileGuard::open(guard_path).map_err(|error| refused(error.to_string()))?;
+    let opened =
+        require_checkpoint_key(store, origin, &key).and_then(|()| {
+            Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), key, guard, shown.clone())
+        });
+    match opened {
+        Ok(publisher) => Ok(publisher.start(growth)?),
+        Err(PublishError::Store(error)) => Err(error.into()),
+        Err(PublishError::Fork(problem)) => {
+            health.halt(problem);
+            Ok(publisher::follow(Arc::clone(store), shown, growth)?)
+        }
+    }
+}
+
+/// The checkpoint key must be the one that `ledger_opened` names: a key of another ledger must never sign here.
+fn require_checkpoint_key(store: &Store, origin: &Origin, key: &SigningKey) -> Result<(), PublishError> {
+    let found = store.read(|database| records::load(database, &[LEDGER_RECORD.to_owned()]))?;
+    let named = found.iter().find_map(|record| match record {
+        Record::Ledger(ledger) => Some(ledger.checkpoint_vkey.as_str()),
+        _ => None,
+    });
+    let ours = NoteVerifier::new(origin.as_str(), key.verifying_key()).map(|verifier| verifier.vkey());
+    if named.map(str::to_owned) == ours {
+        return Ok(());
+    }
+    Err(PublishError::Fork("the checkpoint key here is not this ledger's; are the keys of two ledgers swapped?".into()))
+}
+
+/// The end of the ledger as the last entry's own bytes show it, compared with the head row.
+fn right_edge(database: &mut crate::store::Database) -> Result<Seen, StoreError> {
+    let head = head::read(database)?;
+    let last = match head.size().checked_sub(1) {
+        Some(index) => entries::find(database, EntryIndex(index))?,
+        None => None,
+    };
+    let chain_hash = last.map_or(ChainHash::START, |entry| ChainHash::of(&entry.bytes));
+    if chain_hash != head.chain_hash {
+        return Err(StoreError::damaged("the last entry does not hash to the head; restore the database"));
+    }
+    Ok(Seen { size: head.size(), chain_hash })
+}

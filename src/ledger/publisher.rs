@@ -1,0 +1,298 @@
+//! The publisher: the one node that holds the checkpoint key and owns the guard.
+//!
+//! Order: derive the root from rows read afresh, sign in memory, check the own signature, store the checkpoint (its
+//! primary key is the size, another root halts), move the guard, and only then show the checkpoint. If we crash
+//! anywhere in between, the next start finds a stored checkpoint that the guard lags behind, and goes on from it.
+
+use crate::domain::ids::{EntryIndex, Origin};
+use crate::ledger::guard::FileGuard;
+use crate::ledger::health::Health;
+use crate::limits::PUBLISH_PAUSE_MS;
+use crate::proof::checkpoint::Checkpoint;
+use crate::proof::entry::{ChainHash, Entry};
+use crate::proof::merkle::{Frontier, TreeHash, leaf_hash};
+use crate::proof::note::NoteVerifier;
+use crate::proof::tiles::{ProofError, Prover};
+use crate::store::tiles::{self, StoredCheckpoint, StoredTiles};
+use crate::store::{Database, Store, StoreError, StoreFault, entries, head};
+use ed25519_dalek::SigningKey;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Entries that are read at once while the root is derived.
+const READ_ENTRIES: i64 = 1_000;
+
+/// A checkpoint that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Entries.
+    pub size: u64,
+    /// Root over them.
+    pub root: TreeHash,
+    /// The signed note.
+    pub note: String,
+}
+
+impl From<StoredCheckpoint> for Published {
+    fn from(stored: StoredCheckpoint) -> Self {
+        Self { size: stored.size, root: stored.root, note: stored.note }
+    }
+}
+
+/// Why a checkpoint was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// What is stored contradicts what was signed: signing on would fork the ledger.
+    #[error("{0}")]
+    Fork(String),
+    /// The database did not answer; trying again is safe.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the publisher's thread works with.
+pub struct Publisher {
+    origin: Origin,
+    store: Arc<Store>,
+    health: Arc<Health>,
+    key: SigningKey,
+    verifier: NoteVerifier,
+    guard: FileGuard,
+    shown: watch::Sender<Option<Published>>,
+    /// The tree as far as it is signed, derived from rows.
+    signed: Frontier,
+    /// BLAKE3 of the last signed entry.
+    chain_hash: ChainHash,
+    /// What the guard holds.
+    guard_note: Option<String>,
+}
+
+fn fork(problem: impl Into<String>) -> PublishError {
+    PublishError::Fork(problem.into())
+}
+
+/// The right edge of the tree of a size, from tiles and leaf hashes.
+fn stored_frontier(database: &mut Database, size: u64) -> Result<Frontier, PublishError> {
+    let mut source = StoredTiles(database);
+    Prover::new(&mut source, size).frontier().map_err(|error| match error {
+        ProofError::Source(error) if error.fault != StoreFault::Damaged => PublishError::Store(error),
+        other => fork(format!("the tree of size {size} cannot be derived: {other}")),
+    })
+}
+
+impl Publisher {
+    /// Opens the guard and checks that the database extends both it and every checkpoint stored.
+    ///
+    /// A fork is found here, before anything is signed.
+    pub fn open(
+        origin: Origin,
+        store: Arc<Store>,
+        health: Arc<Health>,
+        key: SigningKey,
+        guard: FileGuard,
+        shown: watch::Sender<Option<Published>>,
+    ) -> Result<Self, PublishError> {
+        let verifier = NoteVerifier::new(origin.as_str(), key.verifying_key())
+            .ok_or_else(|| fork("the origin cannot be the name of a key"))?;
+        let guard_note = guard.read().map_err(|error| fork(error.to_string()))?;
+        let stored = store.read(tiles::last_checkpoint)?;
+        let guarded = match (&guard_note, &stored) {
+            (None, None) => None,
+            (None, Some(stored)) => {
+                let (size, path) = (stored.size, guard.path().display());
+                let cure = "put the last checkpoint that you trust there, as a file, and start again";
+                return Err(fork(format!("checkpoint {size} is stored, but the guard {path} is gone; {cure}")));
+            }
+            (Some(note), _) => Some(open_guard(note, &verifier)?),
+        };
+        let (signed, chain_hash) = store.read(|database| require_extends(database, guarded.as_ref(), stored.as_ref()))?;
+        let mut publisher = Self {
+            origin, store, health, key, verifier, guard, shown, signed, chain_hash, guard_note,
+        };
+        if let Some(stored) = stored {
+            publisher.move_guard_and_show(stored)?;
+        }
+        Ok(publisher)
+    }
+
+    /// Publishes whenever the ledger has grown, until nobody listens any more; halts on a fork.
+    pub fn start(mut self, grown: watch::Receiver<u64>) -> std::io::Result<()> {
+        let pause = Duration::from_millis(PUBLISH_PAUSE_MS);
+        let run = move || {
+            // The sequencer's sender closes when the ledger is dropped; what was committed by then is published last.
+            loop {
+                let last_round = grown.has_changed().is_err();
+                if !self.publish_or_halt() || last_round {
+                    return;
+                }
+                thread::sleep(pause);
+            }
+        };
+        thread::Builder::new().name("publisher".into()).spawn(run)?;
+        Ok(())
+    }
+
+    /// Tells whether to go on.
+    fn publish_or_halt(&mut self) -> bool {
+        if self.health.halted().is_some() {
+            return false;
+        }
+        match self.publish() {
+            Ok(()) => true,
+            Err(PublishError::Store(error)) => {
+                tracing::warn!(%error, "no checkpoint could be published; trying again");
+                true
+            }
+            Err(PublishError::Fork(problem)) => {
+                self.health.halt(problem);
+                false
+            }
+        }
+    }
+
+    /// Publishes one checkpoint if the ledger has grown since the last.
+    pub fn publish(&mut self) -> Result<(), PublishError> {
+        let store = Arc::clone(&self.store);
+        let head = store.read(head::read)?;
+        if head.size() < self.signed.size() {
+            let (has, signed) = (head.size(), self.signed.size());
+            return Err(fork(format!("the database has {has} entries, but a checkpoint over {signed} is signed")));
+        }
+        self.require_guard_unmoved()?;
+        if head.size() == self.signed.size() {
+            return Ok(());
+        }
+        let (frontier, chain_hash) = store.read(|database| self.read_afresh(database, head.size()))?;
+        if frontier != head.frontier || chain_hash != head.chain_hash {
+            return Err(fork(format!("the head of size {} does not follow from the entries", head.size())));
+        }
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: head.size(), root: frontier.root() };
+        let note = checkpoint.sign(&self.key).ok_or_else(|| fork("the checkpoint cannot be signed"))?;
+        if Checkpoint::open(&note, &self.verifier).as_ref() != Ok(&checkpoint) {
+            return Err(fork("the own signature does not verify: the checkpoint key is damaged"));
+        }
+        let stored = StoredCheckpoint { size: checkpoint.size, root: checkpoint.root, note };
+        store.write(|database| store_checkpoint(database, &stored))?;
+        (self.signed, self.chain_hash) = (frontier, chain_hash);
+        self.move_guard_and_show(stored)
+    }
+
+    /// Before each signature: somebody else's checkpoint in the guard means a second publisher.
+    fn require_guard_unmoved(&self) -> Result<(), PublishError> {
+        let held = self.guard.read().map_err(|error| fork(error.to_string()))?;
+        if held != self.guard_note {
+            return Err(fork(format!("the guard {} was moved by somebody else", self.guard.path().display())));
+        }
+        Ok(())
+    }
+
+    /// Goes on from what is signed, over entries as they are stored now: bytes, leaf hashes and chain must agree.
+    fn read_afresh(&self, database: &mut Database, size: u64) -> Result<(Frontier, ChainHash), PublishError> {
+        let (mut frontier, mut chain_hash) = (self.signed.clone(), self.chain_hash);
+        while frontier.size() < size {
+            let page = entries::page(database, EntryIndex(frontier.size()), READ_ENTRIES)?;
+            if page.is_empty() {
+                return Err(fork(format!("entry {} is missing", frontier.size())));
+            }
+            for stored in page.iter().take_while(|stored| stored.index.0 < size) {
+                let index = frontier.size();
+                let entry = Entry::parse(&stored.bytes).map_err(|error| fork(format!("entry {index}: {error}")))?;
+                let leaf = leaf_hash(&stored.bytes);
+                let in_place = stored.index.0 == index && entry.index.0 == index && entry.ledger == self.origin;
+                if !in_place || entry.prev != chain_hash || leaf != stored.leaf_hash {
+                    return Err(fork(format!("entry {index} does not follow from the one before")));
+                }
+                frontier.push(leaf);
+                chain_hash = ChainHash::of(&stored.bytes);
+            }
+        }
+        Ok((frontier, chain_hash))
+    }
+
+    fn move_guard_and_show(&mut self, stored: StoredCheckpoint) -> Result<(), PublishError> {
+        if self.guard_note.as_deref() != Some(&stored.note) {
+            let swapped = self.guard.swap(self.guard_note.as_deref(), &stored.note);
+            swapped.map_err(|error| fork(error.to_string()))?;
+            self.guard_note = Some(stored.note.clone());
+        }
+        self.shown.send_replace(Some(stored.into()));
+        Ok(())
+    }
+}
+
+fn open_guard(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, PublishError> {
+    Checkpoint::open(note, verifier).map_err(|error| {
+        fork(format!("the guard's checkpoint is not this ledger's: {error}; are test and production keys swapped?"))
+    })
+}
+
+/// The database must extend the guard's checkpoint and the last one that it stores itself.
+fn require_extends(
+    database: &mut Database,
+    guarded: Option<&Checkpoint>,
+    stored: Option<&StoredCheckpoint>,
+) -> Result<(Frontier, ChainHash), PublishError> {
+    let size = head::read(database)?.size();
+    if let Some(guarded) = guarded {
+        if size < guarded.size {
+            let cure = "a backup was put back or commits were lost; restore the newer database";
+            let problem = format!("the database has {size} entries, the guard was signed over {}", guarded.size);
+            return Err(fork(format!("{problem}; {cure}")));
+        }
+        if stored_frontier(database, guarded.size)?.root() != guarded.root {
+            return Err(fork(format!("the first {} entries are not those that were signed", guarded.size)));
+        }
+    }
+    let last = stored.map_or(0, |stored| stored.size);
+    if guarded.is_some_and(|guarded| guarded.size > last) {
+        return Err(fork("the guard holds a checkpoint that this database never stored; a backup was put back"));
+    }
+    let frontier = stored_frontier(database, last)?;
+    if stored.is_some_and(|stored| stored.root != frontier.root()) || last > size {
+        return Err(fork(format!("the stored checkpoint over {last} entries does not fit them")));
+    }
+    let last_entry = match last.checked_sub(1) {
+        Some(index) => entries::find(database, EntryIndex(index))?,
+        None => None,
+    };
+    Ok((frontier, last_entry.map_or(ChainHash::START, |entry| ChainHash::of(&entry.bytes))))
+}
+
+/// Stores a checkpoint; one that is there with another root would be a second history.
+fn store_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> Result<(), PublishError> {
+    match tiles::checkpoint(database, checkpoint.size)? {
+        None => Ok(tiles::insert_checkpoint(database, checkpoint)?),
+        Some(stored) if stored.root == checkpoint.root => Ok(()),
+        Some(_) => Err(fork(format!("another root is signed for size {}", checkpoint.size))),
+    }
+}
+
+/// Shows checkpoints that another node published: what a node without the checkpoint key does.
+pub fn follow(
+    store: Arc<Store>,
+    shown: watch::Sender<Option<Published>>,
+    grown: watch::Receiver<u64>,
+) -> std::io::Result<()> {
+    let run = move || {
+        while grown.has_changed().is_ok() {
+            match store.read(tiles::last_checkpoint) {
+                Ok(Some(stored)) => {
+                    shown.send_if_modified(|before| {
+                        let newer = before.as_ref().is_none_or(|before| before.size < stored.size);
+                        if newer {
+                            *before = Some(stored.into());
+                        }
+                        newer
+                    });
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the last checkpoint cannot be read"),
+            }
+            thread::sleep(Duration::from_millis(PUBLISH_PAUSE_MS));
+        }
+    };
+    thread::Builder::new().name("follower".into()).spawn(run)?;
+    Ok(())
+}

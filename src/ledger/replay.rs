@@ -1,0 +1,76 @@
+//! Replay: the whole ledger again, from its bytes alone.
+
+use crate::domain::apply::{Context, apply};
+use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::state::{State, Stop};
+use crate::proof::entry::{ChainHash, Entry};
+use crate::proof::keys;
+use crate::proof::merkle::{Frontier, leaf_hash};
+use crate::proof::statement::{Signed, Unverified};
+
+/// Everything that follows from the entries so far.
+pub struct Replay {
+    origin: Origin,
+    /// The tree.
+    pub frontier: Frontier,
+    /// BLAKE3 of the last entry.
+    pub chain_hash: ChainHash,
+    /// What is known.
+    pub state: State<'static>,
+}
+
+/// An entry that does not follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {index}: {problem}")]
+pub struct DoesNotFollow {
+    /// The entry.
+    pub index: EntryIndex,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl Replay {
+    /// Before index 0.
+    pub fn start(origin: Origin) -> Self {
+        Self { origin, frontier: Frontier::default(), chain_hash: ChainHash::START, state: State::empty() }
+    }
+
+    /// Takes the next entry: form, place, chain, signature, rules.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), DoesNotFollow> {
+        let index = EntryIndex(self.frontier.size());
+        self.try_take(index, bytes).map_err(|problem| DoesNotFollow { index, problem })
+    }
+
+    fn try_take(&mut self, index: EntryIndex, bytes: &[u8]) -> Result<(), String> {
+        let entry = Entry::parse(bytes).map_err(|problem| problem.to_string())?;
+        if entry.index != index || entry.ledger != self.origin {
+            return Err(format!("stands at {} of {}", entry.index, entry.ledger));
+        }
+        if entry.prev != self.chain_hash {
+            return Err("prev is not the hash of the entry before".into());
+        }
+        let signed = self.verify(&entry.statement)?;
+        let context =
+            Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement };
+        let mut overlay = self.state.overlay();
+        apply(&mut overlay, &context).map_err(|stop| match stop {
+            Stop::Refused(refusal) => format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail),
+            Stop::Load(id) => format!("the rules asked to load {id} from a complete state"),
+        })?;
+        let changes = overlay.into_changes();
+        self.state.absorb(changes);
+        self.frontier.push(leaf_hash(bytes));
+        self.chain_hash = ChainHash::of(bytes);
+        Ok(())
+    }
+
+    fn verify(&self, jws: &str) -> Result<Signed, String> {
+        let unverified = Unverified::read(jws).map_err(|refused| refused.to_string())?;
+        let registered = match self.state.key(&unverified.kid()) {
+            Ok(Some(key)) => keys::from_coordinate(&key.x).ok(),
+            _ => None,
+        };
+        let key = registered.or_else(|| unverified.opening_key()).ok_or("signed by a key that is not registered")?;
+        unverified.verify(&key).map_err(|refused| refused.to_string())
+    }
+}

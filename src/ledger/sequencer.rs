@@ -1,0 +1,218 @@
+//! The one writer: a bounded queue, a thread, everything that waits in one transaction, answers after the commit.
+
+use crate::domain::ids::Origin;
+use crate::ledger::append::{AppendError, Group, Outcome, Posted, Receipt, Refused, Seen, append};
+use crate::ledger::clock::Clock;
+use crate::ledger::health::Health;
+use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
+use crate::store::head::Head;
+use crate::store::{Store, StoreError, StoreFault, entries, head};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+/// How often a transaction that met another one is tried before the caller is told to come back.
+const BUSY_TRIES_MAX: u32 = 5;
+
+/// Why a request got no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Too many statements wait; come back.
+    QueueFull,
+    /// The ledger is halted; the reason in words.
+    Halted(String),
+    /// The node's clock is off; the reason in words.
+    ClockOff(String),
+    /// Nothing was written; come back.
+    NotCommitted,
+    /// It may or may not have been written: send the same statement again and learn which.
+    OutcomeUnknown,
+}
+
+struct Submission {
+    group: Group,
+    reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+    /// Its places in the queue, given back when it is answered.
+    _places: OwnedSemaphorePermit,
+}
+
+/// The way into the queue.
+pub struct Sequencer {
+    queue: mpsc::UnboundedSender<Submission>,
+    places: Arc<Semaphore>,
+    health: Arc<Health>,
+}
+
+/// What the writer's thread works with.
+pub struct Writer {
+    /// The ledger.
+    pub origin: Origin,
+    /// The database.
+    pub store: Arc<Store>,
+    /// Now.
+    pub clock: Clock,
+    /// Where to halt.
+    pub health: Arc<Health>,
+    /// Told after every commit: the new size.
+    pub grown: watch::Sender<u64>,
+    /// The highest end of the ledger that this node has seen.
+    pub seen: Mutex<Option<Seen>>,
+}
+
+impl Sequencer {
+    /// Starts the writer's thread; it ends when the last sender is gone and the queue is empty.
+    pub fn start(writer: Writer) -> std::io::Result<Self> {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let health = Arc::clone(&writer.health);
+        thread::Builder::new().name("sequencer".into()).spawn(move || writer.run(waiting))?;
+        Ok(Self { queue, places: Arc::new(Semaphore::new(QUEUE_STATEMENTS_MAX)), health })
+    }
+
+    /// Queues a request's statements and waits for the commit.
+    pub async fn post(&self, group: Group) -> Result<Vec<Outcome>, Unavailable> {
+        if let Some(reason) = self.health.halted() {
+            return Err(Unavailable::Halted(reason));
+        }
+        let count = u32::try_from(group.posted.len()).map_err(|_| Unavailable::QueueFull)?;
+        let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| Unavailable::QueueFull)?;
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Submission { group, reply, _places: places }).map_err(|_| Unavailable::NotCommitted)?;
+        // The thread answers every submission; if it died first, nobody knows how far it came.
+        answer.await.unwrap_or(Err(Unavailable::OutcomeUnknown))
+    }
+}
+
+impl Writer {
+    fn run(self, mut waiting: mpsc::UnboundedReceiver<Submission>) {
+        let mut next = None;
+        while let Some(first) = next.take().or_else(|| waiting.blocking_recv()) {
+            let mut count = first.group.posted.len();
+            let mut batch = vec![first];
+            while let Ok(submission) = waiting.try_recv() {
+                count += submission.group.posted.len();
+                if count > COMMIT_STATEMENTS_MAX {
+                    next = Some(submission);
+                    break;
+                }
+                batch.push(submission);
+            }
+            self.commit_and_answer(batch);
+        }
+    }
+
+    fn commit_and_answer(&self, batch: Vec<Submission>) {
+        let groups: Vec<&Group> = batch.iter().map(|submission| &submission.group).collect();
+        let answers = match self.commit(&groups) {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            // A constraint that fails inside a batch is a bug of ours; alone, each request shows which one it is.
+            Err(AppendError::Store(error)) if error.fault == StoreFault::Constraint && batch.len() > 1 => {
+                tracing::error!(%error, "a batch broke a constraint; committing its requests one by one");
+                groups.iter().map(|group| self.commit_alone(group)).collect()
+            }
+            Err(error) => vec![Err(self.explain(error)); batch.len()],
+        };
+        let answers: Vec<Result<Vec<Outcome>, Unavailable>> = answers;
+        for (submission, answer) in batch.into_iter().zip(answers) {
+            // Whoever does not wait any more sends the statement again.
+            let _ = submission.reply.send(answer);
+        }
+    }
+
+    fn commit_alone(&self, group: &Group) -> Result<Vec<Outcome>, Unavailable> {
+        let outcomes = self.commit(&[group]).map_err(|error| self.explain(error))?;
+        outcomes.into_iter().next().ok_or(Unavailable::NotCommitted)
+    }
+
+    fn commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
+        if let Some(reason) = self.health.halted() {
+            return Err(AppendError::Halt(reason));
+        }
+        for _ in 1..BUSY_TRIES_MAX {
+            match self.try_commit(groups) {
+                Err(AppendError::Store(error)) if error.fault == StoreFault::Busy => {
+                    tracing::warn!(%error, "the database was busy; trying again");
+                }
+                other => return other,
+            }
+        }
+        self.try_commit(groups)
+    }
+
+    fn try_commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
+        let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
+        let work = |database: &mut _| append(database, &self.origin, &self.clock, seen.as_ref(), groups);
+        match self.store.write(work) {
+            Ok((head, outcomes)) => {
+                self.remember(&head);
+                Ok(outcomes)
+            }
+            Err(AppendError::Store(error)) if error.fault == StoreFault::OutcomeUnknown => {
+                tracing::error!(%error, "the outcome of a commit is unknown; reading it again");
+                self.read_again(groups)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remember(&self, head: &Head) {
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = Some(Seen { size: head.size(), chain_hash: head.chain_hash });
+        }
+        self.grown.send_replace(head.size());
+    }
+
+    /// Finds out whether a commit whose outcome is unknown happened.
+    ///
+    /// The head is locked first: a commit that the server still works on holds that lock, so after it the answer is
+    /// final. If nothing of it is found it did not happen. If a part is found, the rest was refused by the rules and
+    /// left no trace: whoever sends again learns it.
+    fn read_again(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
+        let identities: Vec<_> = groups.iter().flat_map(|group| &group.posted).map(|posted| posted.identity).collect();
+        let found = self.store.write(|database| {
+            let head = head::lock(database)?;
+            Ok::<_, StoreError>((head, entries::find_by_identity(database, &identities)?))
+        });
+        let unknown = |error: StoreError| StoreError { fault: StoreFault::OutcomeUnknown, ..error };
+        let (head, found) = found.map_err(unknown)?;
+        let outcome = |posted: &Posted| {
+            let (stored, signed) = (found.get(&posted.identity)?, posted.signed.as_ref()?);
+            let receipt = Receipt::of_stored(&self.origin, stored)?;
+            let same = stored.payload_sha256 == signed.payload_sha256;
+            let conflict = Outcome::Refused(Refused::SameIdOtherContent(receipt.index));
+            Some(if same { Outcome::Repeated(receipt) } else { conflict })
+        };
+        let fault = if found.is_empty() { StoreFault::Failed } else { StoreFault::OutcomeUnknown };
+        let all = groups.iter().map(|group| group.posted.iter().map(outcome).collect::<Option<Vec<_>>>());
+        let missing = || {
+            let message = "not every statement of the commit was found again".to_owned();
+            AppendError::Store(StoreError { fault, message })
+        };
+        let outcomes = all.collect::<Option<Vec<_>>>().ok_or_else(missing)?;
+        self.remember(&head);
+        Ok(outcomes)
+    }
+
+    /// Turns an error into the caller's answer, and halts where going on could fork the ledger.
+    fn explain(&self, error: AppendError) -> Unavailable {
+        match error {
+            AppendError::Halt(reason) => {
+                if self.health.halted().is_none() {
+                    self.health.halt(reason.clone());
+                }
+                Unavailable::Halted(reason)
+            }
+            AppendError::ClockOff(reason) => Unavailable::ClockOff(reason),
+            AppendError::Store(error) if error.fault == StoreFault::Damaged => {
+                self.health.halt(error.message.clone());
+                Unavailable::Halted(error.message)
+            }
+            AppendError::Store(error) => {
+                tracing::error!(%error, "nothing could be appended");
+                match error.fault {
+                    StoreFault::OutcomeUnknown => Unavailable::OutcomeUnknown,
+                    _ => Unavailable::NotCommitted,
+                }
+            }
+        }
+    }
+}

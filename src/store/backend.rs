@@ -1,0 +1,408 @@
+//! Everything in which the two databases differ: how they are opened, what makes them durable, how their errors are
+//! told apart, and the fast road of each for many rows.
+
+use crate::store::schema::{entries, openings, records};
+use crate::store::{StoreError, StoreFault, StoreResult};
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ManageConnection, Pool, PoolError, R2D2Connection};
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::{Array, BigInt, Binary, Text};
+use diesel::{
+    Connection as _, ExpressionMethods, Insertable, PgConnection, QueryDsl, QueryableByName, RunQueryDsl,
+    SqliteConnection, sql_query,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The first SQLite without the race of a WAL reset that could damage a database.
+const SQLITE_VERSION_MIN: i64 = 3_051_003;
+
+pub use either::Database;
+
+#[expect(missing_docs, reason = "the derive makes items that carry no documentation")]
+mod either {
+    use diesel::{MultiConnection, PgConnection, SqliteConnection};
+
+    /// A connection to either database: PostgreSQL for several nodes, SQLite, the default, in one file.
+    #[derive(MultiConnection)]
+    pub enum Database {
+        Postgres(PgConnection),
+        Sqlite(SqliteConnection),
+    }
+}
+
+/// Which database, told by its URL and never guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `postgres://…` or `postgresql://…`.
+    Postgres(String),
+    /// A file.
+    Sqlite(PathBuf),
+}
+
+impl DatabaseUrl {
+    /// Reads `postgres://…`, `postgresql://…` or `sqlite:FILE`; anything else is refused.
+    pub fn parse(url: &str) -> Option<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Some(Self::Postgres(url.to_owned()));
+        }
+        url.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(|path| Self::Sqlite(path.into()))
+    }
+
+    /// Where the lock against a second process lies.
+    pub fn lock_path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Postgres(_) => None,
+            Self::Sqlite(path) => Some(path.with_extension("lock")),
+        }
+    }
+}
+
+/// What a pool's connections may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+/// Opens connections by the URL's kind; the derived way would try one database after the other.
+#[derive(Debug)]
+pub(super) struct Manager {
+    url: DatabaseUrl,
+    access: Access,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Database;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<Database, Self::Error> {
+        let mut connection = establish(&self.url)?;
+        set_up(&mut connection, self.access).map_err(diesel::r2d2::Error::QueryError)?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, connection: &mut Database) -> Result<(), Self::Error> {
+        connection.ping().map_err(diesel::r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, connection: &mut Database) -> bool {
+        std::thread::panicking() || connection.is_broken()
+    }
+}
+
+fn establish(url: &DatabaseUrl) -> Result<Database, diesel::r2d2::Error> {
+    let connection = match url {
+        DatabaseUrl::Postgres(url) => PgConnection::establish(url).map(Database::Postgres),
+        DatabaseUrl::Sqlite(path) => SqliteConnection::establish(&path.to_string_lossy()).map(Database::Sqlite),
+    };
+    connection.map_err(diesel::r2d2::Error::ConnectionError)
+}
+
+fn set_up(connection: &mut Database, access: Access) -> Result<(), Error> {
+    let settings = match (&connection, access) {
+        // busy_timeout first: setting WAL takes a lock, and without patience two openers fail.
+        (Database::Sqlite(_), Access::ReadWrite) => {
+            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
+             PRAGMA wal_autocheckpoint = 10000; PRAGMA cache_size = -65536;"
+        }
+        (Database::Sqlite(_), Access::ReadOnly) => {
+            "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON; PRAGMA cache_size = -16384;"
+        }
+        // A node that stalls inside a transaction must not hold the head for ever.
+        (Database::Postgres(_), Access::ReadWrite) => {
+            "SET synchronous_commit = on; SET lock_timeout = '10s'; SET statement_timeout = '60s'; \
+             SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed';"
+        }
+        (Database::Postgres(_), Access::ReadOnly) => {
+            "SET default_transaction_read_only = on; SET statement_timeout = '60s'; \
+             SET idle_in_transaction_session_timeout = '60s';"
+        }
+    };
+    connection.batch_execute(settings)
+}
+
+pub(super) fn pool(url: &DatabaseUrl, access: Access, size: u32) -> StoreResult<Pool<Manager>> {
+    let manager = Manager { url: url.clone(), access };
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(1))
+        .test_on_check_out(access == Access::ReadOnly && matches!(url, DatabaseUrl::Postgres(_)))
+        .connection_timeout(Duration::from_secs(10))
+        .build(manager)
+        .map_err(pool_error)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
+pub(super) fn pool_error(error: PoolError) -> StoreError {
+    StoreError { fault: StoreFault::Failed, message: format!("no connection to the database: {error}") }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        Self { fault: fault_of(&error), message: error.to_string() }
+    }
+}
+
+fn fault_of(error: &Error) -> StoreFault {
+    let Error::DatabaseError(kind, details) = error else { return StoreFault::Failed };
+    match kind {
+        DatabaseErrorKind::UniqueViolation
+        | DatabaseErrorKind::CheckViolation
+        | DatabaseErrorKind::NotNullViolation
+        | DatabaseErrorKind::ForeignKeyViolation => StoreFault::Constraint,
+        DatabaseErrorKind::SerializationFailure => StoreFault::Busy,
+        // SQLite has no kind for busy, PostgreSQL none for lock_timeout; their words are part of their contract.
+        DatabaseErrorKind::Unknown if is_busy(details.message()) => StoreFault::Busy,
+        _ => StoreFault::Failed,
+    }
+}
+
+fn is_busy(message: &str) -> bool {
+    ["database is locked", "database table is locked", "lock timeout", "deadlock detected"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// The fault of a failed BEGIN or COMMIT. A serialisation failure surely rolled back; of anything else the outcome
+/// is unknown until it is read again.
+pub(super) fn commit_error(error: &Error) -> StoreError {
+    let fault = match fault_of(error) {
+        StoreFault::Busy => StoreFault::Busy,
+        _ => StoreFault::OutcomeUnknown,
+    };
+    StoreError { fault, message: error.to_string() }
+}
+
+/// Brings the schema up to date.
+pub(super) fn migrate(url: &DatabaseUrl) -> StoreResult<()> {
+    let failed = |message: String| StoreError { fault: StoreFault::Failed, message };
+    let mut connection = establish(url).map_err(|error| failed(error.to_string()))?;
+    set_up(&mut connection, Access::ReadWrite)?;
+    let migrations = match connection {
+        Database::Postgres(_) => POSTGRES_MIGRATIONS,
+        Database::Sqlite(_) => SQLITE_MIGRATIONS,
+    };
+    connection.run_pending_migrations(migrations).map(|_| ()).map_err(|error| failed(error.to_string()))
+}
+
+#[derive(QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = Text)]
+    value: String,
+}
+
+fn setting(connection: &mut Database, query: &str) -> StoreResult<String> {
+    let row: Setting = sql_query(query).get_result(connection)?;
+    Ok(row.value)
+}
+
+/// Refuses a database that would acknowledge a commit before it is on disk.
+pub(super) fn assert_durable(connection: &mut Database) -> StoreResult<()> {
+    let expectations: &[(&str, &[&str])] = match connection {
+        Database::Postgres(_) => &[
+            ("SELECT current_setting('fsync') AS value", &["on"]),
+            ("SELECT current_setting('full_page_writes') AS value", &["on"]),
+            ("SELECT current_setting('synchronous_commit') AS value", &["on", "remote_apply"]),
+        ],
+        Database::Sqlite(_) => &[
+            ("SELECT CAST(synchronous AS TEXT) AS value FROM pragma_synchronous", &["2", "3"]),
+            ("SELECT journal_mode AS value FROM pragma_journal_mode", &["wal"]),
+            ("SELECT CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers", &["1"]),
+        ],
+    };
+    for (query, accepted) in expectations {
+        let found = setting(connection, query)?;
+        if !accepted.contains(&found.as_str()) {
+            let message = format!("not durable: {query} gave {found}, expected one of {accepted:?}");
+            return Err(StoreError { fault: StoreFault::Failed, message });
+        }
+    }
+    assert_sqlite_version(connection)
+}
+
+fn assert_sqlite_version(connection: &mut Database) -> StoreResult<()> {
+    let Database::Sqlite(_) = connection else { return Ok(()) };
+    let version = setting(connection, "SELECT sqlite_version() AS value")?;
+    let parts: Vec<i64> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    let number = parts.iter().fold(0, |sum, part| sum * 1_000 + part);
+    if parts.len() != 3 || number < SQLITE_VERSION_MIN {
+        let message = format!("SQLite {version} has a bug that can damage a WAL database; 3.51.3 or later is needed");
+        return Err(StoreError { fault: StoreFault::Failed, message });
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Milliseconds {
+    #[diesel(sql_type = BigInt)]
+    ms: i64,
+}
+
+/// The database's own clock, where it has one: milliseconds since 1970.
+pub fn clock_ms(connection: &mut Database) -> StoreResult<Option<i64>> {
+    let Database::Postgres(connection) = connection else { return Ok(None) };
+    let query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms";
+    let row: Milliseconds = sql_query(query).get_result(connection)?;
+    Ok(Some(row.ms))
+}
+
+pub(super) fn begin_snapshot(connection: &mut Database) -> StoreResult<()> {
+    let begin = match connection {
+        Database::Postgres(_) => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Database::Sqlite(_) => "BEGIN",
+    };
+    Ok(connection.batch_execute(begin)?)
+}
+
+pub(super) fn end_snapshot(connection: &mut Database) -> StoreResult<()> {
+    Ok(connection.batch_execute("COMMIT")?)
+}
+
+/// A row of `entries`.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = entries)]
+pub(super) struct EntryRow {
+    pub(super) idx: i64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) leaf_hash: Vec<u8>,
+    pub(super) organisation: Vec<u8>,
+    pub(super) statement_id: Vec<u8>,
+    pub(super) payload_sha256: Vec<u8>,
+    pub(super) warnings: String,
+}
+
+/// Many entries: one statement with arrays on PostgreSQL, prepared single rows on SQLite.
+pub(super) fn insert_entries(connection: &mut Database, rows: &[EntryRow]) -> StoreResult<()> {
+    match connection {
+        Database::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(entries::table).values(row).execute(connection)?;
+            }
+        }
+        Database::Postgres(connection) => {
+            fn column<'a, T>(rows: &'a [EntryRow], value: fn(&'a EntryRow) -> T) -> Vec<T> {
+                rows.iter().map(value).collect()
+            }
+            sql_query(
+                "INSERT INTO entries (idx, bytes, leaf_hash, organisation, statement_id, payload_sha256, warnings) \
+                 SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind::<Array<BigInt>, _>(column(rows, |row| row.idx))
+            .bind::<Array<Binary>, _>(column(rows, |row| row.bytes.as_slice()))
+            .bind::<Array<Binary>, _>(column(rows, |row| row.leaf_hash.as_slice()))
+            .bind::<Array<Binary>, _>(column(rows, |row| row.organisation.as_slice()))
+            .bind::<Array<Binary>, _>(column(rows, |row| row.statement_id.as_slice()))
+            .bind::<Array<Binary>, _>(column(rows, |row| row.payload_sha256.as_slice()))
+            .bind::<Array<Text>, _>(column(rows, |row| row.warnings.as_str()))
+            .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// A row of `records`.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = records)]
+pub(super) struct RecordRow {
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) body: String,
+    pub(super) changed: i64,
+}
+
+fn record_arrays(rows: &[RecordRow]) -> (Vec<&str>, Vec<&str>, Vec<&str>, Vec<i64>) {
+    let text = |value: fn(&RecordRow) -> &str| rows.iter().map(value).collect();
+    (text(|row| &row.id), text(|row| &row.kind), text(|row| &row.body), rows.iter().map(|row| row.changed).collect())
+}
+
+/// Many records that did not exist.
+pub(super) fn insert_records(connection: &mut Database, rows: &[RecordRow]) -> StoreResult<()> {
+    match connection {
+        Database::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(records::table).values(row).execute(connection)?;
+            }
+        }
+        Database::Postgres(connection) => {
+            let (ids, kinds, bodies, changed) = record_arrays(rows);
+            sql_query("INSERT INTO records (id, kind, body, changed) SELECT * FROM UNNEST($1, $2, $3, $4)")
+                .bind::<Array<Text>, _>(ids)
+                .bind::<Array<Text>, _>(kinds)
+                .bind::<Array<Text>, _>(bodies)
+                .bind::<Array<BigInt>, _>(changed)
+                .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// Many records that existed; tells how many rows were written.
+pub(super) fn update_records(connection: &mut Database, rows: &[RecordRow]) -> StoreResult<usize> {
+    match connection {
+        Database::Sqlite(connection) => {
+            let mut written = 0;
+            for row in rows {
+                let target = records::table.find((&row.id, &row.kind));
+                written += diesel::update(target)
+                    .set((records::body.eq(&row.body), records::changed.eq(row.changed)))
+                    .execute(connection)?;
+            }
+            Ok(written)
+        }
+        Database::Postgres(connection) => {
+            let (ids, kinds, bodies, changed) = record_arrays(rows);
+            let written = sql_query(
+                "UPDATE records SET body = new.body, changed = new.changed \
+                 FROM UNNEST($1, $2, $3, $4) AS new (id, kind, body, changed) \
+                 WHERE records.id = new.id AND records.kind = new.kind",
+            )
+            .bind::<Array<Text>, _>(ids)
+            .bind::<Array<Text>, _>(kinds)
+            .bind::<Array<Text>, _>(bodies)
+            .bind::<Array<BigInt>, _>(changed)
+            .execute(connection)?;
+            Ok(written)
+        }
+    }
+}
+
+/// A row of `openings`.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = openings)]
+pub(super) struct OpeningRow {
+    pub(super) idx: i64,
+    pub(super) pointer: String,
+    pub(super) salt: Vec<u8>,
+    pub(super) value: String,
+}
+
+/// Many openings.
+pub(super) fn insert_openings(connection: &mut Database, rows: &[OpeningRow]) -> StoreResult<()> {
+    match connection {
+        Database::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(openings::table).values(row).execute(connection)?;
+            }
+        }
+        Database::Postgres(connection) => {
+            sql_query("INSERT INTO openings (idx, pointer, salt, value) SELECT * FROM UNNEST($1, $2, $3, $4)")
+                .bind::<Array<BigInt>, _>(rows.iter().map(|row| row.idx).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.pointer.as_str()).collect::<Vec<_>>())
+                .bind::<Array<Binary>, _>(rows.iter().map(|row| row.salt.as_slice()).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.value.as_str()).collect::<Vec<_>>())
+                .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// The file of a SQLite database inside a data folder.
+pub fn sqlite_in(data: &Path) -> DatabaseUrl {
+    DatabaseUrl::Sqlite(data.join("ledger.sqlite"))
+}

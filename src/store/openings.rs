@@ -1,0 +1,43 @@
+//! The values behind commitments: stored with their entry, erasable apart from it.
+
+use crate::domain::ids::EntryIndex;
+use crate::proof::commitment::Opening;
+use crate::store::backend::{self, OpeningRow};
+use crate::store::schema::openings;
+use crate::store::{Database, StoreError, StoreResult};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+
+fn database_index(index: EntryIndex) -> StoreResult<i64> {
+    i64::try_from(index.0).map_err(|_| StoreError::damaged("an index beyond the database's range"))
+}
+
+/// Stores openings of new entries.
+pub fn insert(connection: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreResult<()> {
+    let row = |(index, opening): &(EntryIndex, Opening)| {
+        Ok(OpeningRow {
+            idx: database_index(*index)?,
+            pointer: opening.pointer.clone(),
+            salt: opening.salt.to_vec(),
+            value: opening.value.clone(),
+        })
+    };
+    let rows: Vec<OpeningRow> = new.iter().map(row).collect::<StoreResult<_>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    backend::insert_openings(connection, &rows)
+}
+
+/// The openings of an entry that were not erased.
+pub fn of_entry(connection: &mut Database, index: EntryIndex) -> StoreResult<Vec<Opening>> {
+    let rows: Vec<(String, Vec<u8>, String)> = openings::table
+        .filter(openings::idx.eq(database_index(index)?))
+        .order(openings::pointer.asc())
+        .select((openings::pointer, openings::salt, openings::value))
+        .load(connection)?;
+    let read = |(pointer, salt, value): (String, Vec<u8>, String)| {
+        let salt = salt.try_into().map_err(|_| StoreError::damaged(format!("opening of entry {index}")))?;
+        Ok(Opening { pointer, salt, value })
+    };
+    rows.into_iter().map(read).collect()
+}

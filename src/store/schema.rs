@@ -1,0 +1,89 @@
+//! One schema for both databases: BigInt, Text, Binary, Bool, nothing else.
+
+diesel::table! {
+    entries (idx) {
+        idx -> BigInt,
+        bytes -> Binary,
+        leaf_hash -> Binary,
+        organisation -> Binary,
+        statement_id -> Binary,
+        payload_sha256 -> Binary,
+        warnings -> Text,
+    }
+}
+
+diesel::table! {
+    tiles (level, n) {
+        level -> BigInt,
+        n -> BigInt,
+        root -> Binary,
+        hashes -> Binary,
+    }
+}
+
+diesel::table! {
+    checkpoints (size) {
+        size -> BigInt,
+        root -> Binary,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    head (id) {
+        id -> BigInt,
+        size -> BigInt,
+        chain_hash -> Binary,
+        frontier -> Binary,
+        time_ms -> BigInt,
+        lock_count -> BigInt,
+    }
+}
+
+diesel::table! {
+    openings (idx, pointer) {
+        idx -> BigInt,
+        pointer -> Text,
+        salt -> Binary,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    records (id, kind) {
+        id -> Text,
+        kind -> Text,
+        body -> Text,
+        changed -> BigInt,
+    }
+}
+
+diesel::table! {
+    accounts (account, site) {
+        account -> Text,
+        site -> Text,
+        grams -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (id) {
+        id -> Text,
+        secret_sha256 -> Binary,
+        organisation -> Text,
+        scopes -> Text,
+        created_ms -> BigInt,
+        expires_ms -> BigInt,
+        revoked_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    hosted_keys (kid) {
+        kid -> Text,
+        organisation -> Text,
+        purpose -> Text,
+        sealed -> Binary,
+        created_ms -> BigInt,
+    }
+}

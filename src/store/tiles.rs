@@ -1,0 +1,104 @@
+//! Full hash tiles and signed checkpoints.
+
+use crate::proof::merkle::{TreeHash, root_of};
+use crate::proof::tiles::{TILE_WIDTH, TileSource};
+use crate::store::schema::{checkpoints, tiles};
+use crate::store::{Database, StoreError, StoreResult, entries};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
+
+fn number(value: u64) -> StoreResult<i64> {
+    i64::try_from(value).map_err(|_| StoreError::damaged("a number beyond the database's range"))
+}
+
+/// Stores a full tile and gives its root, which is a hash of the level above.
+pub fn insert(connection: &mut Database, level: u32, n: u64, hashes: &[TreeHash]) -> StoreResult<TreeHash> {
+    let root = root_of(hashes);
+    let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+    let row = (
+        tiles::level.eq(i64::from(level)),
+        tiles::n.eq(number(n)?),
+        tiles::root.eq(root.0.as_slice()),
+        tiles::hashes.eq(bytes),
+    );
+    diesel::insert_into(tiles::table).values(row).execute(connection)?;
+    Ok(root)
+}
+
+fn full_tile(connection: &mut Database, level: u32, n: u64) -> StoreResult<Vec<TreeHash>> {
+    let key = (i64::from(level), number(n)?);
+    let bytes: Option<Vec<u8>> = tiles::table.find(key).select(tiles::hashes).first(connection).optional()?;
+    let damaged = || StoreError::damaged(format!("tile {level}/{n} is missing or ill-formed"));
+    let hashes: Option<Vec<_>> = bytes.ok_or_else(damaged)?.chunks(32).map(TreeHash::from_slice).collect();
+    hashes.ok_or_else(damaged)
+}
+
+/// The roots of the tiles `from..to` of a level: hashes of the level above.
+pub fn roots(connection: &mut Database, level: u32, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
+    let rows: Vec<Vec<u8>> = tiles::table
+        .filter(tiles::level.eq(i64::from(level)))
+        .filter(tiles::n.ge(number(from)?))
+        .filter(tiles::n.lt(number(to)?))
+        .order(tiles::n.asc())
+        .select(tiles::root)
+        .load(connection)?;
+    let hashes: Option<Vec<_>> = rows.iter().map(|row| TreeHash::from_slice(row)).collect();
+    hashes.ok_or_else(|| StoreError::damaged("a tile's root has not 32 bytes"))
+}
+
+/// Tiles as proofs read them: full ones from their table, partial ones from what lies below.
+pub struct StoredTiles<'a>(pub &'a mut Database);
+
+impl TileSource for StoredTiles<'_> {
+    type Error = StoreError;
+
+    fn tile(&mut self, level: u32, n: u64, width: u64) -> StoreResult<Vec<TreeHash>> {
+        let from = n * TILE_WIDTH;
+        match level {
+            _ if width == TILE_WIDTH => full_tile(self.0, level, n),
+            0 => entries::leaf_hashes(self.0, from, from + width),
+            _ => roots(self.0, level - 1, from, from + width),
+        }
+    }
+}
+
+/// A checkpoint as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// Entries.
+    pub size: u64,
+    /// Root over them.
+    pub root: TreeHash,
+    /// The signed note.
+    pub note: String,
+}
+
+type Row = (i64, Vec<u8>, String);
+
+fn read_row((size, root, note): Row) -> StoreResult<StoredCheckpoint> {
+    let damaged = || StoreError::damaged(format!("checkpoint {size} is ill-formed"));
+    let root = TreeHash::from_slice(&root).ok_or_else(damaged)?;
+    Ok(StoredCheckpoint { size: u64::try_from(size).map_err(|_| damaged())?, root, note })
+}
+
+/// The largest checkpoint.
+pub fn last_checkpoint(connection: &mut Database) -> StoreResult<Option<StoredCheckpoint>> {
+    let row = checkpoints::table.order(checkpoints::size.desc()).first::<Row>(connection).optional()?;
+    row.map(read_row).transpose()
+}
+
+/// The checkpoint of a size.
+pub fn checkpoint(connection: &mut Database, size: u64) -> StoreResult<Option<StoredCheckpoint>> {
+    let row = checkpoints::table.find(number(size)?).first::<Row>(connection).optional()?;
+    row.map(read_row).transpose()
+}
+
+/// Stores a checkpoint; the key on size refuses a second one.
+pub fn insert_checkpoint(connection: &mut Database, checkpoint: &StoredCheckpoint) -> StoreResult<()> {
+    let row = (
+        checkpoints::size.eq(number(checkpoint.size)?),
+        checkpoints::root.eq(checkpoint.root.0.as_slice()),
+        checkpoints::note.eq(&checkpoint.note),
+    );
+    diesel::insert_into(checkpoints::table).values(row).execute(connection)?;
+    Ok(())
+}
