@@ -28,11 +28,7 @@ pub struct Context<'a> {
 }
 
 /// Refuses, with a code, the field to blame and words.
-pub(crate) fn refuse<T>(
-    code: RefusalCode,
-    pointer: impl Into<String>,
-    detail: impl Into<String>,
-) -> Result<T, Stop> {
+pub(crate) fn refuse<T>(code: RefusalCode, pointer: impl Into<String>, detail: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Refused(Refusal { code, pointer: pointer.into(), detail: detail.into() }))
 }
 
@@ -117,7 +113,11 @@ fn require_key<'s>(state: &'s State<'_>, context: &Context<'_>) -> Result<&'s Ke
         return refuse(RefusalCode::KeyUnknown, "/kid", "no key of this thumbprint is registered");
     };
     if key.organisation != context.statement.common.org {
-        return refuse(RefusalCode::KeyOfAnotherOrganisation, "/org", "the signing key belongs to another organisation");
+        return refuse(
+            RefusalCode::KeyOfAnotherOrganisation,
+            "/org",
+            "the signing key belongs to another organisation",
+        );
     }
     if let Some(revocation) = &key.revoked {
         let detail = format!("this key was revoked by entry {}; sign with a key in force", revocation.at);

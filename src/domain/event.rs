@@ -1,10 +1,12 @@
 //! Every statement that can be made, version 1: its type, its fields, who is named in it.
 
 use crate::domain::codes::{
-    Commitment, Country, Document, DocumentNumber, ItemKind, KeyCustody, KeyUse, RevocationReason, Role, SiteCode,
-    TableCode, TestResult, WasteCode, Hash,
+    Commitment, Country, Document, DocumentNumber, Hash, ItemKind, KeyCustody, KeyUse, RevocationReason, Role,
+    SiteCode, TableCode, TestResult, WasteCode,
 };
-use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, codes, record, text_field};
+use crate::domain::fields::{
+    Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, codes, record, text_field,
+};
 use crate::domain::ids::{ActorId, EntryIndex, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::mass::{Grams, Weight};
 use crate::domain::time::{Date, OccurredAt};
@@ -13,9 +15,8 @@ use crate::domain::time::{Date, OccurredAt};
 pub const PAYLOAD_VERSION: i64 = 1;
 
 fn is_compact_jws(text: &str) -> bool {
-    let part_ok = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
+    let part_ok =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     text.split('.').count() == 3 && text.split('.').all(part_ok)
 }
 

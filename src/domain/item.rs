@@ -47,11 +47,7 @@ record! {
 const REGISTRANTS: &[Role] = &[Role::Donor, Role::Collector, Role::Refurbisher, Role::Recycler];
 
 /// A device or component comes under the ledger; its grams flow in.
-pub fn registered(
-    state: &mut State<'_>,
-    context: &Context<'_>,
-    event: &Registered,
-) -> Result<Vec<Warning>, Stop> {
+pub fn registered(state: &mut State<'_>, context: &Context<'_>, event: &Registered) -> Result<Vec<Warning>, Stop> {
     context.require_role(state, REGISTRANTS)?;
     if state.item(&event.item)?.is_some() {
         return refuse(RefusalCode::AlreadyRegistered, "/item", "an item of this id is registered");
@@ -87,12 +83,7 @@ struct Weighed {
 }
 
 /// The grams of a stated weight and what they really rest on: a scale that is overdue or overloaded only estimates.
-fn weigh(
-    state: &State<'_>,
-    context: &Context<'_>,
-    class: &TableCode,
-    weight: &Weight,
-) -> Result<Weighed, Stop> {
+fn weigh(state: &State<'_>, context: &Context<'_>, class: &TableCode, weight: &Weight) -> Result<Weighed, Stop> {
     let rules = rules_in_force(state)?;
     let Some(class) = rules.class(class.as_str()) else {
         let detail = "expected a UNU-KEY of four digits that the rule set in force carries";

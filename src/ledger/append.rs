@@ -9,8 +9,8 @@ use crate::domain::ids::{EntryIndex, Origin};
 use crate::domain::refusal::{Refusal, RefusalCode, Warning};
 use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop};
 use crate::domain::time::LedgerTime;
-use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::ledger::clock::Clock;
+use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::proof::commitment::{Opening, OpeningRefused};
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::json;
@@ -192,7 +192,8 @@ pub fn entry_time(database: &mut Database, clock: &Clock, head: &Head) -> Result
         return Err(AppendError::ClockOff(format!("this node's clock is {behind} ms behind the ledger's last entry")));
     }
     let database_clock = if clock.is_real() { backend::clock_ms(database)? } else { None };
-    if let Some(off) = database_clock.map(|theirs| (theirs - now).abs()).filter(|off| *off > CLOCK_OFF_DATABASE_MS_MAX) {
+    if let Some(off) = database_clock.map(|theirs| (theirs - now).abs()).filter(|off| *off > CLOCK_OFF_DATABASE_MS_MAX)
+    {
         return Err(AppendError::ClockOff(format!("this node's clock is {off} ms off the database's")));
     }
     let now = LedgerTime::from_ms(now).ok_or_else(|| AppendError::ClockOff("this node's clock is absurd".into()))?;
@@ -331,19 +332,13 @@ impl<'a> Run<'a> {
         Ok(staged)
     }
 
-    fn stage_one(
-        &self,
-        layer: &mut State<'_>,
-        staged: &mut Staged,
-        posted: &Posted,
-    ) -> Result<Outcome, Unstaged> {
+    fn stage_one(&self, layer: &mut State<'_>, staged: &mut Staged, posted: &Posted) -> Result<Outcome, Unstaged> {
         let at_its_turn;
-        let signed = match &posted.signed {
-            Some(signed) => signed,
-            None => {
-                at_its_turn = verify_at_its_turn(layer, &posted.jws)?;
-                &at_its_turn
-            }
+        let signed = if let Some(signed) = &posted.signed {
+            signed
+        } else {
+            at_its_turn = verify_at_its_turn(layer, &posted.jws)?;
+            &at_its_turn
         };
         if let Some(receipt) = self.receipt_before(staged, signed)? {
             return Ok(Outcome::Repeated(receipt));
@@ -478,15 +473,12 @@ impl From<BytesRefused> for Unstaged {
 fn verify_at_its_turn(state: &State<'_>, jws: &str) -> Result<Signed, Unstaged> {
     let unverified = Unverified::read(jws)?;
     let registered = state.key(&unverified.kid())?.and_then(|key| keys::from_coordinate(&key.x).ok());
-    match registered.or_else(|| unverified.opening_key()) {
-        Some(key) => Ok(unverified.verify(&key)?),
-        None => {
-            let detail = "no key of this thumbprint is registered; the operator registers an organisation's first key";
-            let refusal =
-                Refusal { code: RefusalCode::KeyUnknown, pointer: "/kid".into(), detail: detail.into() };
-            Err(Unstaged::Refused(Refused::Rules(Box::new(refusal))))
-        }
-    }
+    let Some(key) = registered.or_else(|| unverified.opening_key()) else {
+        let detail = "no key of this thumbprint is registered; the operator registers an organisation's first key";
+        let refusal = Refusal { code: RefusalCode::KeyUnknown, pointer: "/kid".into(), detail: detail.into() };
+        return Err(Unstaged::Refused(Refused::Rules(Box::new(refusal))));
+    };
+    Ok(unverified.verify(&key)?)
 }
 
 /// All or nothing, and it is nothing: those that were not refused themselves were not posted.

@@ -33,8 +33,8 @@ use crate::domain::state::Record;
 use crate::proof::commitment::{self, Opening};
 use crate::proof::keys;
 use crate::proof::statement::{Signed, Unverified};
-use crate::store::{Store, StoreError, StoreFault, entries, records};
-use append::{Group, Mode, Outcome, Posted, Receipt, Refused};
+use crate::store::{Store, StoreError, StoreFault, entries, head, records};
+use append::{AppendError, Group, Mode, Outcome, Posted, Refused};
 use clock::Clock;
 use ed25519_dalek::VerifyingKey;
 use health::Health;
@@ -105,7 +105,8 @@ impl Ledger {
             _ => None,
         });
         if let Some(key) = key {
-            let mut remembered = self.keys.write().map_err(|_| StoreError::damaged("the memory of keys is poisoned"))?;
+            let mut remembered =
+                self.keys.write().map_err(|_| StoreError::damaged("the memory of keys is poisoned"))?;
             if remembered.len() >= REMEMBERED_KEYS_MAX {
                 remembered.clear();
             }
@@ -145,9 +146,20 @@ impl Ledger {
         Ok(found)
     }
 
-    /// The receipt of a stored entry.
-    pub fn receipt_of(&self, entry: &entries::StoredEntry) -> Option<Receipt> {
-        Receipt::of_stored(&self.origin, entry)
+    /// Whether this node appends: the number of entries, or why not.
+    pub fn readiness(&self) -> Result<u64, String> {
+        if let Some(reason) = self.health.halted() {
+            return Err(reason);
+        }
+        let looked = self.store.read(|database| {
+            let head = head::read(database)?;
+            append::entry_time(database, &self.clock, &head)?;
+            Ok(head.size())
+        });
+        looked.map_err(|error| match error {
+            AppendError::Store(error) => format!("the database does not answer: {:?}", error.fault),
+            AppendError::Halt(reason) | AppendError::ClockOff(reason) => reason,
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Opening a ledger: a new one with its keys and `ledger_opened`, or an existing one, suspiciously.
 
-use crate::domain::event::{Event, LedgerOpened, Statement, TypeName, Version, Vkey};
-use crate::domain::event::Common;
 use crate::domain::codes::KeyUse;
+use crate::domain::event::Common;
+use crate::domain::event::{Event, LedgerOpened, Statement, TypeName, Version, Vkey};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
 use crate::domain::registry::newest_rule_set;
 use crate::domain::state::{LEDGER_RECORD, Record};
@@ -171,10 +171,9 @@ fn start_publisher(
     growth: watch::Receiver<u64>,
 ) -> Result<(), OpenError> {
     let guard = FileGuard::open(guard_path).map_err(|error| refused(error.to_string()))?;
-    let opened =
-        require_checkpoint_key(store, origin, &key).and_then(|()| {
-            Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), key, guard, shown.clone())
-        });
+    let opened = require_checkpoint_key(store, origin, &key).and_then(|()| {
+        Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), key, guard, shown.clone())
+    });
     match opened {
         Ok(publisher) => Ok(publisher.start(growth)?),
         Err(PublishError::Store(error)) => Err(error.into()),

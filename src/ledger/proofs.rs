@@ -1,12 +1,12 @@
 //! Proofs for anyone, from tiles and leaf hashes.
 
+use crate::domain::ids::EntryIndex;
 use crate::ledger::Ledger;
 use crate::proof::merkle::{TreeHash, leaf_hash};
 use crate::proof::tiles::{ProofError, Prover};
 use crate::proof::tlog_proof;
 use crate::store::tiles::{self, StoredCheckpoint, StoredTiles};
 use crate::store::{StoreError, entries};
-use crate::domain::ids::EntryIndex;
 
 /// That an entry is in the tree of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -107,10 +107,9 @@ impl Publisher {
             }
             (Some(note), _) => Some(open_guard(note, &verifier)?),
         };
-        let (signed, chain_hash) = store.read(|database| require_extends(database, guarded.as_ref(), stored.as_ref()))?;
-        let mut publisher = Self {
-            origin, store, health, key, verifier, guard, shown, signed, chain_hash, guard_note,
-        };
+        let (signed, chain_hash) =
+            store.read(|database| require_extends(database, guarded.as_ref(), stored.as_ref()))?;
+        let mut publisher = Self { origin, store, health, key, verifier, guard, shown, signed, chain_hash, guard_note };
         if let Some(stored) = stored {
             publisher.move_guard_and_show(stored)?;
         }

@@ -50,8 +50,7 @@ impl Replay {
             return Err("prev is not the hash of the entry before".into());
         }
         let signed = self.verify(&entry.statement)?;
-        let context =
-            Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement };
+        let context = Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement };
         let mut overlay = self.state.overlay();
         apply(&mut overlay, &context).map_err(|stop| match stop {
             Stop::Refused(refusal) => format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail),

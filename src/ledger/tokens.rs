@@ -90,7 +90,8 @@ pub fn create(
     days: i64,
 ) -> Result<NewToken, StoreError> {
     let no_randomness = |_| StoreError::damaged("no randomness for a token");
-    let (id, secret) = (keyring::random_secret().map_err(no_randomness)?, keyring::random_secret().map_err(no_randomness)?);
+    let (id, secret) =
+        (keyring::random_secret().map_err(no_randomness)?, keyring::random_secret().map_err(no_randomness)?);
     let (id, secret) = (HEXLOWER.encode(&id[..8]), BASE64URL_NOPAD.encode(&*secret));
     let now_ms = clock.now_ms();
     let row = TokenRow {

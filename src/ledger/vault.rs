@@ -88,7 +88,9 @@ impl Vault {
             let rows = hosted_keys::of_organisation(database, &organisation.to_string())?;
             let ids: Vec<String> = rows.iter().map(|row| row.kid.clone()).collect();
             let known = records::load(database, &ids)?;
-            Ok::<_, StoreError>(rows.into_iter().filter(|row| known.iter().any(|record| in_force(record, row))).collect())
+            Ok::<_, StoreError>(
+                rows.into_iter().filter(|row| known.iter().any(|record| in_force(record, row))).collect(),
+            )
         });
         let rows: Vec<HostedKeyRow> = rows?;
         let newest = rows.first().ok_or(VaultError::NoHostedKey)?;

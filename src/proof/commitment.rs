@@ -1,6 +1,6 @@
 //! Commitments to values that stay outside the ledger, and their openings.
 
-use crate::domain::fields::{Value};
+use crate::domain::fields::Value;
 use crate::limits::{OPENING_BYTES_MAX, OPENINGS_MAX};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -58,7 +58,8 @@ fn problem_of(payload: &Value, opening: &Opening) -> Option<&'static str> {
     if !is_nfc(&opening.value) {
         return Some("the value is not in Unicode normalisation form C");
     }
-    let Some(Value::Text(committed)) = at_pointer(payload, &opening.pointer).and_then(|value| member(value, "c")) else {
+    let Some(Value::Text(committed)) = at_pointer(payload, &opening.pointer).and_then(|value| member(value, "c"))
+    else {
         return Some("the payload has no commitment at this pointer");
     };
     if commit(&opening.pointer, &opening.salt, &opening.value).as_ref() != Some(committed) {

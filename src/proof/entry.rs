@@ -107,8 +107,13 @@ mod tests {
         assert_eq!(Entry::parse(&bytes), Ok(entry));
         let text = String::from_utf8(bytes.clone()).expect("ASCII");
         let others = [
-            text.replace(":41", ":041"), text.replace(":41", ":+41"), text.replace("\"v\":1", "\"v\": 1"),
-            format!("{text}\n"), text.replace(".123Z", ".123z"), text.to_uppercase(), text.replace("{\"v\":1,", "{"),
+            text.replace(":41", ":041"),
+            text.replace(":41", ":+41"),
+            text.replace("\"v\":1", "\"v\": 1"),
+            format!("{text}\n"),
+            text.replace(".123Z", ".123z"),
+            text.to_uppercase(),
+            text.replace("{\"v\":1,", "{"),
         ];
         for other in others {
             assert!(Entry::parse(other.as_bytes()).is_err(), "{other}");

@@ -2,7 +2,7 @@
 //!
 //! Signatures are checked by `verify_strict` alone: what it accepts, every implementation accepts, years later too.
 
-use crate::domain::event::{Jwk, KeyCoordinate, KeyType, Curve};
+use crate::domain::event::{Curve, Jwk, KeyCoordinate, KeyType};
 use crate::domain::ids::KeyId;
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};

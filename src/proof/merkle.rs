@@ -87,7 +87,9 @@ impl Frontier {
 /// The root over some leaves or, for a tile, over the hashes of a level.
 pub fn root_of(hashes: &[TreeHash]) -> TreeHash {
     let mut frontier = Frontier::default();
-    hashes.iter().for_each(|hash| frontier.push(*hash));
+    for hash in hashes {
+        frontier.push(*hash);
+    }
     frontier.root()
 }
 

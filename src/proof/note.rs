@@ -40,7 +40,8 @@ fn is_name(name: &str) -> bool {
 }
 
 fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let digest = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize();
+    let digest =
+        Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize();
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
@@ -140,7 +141,8 @@ mod tests {
         assert_eq!(NoteVerifier::parse(&verifier.vkey()), Ok(verifier.clone()));
         let note = sign_note(verifier.name(), &key, "a\n\nb\n").expect("a note");
         assert_eq!(verifier.open(&note), Ok("a\n\nb\n"));
-        let other = NoteVerifier::new(verifier.name(), SigningKey::from_bytes(&[8; 32]).verifying_key()).expect("a name");
+        let other =
+            NoteVerifier::new(verifier.name(), SigningKey::from_bytes(&[8; 32]).verifying_key()).expect("a name");
         assert_eq!(other.open(&note), Err(NoteProblem::NotSigned));
         assert_eq!(verifier.open(&note.replace("a\n", "c\n")), Err(NoteProblem::BadSignature));
         for broken in [note.trim_end(), &note.replace('—', "-"), &note.replace("\n\n", "\n"), "", "\n\n"] {

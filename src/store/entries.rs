@@ -68,8 +68,7 @@ pub fn insert(connection: &mut Database, new: &[NewEntry]) -> StoreResult<()> {
 type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>, String);
 type Columns = (entries::idx, entries::bytes, entries::leaf_hash, entries::payload_sha256, entries::warnings);
 
-const COLUMNS: Columns =
-    (entries::idx, entries::bytes, entries::leaf_hash, entries::payload_sha256, entries::warnings);
+const COLUMNS: Columns = (entries::idx, entries::bytes, entries::leaf_hash, entries::payload_sha256, entries::warnings);
 
 fn read_row((idx, bytes, leaf_hash, payload_sha256, warnings): Row) -> StoreResult<StoredEntry> {
     let damaged = || StoreError::damaged(format!("entry {idx} cannot be read"));

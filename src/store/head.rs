@@ -62,12 +62,11 @@ pub fn lock(connection: &mut Database) -> StoreResult<Head> {
 /// Moves the end of the ledger by compare-and-swap; under the lock it cannot miss, so a miss is damage.
 pub fn advance(connection: &mut Database, from: &Head, to: &Head) -> StoreResult<()> {
     let damaged = |_| StoreError::damaged("the ledger is longer than this database can count");
-    let (old_size, new_size) = (i64::try_from(from.size()).map_err(damaged)?, i64::try_from(to.size()).map_err(damaged)?);
+    let (old_size, new_size) =
+        (i64::try_from(from.size()).map_err(damaged)?, i64::try_from(to.size()).map_err(damaged)?);
     let peaks: Vec<u8> = to.frontier.peaks().iter().flat_map(|peak| peak.0).collect();
-    let unchanged = head::table
-        .find(1)
-        .filter(head::size.eq(old_size))
-        .filter(head::chain_hash.eq(from.chain_hash.0.as_slice()));
+    let unchanged =
+        head::table.find(1).filter(head::size.eq(old_size)).filter(head::chain_hash.eq(from.chain_hash.0.as_slice()));
     let written = diesel::update(unchanged)
         .set((
             head::size.eq(new_size),

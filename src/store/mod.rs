@@ -81,6 +81,18 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a database to read alone: beside a running service, without its lock, without migrating.
+    pub fn open_to_read(url: &DatabaseUrl) -> StoreResult<Self> {
+        let pool = || backend::pool(url, Access::ReadOnly, 1);
+        if let DatabaseUrl::Sqlite(path) = url
+            && !path.exists()
+        {
+            let message = format!("there is no database {}", path.display());
+            return Err(StoreError { fault: StoreFault::Failed, message });
+        }
+        Ok(Self { writers: pool()?, readers: pool()?, _lock: None })
+    }
+
     /// Reads.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Database) -> Result<T, E>) -> Result<T, E> {
         let mut connection = self.readers.get().map_err(backend::pool_error)?;

@@ -56,12 +56,12 @@ pub fn store(
     known: &BTreeSet<RecordId>,
     last: EntryIndex,
 ) -> StoreResult<()> {
-    let changed = i64::try_from(last.0).map_err(|_| StoreError::damaged("an index beyond the database's range"))?;
+    let last = i64::try_from(last.0).map_err(|_| StoreError::damaged("an index beyond the database's range"))?;
     let row = |(id, record): (&RecordId, &Record)| RecordRow {
         id: id.id.clone(),
         kind: id.kind.as_str().to_owned(),
         body: record.body(),
-        changed,
+        changed: last,
     };
     let (old, new): (Vec<_>, Vec<_>) = changes.records.iter().partition(|(id, _)| known.contains(id));
     let old: Vec<RecordRow> = old.into_iter().map(row).collect();

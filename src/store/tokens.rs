@@ -2,8 +2,8 @@
 
 use crate::store::schema::tokens;
 use crate::store::{Database, StoreResult};
-use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable};
 use diesel::SelectableHelper;
+use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable};
 
 /// A token as it is stored: its secret only as SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]

@@ -1,0 +1,69 @@
+//! Floor 5: the commands, one a file.
+
+mod export;
+mod keygen;
+mod post;
+mod serve;
+mod sign;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Exit code: something was found or refused.
+pub const EXIT_REFUSED: u8 = 1;
+/// Exit code: what was needed could not be read or reached.
+pub const EXIT_UNREADABLE: u8 = 2;
+
+/// What a command can fail with; it ends the program with [`EXIT_UNREADABLE`].
+pub type CommandError = Box<dyn std::error::Error>;
+
+/// A ledger of every refurbished computer's path, and the certificates on it.
+#[derive(Debug, Parser)]
+#[command(name = "loopledger", version)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a ledger; the first start makes it, with its keys and the operator's token.
+    Serve(crate::config::Serving),
+    /// Make a key.
+    Keygen(keygen::Keygen),
+    /// Sign a payload.
+    Sign(sign::Sign),
+    /// Post statements, over any line: what was posted is never posted twice.
+    Post(post::Post),
+    /// Write the ledger to files that any tool can check.
+    Export(export::Export),
+}
+
+/// Logs to standard error; `RUST_LOG` chooses what.
+pub fn start_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Runs a command.
+pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
+    match command_line.command {
+        Command::Serve(serving) => serve::run(&serving),
+        Command::Keygen(keygen) => keygen::run(&keygen),
+        Command::Sign(sign) => sign::run(&sign),
+        Command::Post(post) => post::run(&post),
+        Command::Export(export) => export::run(&export),
+    }
+}
+
+/// Reads a file, or standard input for `-`.
+fn read_input(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
+    use std::io::Read;
+    if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}

@@ -1,0 +1,165 @@
+//! `loopledger serve`: a ledger, and on the first start its making.
+
+use crate::cli::CommandError;
+use crate::config::Serving;
+use crate::domain::ids::{OrganisationId, Origin, StatementId};
+use crate::http;
+use crate::ledger::clock::Clock;
+use crate::ledger::opening::{self, Founding, Settings};
+use crate::ledger::tokens::{self, Scope};
+use crate::ledger::{Ledger, keyring};
+use crate::limits::TOKEN_DAYS_DEFAULT;
+use crate::store::{DatabaseUrl, Store};
+use data_encoding::HEXLOWER;
+use ed25519_dalek::SigningKey;
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// The files of a data folder.
+struct KeyFiles(PathBuf);
+
+impl KeyFiles {
+    fn of(data: &Path) -> Self {
+        Self(data.join("keys"))
+    }
+
+    fn operator(&self) -> PathBuf {
+        self.0.join("operator.json")
+    }
+
+    fn recovery(&self) -> PathBuf {
+        self.0.join("recovery.json")
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint.json")
+    }
+
+    fn sealing(&self) -> PathBuf {
+        self.0.join("sealing.key")
+    }
+}
+
+/// Opens or makes the ledger and serves it until the process is told to end.
+pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
+    fs::create_dir_all(&serving.place.data)?;
+    let database = serving.place.database();
+    let store = Arc::new(Store::open(&database, u32::from(serving.workers) + 2)?);
+    let keys = KeyFiles::of(&serving.place.data);
+    let clock = Clock::system();
+    let sealing_key = sealing_key(serving, &keys)?;
+    let origin = match opening::origin_of(&store)? {
+        Some(origin) => origin,
+        None => found(&store, &clock, serving, &keys)?,
+    };
+    let publishing = publishing(serving, &keys, &origin)?;
+    let listener = TcpListener::bind(&serving.listen)?;
+    let ledger = opening::open(store, Settings { clock, sealing_key, publishing })?;
+    announce(&ledger, &listener, &database)?;
+    http::serve_until_told_to_end(Arc::new(ledger), listener, usize::from(serving.workers))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the ledger: keys first, then index 0, then the token, which is printed this once.
+///
+/// If we crash after the keys, the next start finds keys and no ledger and says so; nothing was acknowledged.
+fn found(store: &Store, clock: &Clock, serving: &Serving, keys: &KeyFiles) -> Result<Origin, CommandError> {
+    if keys.operator().exists() || keys.checkpoint().exists() {
+        let folder = keys.0.display();
+        let cure = "put the database back; or, if nothing was ever posted to it, move the keys away to begin anew";
+        return Err(format!("{folder} holds the keys of a ledger, but the database is empty: {cure}").into());
+    }
+    let (operator_key, recovery_key, checkpoint_key) =
+        (keyring::generate()?, keyring::generate()?, keyring::generate()?);
+    keyring::write_key(&keys.operator(), &operator_key)?;
+    keyring::write_key(&keys.recovery(), &recovery_key)?;
+    keyring::write_key(&keys.checkpoint(), &checkpoint_key)?;
+    let origin = match &serving.origin {
+        Some(origin) => origin.clone(),
+        None => random_origin()?,
+    };
+    let operator = OrganisationId(Uuid::now_v7());
+    let founding = Founding {
+        origin: origin.clone(),
+        test: serving.test_ledger,
+        operator,
+        statement: StatementId(Uuid::now_v7()),
+        operator_key: &operator_key,
+        recovery_key: &recovery_key,
+        checkpoint_key: &checkpoint_key,
+    };
+    opening::found(store, clock, &founding)?;
+    let token = tokens::create(store, clock, operator, &operator_scopes(), TOKEN_DAYS_DEFAULT)?;
+    println!("A new ledger: {origin}");
+    println!("operator organisation  {operator}");
+    println!("operator token         {}  (shown this once)", token.token);
+    println!(
+        "recovery key           {}  (move it to a safe place that is not this machine)",
+        keys.recovery().display()
+    );
+    Ok(origin)
+}
+
+fn operator_scopes() -> BTreeSet<Scope> {
+    [Scope::Post, Scope::Relay, Scope::Read, Scope::Audit, Scope::Admin].into()
+}
+
+fn random_origin() -> Result<Origin, CommandError> {
+    let secret = keyring::random_secret()?;
+    let origin = format!("loopledger.local/{}", HEXLOWER.encode(&secret[..4]));
+    Origin::parse(&origin).ok_or_else(|| "the origin is ill-formed".into())
+}
+
+/// From the configuration, else from the file of the data folder, which the first start makes.
+fn sealing_key(serving: &Serving, keys: &KeyFiles) -> Result<Zeroizing<[u8; 32]>, CommandError> {
+    let hex = match &serving.sealing_key {
+        Some(hex) => Zeroizing::new(hex.clone()),
+        None if keys.sealing().exists() => Zeroizing::new(fs::read_to_string(keys.sealing())?),
+        None => {
+            let hex = Zeroizing::new(HEXLOWER.encode(&*keyring::random_secret()?) + "\n");
+            keyring::write_private(&keys.sealing(), &hex)?;
+            hex
+        }
+    };
+    let bytes = HEXLOWER.decode(hex.trim().as_bytes()).ok().map(Zeroizing::new);
+    let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.as_slice().try_into().ok());
+    bytes.map(Zeroizing::new).ok_or_else(|| "the sealing key must be 64 hex digits".into())
+}
+
+/// The node that has the checkpoint key publishes; every other one follows.
+fn publishing(
+    serving: &Serving,
+    keys: &KeyFiles,
+    origin: &Origin,
+) -> Result<Option<(SigningKey, PathBuf)>, CommandError> {
+    if !keys.checkpoint().exists() {
+        return Ok(None);
+    }
+    let key = keyring::read_key(&keys.checkpoint())?;
+    let guard = serving.guard.clone().unwrap_or_else(|| default_guard(&serving.place.data, origin));
+    Ok(Some((key, guard)))
+}
+
+/// Beside the data folder and named after the ledger, so that a new ledger never meets an old one's guard.
+fn default_guard(data: &Path, origin: &Origin) -> PathBuf {
+    let absolute = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let file = origin.as_str().replace(['/', ':'], "_");
+    absolute.with_file_name(format!("{name}.guard")).join(file)
+}
+
+fn announce(ledger: &Ledger, listener: &TcpListener, database: &DatabaseUrl) -> std::io::Result<()> {
+    let kind = match database {
+        DatabaseUrl::Postgres(_) => "PostgreSQL".to_owned(),
+        DatabaseUrl::Sqlite(path) => path.display().to_string(),
+    };
+    println!("Serving {} on http://{} from {kind}", ledger.origin, listener.local_addr()?);
+    println!("API for people: http://{}/docs/", listener.local_addr()?);
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What a command is told: arguments and environment, validated once.
+
+use crate::domain::ids::Origin;
+use crate::store::DatabaseUrl;
+use crate::store::backend::sqlite_in;
+use clap::Args;
+use std::path::PathBuf;
+
+fn parse_database_url(text: &str) -> Result<DatabaseUrl, String> {
+    let expected = "expected postgres://…, postgresql://… or sqlite:FILE";
+    DatabaseUrl::parse(text).ok_or_else(|| expected.to_owned())
+}
+
+fn parse_origin(text: &str) -> Result<Origin, String> {
+    Origin::parse(text).ok_or_else(|| "expected a name such as ledger.example/1a2b3c4d".to_owned())
+}
+
+/// Where a ledger lies.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Folder of the keys and, without --database-url, of the SQLite file.
+    #[arg(long, env = "LOOPLEDGER_DATA", default_value = "./loopledger-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// A PostgreSQL database, or another SQLite file.
+    #[arg(long, env = "LOOPLEDGER_DATABASE_URL", hide_env_values = true, value_parser = parse_database_url)]
+    pub database_url: Option<DatabaseUrl>,
+}
+
+impl Place {
+    /// The database.
+    pub fn database(&self) -> DatabaseUrl {
+        self.database_url.clone().unwrap_or_else(|| sqlite_in(&self.data))
+    }
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct Serving {
+    /// Where the ledger lies.
+    #[command(flatten)]
+    pub place: Place,
+    /// Address and port.
+    #[arg(long, env = "LOOPLEDGER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: String,
+    /// Threads that answer requests.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// The guard's file; by default beside the data folder, never in it, so that no backup of the one has the other.
+    #[arg(long, env = "LOOPLEDGER_GUARD", value_name = "FILE")]
+    pub guard: Option<PathBuf>,
+    /// A new ledger's name, for ever; by default loopledger.local/ and 8 random hex digits.
+    #[arg(long, value_parser = parse_origin)]
+    pub origin: Option<Origin>,
+    /// Make the new ledger a test ledger: its certificates say so for ever.
+    #[arg(long)]
+    pub test_ledger: bool,
+    /// 32 bytes in hex that open the hosted keys; by default the file keys/sealing.key of the data folder.
+    #[arg(long, env = "LOOPLEDGER_SEALING_KEY", hide_env_values = true, value_name = "HEX")]
+    pub sealing_key: Option<String>,
+}

@@ -1,0 +1,54 @@
+//! Who calls: the bearer token of a request (RFC 6750).
+
+use crate::domain::ids::OrganisationId;
+use crate::http::blocking;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::tokens::{self, Caller, Scope};
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A caller whose token is in force.
+pub(super) struct Authenticated(pub(super) Caller);
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let ledger = request.app_data::<web::Data<Ledger>>().cloned();
+        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+        Box::pin(async move {
+            let ledger = ledger.ok_or_else(|| Problem::internal("no ledger behind the request"))?;
+            let token = token.ok_or_else(|| Problem::unauthorised("send Authorization: Bearer and your token"))?;
+            let caller = blocking(move || tokens::authenticate(&ledger.store, &ledger.clock, &token)).await??;
+            Ok(Self(caller))
+        })
+    }
+}
+
+impl Authenticated {
+    /// Refuses a caller without the scope.
+    pub(super) fn require(&self, scope: Scope) -> Result<(), Problem> {
+        if self.0.may(scope) { Ok(()) } else { Err(Problem::scope_missing(scope)) }
+    }
+
+    /// Refuses a caller who may post nothing at all.
+    pub(super) fn require_posting(&self) -> Result<(), Problem> {
+        if self.0.may(Scope::Relay) { Ok(()) } else { self.require(Scope::Post) }
+    }
+
+    /// A token posts for its own organisation, unless it may relay.
+    pub(super) fn require_author(&self, author: OrganisationId) -> Result<(), Problem> {
+        if self.0.may(Scope::Relay) || (self.0.may(Scope::Post) && self.0.organisation == author) {
+            return Ok(());
+        }
+        let detail = "this token posts for another organisation; statements of others need the scope relay";
+        Err(Problem::new(StatusCode::FORBIDDEN, "token_of_another_organisation", "/org", detail))
+    }
+}

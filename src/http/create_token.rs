@@ -1,0 +1,76 @@
+//! `POST /v1/tokens`: a new token.
+
+use crate::domain::ids::OrganisationId;
+use crate::http::auth::Authenticated;
+use crate::http::blocking;
+use crate::http::body::read_body;
+use crate::http::list_tokens::TokenBody;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::tokens::{self, Scope};
+use crate::limits::{LINE_BYTES_MAX, TOKEN_DAYS_DEFAULT, TOKEN_DAYS_MAX};
+use actix_web::{HttpResponse, post, web};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use utoipa::ToSchema;
+
+/// What the new token shall be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTokenBody {
+    /// For whom it speaks.
+    organisation: String,
+    /// Of `post`, `relay`, `read`, `audit`, `admin`.
+    scopes: Vec<String>,
+    /// How many days it holds, 1 to 730; 365 if absent.
+    days: Option<i64>,
+}
+
+/// The new token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CreatedToken {
+    /// The token itself. It is shown this once and kept only as a hash.
+    token: String,
+    /// What it is.
+    #[serde(flatten)]
+    about: TokenBody,
+}
+
+/// Make a token.
+#[utoipa::path(
+    tag = "tokens",
+    request_body = NewTokenBody,
+    responses(
+        (status = 201, description = "The token, shown this once.", body = CreatedToken),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"])),
+)]
+#[post("/v1/tokens")]
+pub(super) async fn create_token(
+    caller: Authenticated,
+    body: web::Payload,
+    ledger: web::Data<Ledger>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Scope::Admin)?;
+    let body = read_body(body, LINE_BYTES_MAX).await?;
+    let wanted: NewTokenBody =
+        serde_json::from_slice(&body).map_err(|error| Problem::bad_request("json_invalid", "", error.to_string()))?;
+    let (organisation, scopes, days) = validate(&wanted)?;
+    let created = blocking(move || tokens::create(&ledger.store, &ledger.clock, organisation, &scopes, days)).await??;
+    Ok(HttpResponse::Created().json(CreatedToken { about: TokenBody::from(&created.row), token: created.token }))
+}
+
+fn validate(wanted: &NewTokenBody) -> Result<(OrganisationId, BTreeSet<Scope>, i64), Problem> {
+    let invalid = |pointer, detail| Problem::bad_request("field_invalid", pointer, detail);
+    let organisation = OrganisationId::parse(&wanted.organisation);
+    let organisation = organisation.ok_or_else(|| invalid("/organisation", "expected a UUID in lower case"))?;
+    let scopes: Option<BTreeSet<Scope>> = wanted.scopes.iter().map(|scope| Scope::parse(scope)).collect();
+    let known = "expected at least one of post, relay, read, audit, admin";
+    let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(|| invalid("/scopes", known))?;
+    let days = wanted.days.unwrap_or(TOKEN_DAYS_DEFAULT);
+    if !(1..=TOKEN_DAYS_MAX).contains(&days) {
+        return Err(invalid("/days", "expected 1 to 730 days"));
+    }
+    Ok((organisation, scopes, days))
+}

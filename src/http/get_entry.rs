@@ -1,0 +1,53 @@
+//! `GET /v1/entries/{index}`: the bytes of one entry.
+
+use crate::domain::ids::EntryIndex;
+use crate::http::auth::Authenticated;
+use crate::http::blocking;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::tokens::{Caller, Scope};
+use crate::proof::entry::Entry;
+use crate::proof::statement::Unverified;
+use crate::store::entries::StoredEntry;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpResponse, get, web};
+
+/// Read one entry.
+///
+/// Exactly the bytes that are hashed and chained. For its parties (whoever said it or is named in it) and for tokens
+/// with the scope `audit`; to all others it is as if it did not exist.
+#[utoipa::path(
+    tag = "events",
+    params(("index" = u64, Path, description = "The entry's place, from 0.")),
+    responses(
+        (status = 200, description = "The entry, one line of JSON without line feed.", body = String, content_type = "application/json"),
+        (status = 401, description = "No token in force.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such entry, or not for this caller.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("token" = ["audit"])),
+)]
+#[get("/v1/entries/{index}")]
+pub(super) async fn get_entry(
+    index: web::Path<u64>,
+    caller: Authenticated,
+    ledger: web::Data<Ledger>,
+) -> Result<HttpResponse, Problem> {
+    let index = EntryIndex(index.into_inner());
+    let entry = blocking(move || ledger.entry(index)).await??;
+    match entry {
+        Some(entry) if may_read(&caller.0, &entry) => {
+            Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(entry.bytes))
+        }
+        _ => Err(Problem::not_found(format!("there is no entry {index}, or this token may not read it"))),
+    }
+}
+
+fn may_read(caller: &Caller, entry: &StoredEntry) -> bool {
+    if caller.may(Scope::Audit) {
+        return true;
+    }
+    let Ok(entry) = Entry::parse(&entry.bytes) else { return false };
+    let Ok(unverified) = Unverified::read(&entry.statement) else { return false };
+    let named = unverified.statement.identifiers().contains(&caller.organisation.to_string());
+    caller.may(Scope::Read) && named
+}

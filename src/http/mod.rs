@@ -1,0 +1,74 @@
+//! Floor 4: the JSON API. One endpoint a file; this list is its table of contents.
+
+mod auth;
+mod body;
+mod create_hosted_key;
+mod create_token;
+mod get_checkpoint;
+mod get_consistency;
+mod get_entry;
+mod get_inclusion;
+mod health;
+mod list_tokens;
+mod openapi;
+mod post_batch;
+mod post_event;
+pub mod problem;
+mod receipt;
+mod revoke_token;
+
+use crate::ledger::Ledger;
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use problem::Problem;
+use std::net::TcpListener;
+use std::sync::Arc;
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Every documented endpoint.
+fn endpoints(config: &mut ServiceConfig<'_>) {
+    config
+        .service(post_event::post_event)
+        .service(post_batch::post_batch)
+        .service(get_entry::get_entry)
+        .service(get_checkpoint::get_checkpoint)
+        .service(get_inclusion::get_inclusion)
+        .service(get_consistency::get_consistency)
+        .service(create_token::create_token)
+        .service(list_tokens::list_tokens)
+        .service(revoke_token::revoke_token)
+        .service(create_hosted_key::create_hosted_key)
+        .service(health::live)
+        .service(health::ready);
+}
+
+/// The OpenAPI document of every endpoint, as it is served and committed.
+pub fn openapi_document() -> utoipa::openapi::OpenApi {
+    App::new().into_utoipa_app().openapi(openapi::frame()).configure(endpoints).split_for_parts().1
+}
+
+/// Serves a ledger on a listener with a number of workers, until it is stopped.
+pub fn serve(ledger: Arc<Ledger>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    let ledger = web::Data::from(ledger);
+    let server = HttpServer::new(move || {
+        let (app, document) =
+            App::new().into_utoipa_app().openapi(openapi::frame()).configure(endpoints).split_for_parts();
+        app.app_data(ledger.clone())
+            .app_data(web::PathConfig::default().error_handler(|error, _| Problem::bad_path(&error).into()))
+            .app_data(web::QueryConfig::default().error_handler(|error, _| Problem::bad_query(&error).into()))
+            .configure(|config| openapi::serve_documents(config, document))
+            .default_service(web::to(|| async { Problem::no_such_page() }))
+    });
+    Ok(server.workers(workers).listen(listener)?.run())
+}
+
+/// Serves until the process gets SIGTERM or SIGINT; requests under way are finished first.
+pub fn serve_until_told_to_end(ledger: Arc<Ledger>, listener: TcpListener, workers: usize) -> std::io::Result<()> {
+    actix_web::rt::System::new().block_on(async move { serve(ledger, listener, workers)?.await })
+}
+
+/// Runs blocking work (database, signatures) away from the thread that answers requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    web::block(work).await.map_err(|_| Problem::internal("a worker thread is gone"))
+}

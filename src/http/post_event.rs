@@ -1,0 +1,102 @@
+//! `POST /v1/events`: one statement.
+
+use crate::domain::ids::EntryIndex;
+use crate::http::auth::Authenticated;
+use crate::http::blocking;
+use crate::http::body::{PostedStatement, prepare_json, prepare_jws, read_body};
+use crate::http::problem::Problem;
+use crate::http::receipt::{ReceiptBody, answer};
+use crate::ledger::Ledger;
+use crate::ledger::append::{Mode, Posted};
+use crate::limits::{LINE_BYTES_MAX, PROOF_WAIT_MS_MAX};
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
+use serde::Deserialize;
+use std::time::Duration;
+use utoipa::IntoParams;
+
+/// How long to wait.
+#[derive(Debug, Default, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Wait {
+    /// For the commit.
+    #[default]
+    Commit,
+    /// For a signed checkpoint too; up to ten seconds.
+    Proof,
+}
+
+/// The query.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostQuery {
+    /// `commit` (default) or `proof`.
+    #[serde(default)]
+    #[param(inline)]
+    wait: Wait,
+}
+
+/// Post one statement.
+///
+/// Answered after the commit. Sending the same statement again is safe: it gets the first receipt.
+#[utoipa::path(
+    tag = "events",
+    params(PostQuery),
+    request_body(description = "A compact JWS, or JSON.", content(
+        (String = "application/jose"),
+        (PostedStatement<'static> = "application/json"),
+    )),
+    responses(
+        (status = 201, description = "In the ledger now.", body = ReceiptBody),
+        (status = 200, description = "It was there before; the first receipt.", body = ReceiptBody),
+        (status = "4XX", description = "Refused; nothing was written.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now; send it again.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["post"])),
+)]
+#[post("/v1/events")]
+pub(super) async fn post_event(
+    request: HttpRequest,
+    query: web::Query<PostQuery>,
+    caller: Authenticated,
+    body: web::Payload,
+    ledger: web::Data<Ledger>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_posting()?;
+    let content_type = request.content_type().to_ascii_lowercase();
+    let body = read_body(body, LINE_BYTES_MAX).await?;
+    let ledger_of_worker = ledger.clone();
+    let posted = blocking(move || prepare(&ledger_of_worker, &caller, &content_type, &body)).await??;
+    let outcome = ledger.post(vec![posted], Mode::Each).await?.pop();
+    let (status, receipt) = answer(outcome.ok_or_else(|| Problem::internal("no outcome"))?)?;
+    let mut answer = ReceiptBody::from(&receipt);
+    if matches!(query.wait, Wait::Proof) {
+        answer = answer.with_proof(wait_for_proof(&ledger, receipt.index).await?);
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
+    Ok(HttpResponse::build(status).insert_header((LOCATION, format!("/v1/entries/{}", receipt.index))).json(answer))
+}
+
+fn prepare(ledger: &Ledger, caller: &Authenticated, content_type: &str, body: &[u8]) -> Result<Posted, Problem> {
+    match content_type {
+        "application/json" => prepare_json(ledger, caller, body),
+        "application/jose" => {
+            let not_ascii = |_| Problem::bad_request("jws_malformed", "", "a compact JWS is ASCII");
+            let jws = std::str::from_utf8(body).map_err(not_ascii)?;
+            prepare_jws(ledger, caller, jws.trim_end_matches(['\r', '\n']), Vec::new())
+        }
+        _ => {
+            let detail = "send application/jose (a compact JWS) or application/json";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported", "", detail))
+        }
+    }
+}
+
+async fn wait_for_proof(ledger: &web::Data<Ledger>, index: EntryIndex) -> Result<Option<String>, Problem> {
+    let patience = Duration::from_millis(PROOF_WAIT_MS_MAX);
+    let Some(shown) = ledger.checkpoint_over(index, patience).await else { return Ok(None) };
+    let ledger = ledger.clone();
+    let inclusion = blocking(move || ledger.prove_inclusion(index, Some(shown.size))).await??;
+    Ok(Some(inclusion.tlog_proof()))
+}

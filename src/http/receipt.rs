@@ -1,0 +1,83 @@
+//! The receipt as it is answered.
+
+use crate::http::problem::Problem;
+use crate::ledger::append::{Outcome, Receipt};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a caller gets for an accepted statement: it is on disk. Not yet a proof; the checkpoint follows in a second.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReceiptBody {
+    /// The ledger's origin.
+    ledger: String,
+    /// The entry's place.
+    index: u64,
+    /// When the ledger wrote it down.
+    #[schema(example = "2026-11-23T05:31:00.123Z")]
+    time: String,
+    /// SHA-256(0x00 || entry), in hex.
+    leaf_hash: String,
+    /// BLAKE3 of the entry, in hex: the next entry's `prev`.
+    chain_hash: String,
+    /// What others will see about it; its mass may back no certificate until cured.
+    warnings: Vec<WarningBody>,
+    /// With `?wait=proof`: the C2SP tlog-proof under a signed checkpoint; absent, with the warning `proof_pending`, if
+    /// none came in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
+}
+
+/// Something that does not keep a statement out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WarningBody {
+    /// A stable code.
+    code: String,
+    /// JSON Pointer into the payload.
+    pointer: String,
+    /// What it means.
+    meaning: String,
+}
+
+impl From<&Receipt> for ReceiptBody {
+    fn from(receipt: &Receipt) -> Self {
+        let warning = |warning: &crate::domain::refusal::Warning| WarningBody {
+            code: warning.code.to_string(),
+            pointer: warning.pointer.to_string(),
+            meaning: warning.code.meaning().to_owned(),
+        };
+        Self {
+            ledger: receipt.ledger.to_string(),
+            index: receipt.index.0,
+            time: receipt.time.to_string(),
+            leaf_hash: receipt.leaf_hash.to_string(),
+            chain_hash: receipt.chain_hash.to_string(),
+            warnings: receipt.warnings.iter().map(warning).collect(),
+            proof: None,
+        }
+    }
+}
+
+impl ReceiptBody {
+    /// Adds the proof that was waited for.
+    pub(super) fn with_proof(mut self, proof: Option<String>) -> Self {
+        if proof.is_none() {
+            self.warnings.push(WarningBody {
+                code: "proof_pending".to_owned(),
+                pointer: String::new(),
+                meaning: "it is in the ledger, but no checkpoint covers it yet; ask /v1/proofs/inclusion later"
+                    .to_owned(),
+            });
+        }
+        self.proof = proof;
+        self
+    }
+}
+
+/// Splits an outcome into status and receipt, or the problem.
+pub(super) fn answer(outcome: Outcome) -> Result<(u16, Receipt), Problem> {
+    match outcome {
+        Outcome::Accepted(receipt) => Ok((201, receipt)),
+        Outcome::Repeated(receipt) => Ok((200, receipt)),
+        Outcome::Refused(refused) => Err(refused.into()),
+    }
+}
