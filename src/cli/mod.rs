@@ -1,5 +1,6 @@
 //! Floor 5: the commands, one a file.
 
+mod audit;
 mod export;
 mod keygen;
 mod post;
@@ -36,6 +37,8 @@ enum Command {
     Sign(sign::Sign),
     /// Post statements, over any line: what was posted is never posted twice.
     Post(post::Post),
+    /// Replay everything and compare it with what the database holds.
+    Audit(audit::Audit),
     /// Write the ledger to files that any tool can check.
     Export(export::Export),
 }
@@ -53,6 +56,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Command::Keygen(keygen) => keygen::run(&keygen),
         Command::Sign(sign) => sign::run(&sign),
         Command::Post(post) => post::run(&post),
+        Command::Audit(audit) => audit::run(&audit),
         Command::Export(export) => export::run(&export),
     }
 }

@@ -36,7 +36,7 @@ impl FileGuard {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let lock_path = path.with_extension("lock");
+        let lock_path = beside(path, "lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
@@ -67,16 +67,24 @@ impl FileGuard {
         if self.read()?.as_deref() != expected {
             return Err(GuardError::Moved);
         }
-        let beside = self.path.with_extension("new");
-        let mut file = File::create(&beside)?;
+        let new = beside(&self.path, "new");
+        let mut file = File::create(&new)?;
         file.write_all(note.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
+        fs::rename(&new, &self.path)?;
         if let Some(folder) = self.path.parent() {
             File::open(folder)?.sync_all()?;
         }
         Ok(())
     }
+}
+
+/// A file beside the guard; the guard's own name may hold dots, so the ending is appended, not replaced.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::domain::apply::{Context, apply};
 use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::refusal::Warning;
 use crate::domain::state::{State, Stop};
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::keys;
@@ -17,6 +18,14 @@ pub struct Replay {
     pub chain_hash: ChainHash,
     /// What is known.
     pub state: State<'static>,
+}
+
+/// What an entry turned out to be.
+pub struct Taken {
+    /// The statement, its signature checked.
+    pub signed: Signed,
+    /// The warnings that the rules give.
+    pub warnings: Vec<Warning>,
 }
 
 /// An entry that does not follow.
@@ -36,12 +45,12 @@ impl Replay {
     }
 
     /// Takes the next entry: form, place, chain, signature, rules.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), DoesNotFollow> {
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Taken, DoesNotFollow> {
         let index = EntryIndex(self.frontier.size());
         self.try_take(index, bytes).map_err(|problem| DoesNotFollow { index, problem })
     }
 
-    fn try_take(&mut self, index: EntryIndex, bytes: &[u8]) -> Result<(), String> {
+    fn try_take(&mut self, index: EntryIndex, bytes: &[u8]) -> Result<Taken, String> {
         let entry = Entry::parse(bytes).map_err(|problem| problem.to_string())?;
         if entry.index != index || entry.ledger != self.origin {
             return Err(format!("stands at {} of {}", entry.index, entry.ledger));
@@ -52,7 +61,7 @@ impl Replay {
         let signed = self.verify(&entry.statement)?;
         let context = Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement };
         let mut overlay = self.state.overlay();
-        apply(&mut overlay, &context).map_err(|stop| match stop {
+        let warnings = apply(&mut overlay, &context).map_err(|stop| match stop {
             Stop::Refused(refusal) => format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail),
             Stop::Load(id) => format!("the rules asked to load {id} from a complete state"),
         })?;
@@ -60,7 +69,7 @@ impl Replay {
         self.state.absorb(changes);
         self.frontier.push(leaf_hash(bytes));
         self.chain_hash = ChainHash::of(bytes);
-        Ok(())
+        Ok(Taken { signed, warnings })
     }
 
     fn verify(&self, jws: &str) -> Result<Signed, String> {

@@ -34,6 +34,8 @@ pub struct NewEntry {
 pub struct StoredEntry {
     /// Its place.
     pub index: EntryIndex,
+    /// Who said it, and its id, as stored.
+    pub identity: Identity,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Its hash in the tree, as stored.
@@ -49,7 +51,7 @@ fn database_index(index: u64) -> StoreResult<i64> {
 }
 
 /// Stores entries; the primary key and the identity's index refuse a second one.
-pub fn insert(connection: &mut Database, new: &[NewEntry]) -> StoreResult<()> {
+pub fn insert(database: &mut Database, new: &[NewEntry]) -> StoreResult<()> {
     let row = |entry: &NewEntry| {
         Ok(EntryRow {
             idx: database_index(entry.index.0)?,
@@ -62,62 +64,61 @@ pub fn insert(connection: &mut Database, new: &[NewEntry]) -> StoreResult<()> {
         })
     };
     let rows: Vec<EntryRow> = new.iter().map(row).collect::<StoreResult<_>>()?;
-    backend::insert_entries(connection, &rows)
+    backend::insert_entries(database, &rows)
 }
 
-type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>, String);
-type Columns = (entries::idx, entries::bytes, entries::leaf_hash, entries::payload_sha256, entries::warnings);
+type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, String);
 
-const COLUMNS: Columns = (entries::idx, entries::bytes, entries::leaf_hash, entries::payload_sha256, entries::warnings);
-
-fn read_row((idx, bytes, leaf_hash, payload_sha256, warnings): Row) -> StoreResult<StoredEntry> {
+fn read_row(
+    (idx, bytes, leaf_hash, organisation, statement, payload_sha256, warnings): Row,
+) -> StoreResult<StoredEntry> {
     let damaged = || StoreError::damaged(format!("entry {idx} cannot be read"));
-    let index = EntryIndex(u64::try_from(idx).map_err(|_| damaged())?);
-    let leaf_hash = TreeHash::from_slice(&leaf_hash).ok_or_else(damaged)?;
-    Ok(StoredEntry { index, bytes, leaf_hash, payload_sha256, warnings })
+    let uuid = |bytes: &[u8]| uuid::Uuid::from_slice(bytes).map_err(|_| damaged());
+    Ok(StoredEntry {
+        index: EntryIndex(u64::try_from(idx).map_err(|_| damaged())?),
+        identity: (OrganisationId(uuid(&organisation)?), StatementId(uuid(&statement)?)),
+        bytes,
+        leaf_hash: TreeHash::from_slice(&leaf_hash).ok_or_else(damaged)?,
+        payload_sha256,
+        warnings,
+    })
 }
 
 /// The entry of an index.
-pub fn find(connection: &mut Database, index: EntryIndex) -> StoreResult<Option<StoredEntry>> {
-    let row = entries::table.find(database_index(index.0)?).select(COLUMNS).first::<Row>(connection).optional()?;
+pub fn find(database: &mut Database, index: EntryIndex) -> StoreResult<Option<StoredEntry>> {
+    let row = entries::table.find(database_index(index.0)?).first::<Row>(database).optional()?;
     row.map(read_row).transpose()
 }
 
 /// Up to `count` entries from an index on, in order.
-pub fn page(connection: &mut Database, from: EntryIndex, count: i64) -> StoreResult<Vec<StoredEntry>> {
+pub fn page(database: &mut Database, from: EntryIndex, count: i64) -> StoreResult<Vec<StoredEntry>> {
     let query = entries::table.filter(entries::idx.ge(database_index(from.0)?)).order(entries::idx.asc()).limit(count);
-    query.select(COLUMNS).load::<Row>(connection)?.into_iter().map(read_row).collect()
+    query.load::<Row>(database)?.into_iter().map(read_row).collect()
 }
 
 /// The leaf hashes of `from..to`, in order.
-pub fn leaf_hashes(connection: &mut Database, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
+pub fn leaf_hashes(database: &mut Database, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
     let query = entries::table
         .filter(entries::idx.ge(database_index(from)?))
         .filter(entries::idx.lt(database_index(to)?))
         .order(entries::idx.asc());
-    let rows: Vec<Vec<u8>> = query.select(entries::leaf_hash).load(connection)?;
+    let rows: Vec<Vec<u8>> = query.select(entries::leaf_hash).load(database)?;
     let hashes: Option<Vec<_>> = rows.iter().map(|row| TreeHash::from_slice(row)).collect();
     hashes.ok_or_else(|| StoreError::damaged("a leaf hash has not 32 bytes"))
 }
 
 /// The stored entries of these identities.
 pub fn find_by_identity(
-    connection: &mut Database,
+    database: &mut Database,
     identities: &[Identity],
 ) -> StoreResult<BTreeMap<Identity, StoredEntry>> {
     let mut found = BTreeMap::new();
     for chunk in identities.chunks(QUERY_BINDS_MAX) {
         let ids: Vec<&[u8]> = chunk.iter().map(|(_, statement)| statement.0.as_bytes().as_slice()).collect();
-        let rows: Vec<(Vec<u8>, Vec<u8>, Row)> = entries::table
-            .filter(entries::statement_id.eq_any(ids))
-            .select((entries::organisation, entries::statement_id, COLUMNS))
-            .load(connection)?;
-        for (organisation, statement, row) in rows {
-            let ids = (uuid::Uuid::from_slice(&organisation), uuid::Uuid::from_slice(&statement));
-            let (Ok(organisation), Ok(statement)) = ids else {
-                return Err(StoreError::damaged(format!("entry {} has ill-formed ids", row.0)));
-            };
-            found.insert((OrganisationId(organisation), StatementId(statement)), read_row(row)?);
+        let query = entries::table.filter(entries::statement_id.eq_any(ids));
+        for row in query.load::<Row>(database)? {
+            let stored = read_row(row)?;
+            found.insert(stored.identity, stored);
         }
     }
     Ok(found)

@@ -43,24 +43,24 @@ fn columns() -> (head::size, head::chain_hash, head::frontier, head::time_ms) {
 }
 
 /// Reads the end of the ledger without locking it.
-pub fn read(connection: &mut Database) -> StoreResult<Head> {
-    read_row(head::table.find(1).select(columns()).first::<Row>(connection)?)
+pub fn read(database: &mut Database) -> StoreResult<Head> {
+    read_row(head::table.find(1).select(columns()).first::<Row>(database)?)
 }
 
 /// Locks the end of the ledger until the transaction ends, and reads it.
 ///
 /// The lock is a write: on PostgreSQL it is the row's lock, on SQLite it makes the transaction a writing one at once,
 /// so that patience (`busy_timeout`) applies. It must be the first statement of the transaction.
-pub fn lock(connection: &mut Database) -> StoreResult<Head> {
+pub fn lock(database: &mut Database) -> StoreResult<Head> {
     let row = diesel::update(head::table.find(1))
         .set(head::lock_count.eq(head::lock_count + 1))
         .returning(columns())
-        .get_result::<Row>(connection)?;
+        .get_result::<Row>(database)?;
     read_row(row)
 }
 
 /// Moves the end of the ledger by compare-and-swap; under the lock it cannot miss, so a miss is damage.
-pub fn advance(connection: &mut Database, from: &Head, to: &Head) -> StoreResult<()> {
+pub fn advance(database: &mut Database, from: &Head, to: &Head) -> StoreResult<()> {
     let damaged = |_| StoreError::damaged("the ledger is longer than this database can count");
     let (old_size, new_size) =
         (i64::try_from(from.size()).map_err(damaged)?, i64::try_from(to.size()).map_err(damaged)?);
@@ -74,7 +74,7 @@ pub fn advance(connection: &mut Database, from: &Head, to: &Head) -> StoreResult
             head::frontier.eq(peaks),
             head::time_ms.eq(to.time.ms()),
         ))
-        .execute(connection)?;
+        .execute(database)?;
     match written {
         1 => Ok(()),
         _ => Err(StoreError::damaged("the head moved under its lock")),

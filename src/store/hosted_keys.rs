@@ -21,15 +21,15 @@ pub struct HostedKeyRow {
 }
 
 /// Stores a sealed secret.
-pub fn insert(connection: &mut Database, key: &HostedKeyRow) -> StoreResult<()> {
-    diesel::insert_into(hosted_keys::table).values(key).execute(connection)?;
+pub fn insert(database: &mut Database, key: &HostedKeyRow) -> StoreResult<()> {
+    diesel::insert_into(hosted_keys::table).values(key).execute(database)?;
     Ok(())
 }
 
 /// The sealed secrets of an organisation, newest first.
-pub fn of_organisation(connection: &mut Database, organisation: &str) -> StoreResult<Vec<HostedKeyRow>> {
+pub fn of_organisation(database: &mut Database, organisation: &str) -> StoreResult<Vec<HostedKeyRow>> {
     let query = hosted_keys::table
         .filter(hosted_keys::organisation.eq(organisation))
         .order((hosted_keys::created_ms.desc(), hosted_keys::kid.asc()));
-    Ok(query.select(HostedKeyRow::as_select()).load(connection)?)
+    Ok(query.select(HostedKeyRow::as_select()).load(database)?)
 }

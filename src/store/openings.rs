@@ -12,7 +12,7 @@ fn database_index(index: EntryIndex) -> StoreResult<i64> {
 }
 
 /// Stores openings of new entries.
-pub fn insert(connection: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreResult<()> {
+pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreResult<()> {
     let row = |(index, opening): &(EntryIndex, Opening)| {
         Ok(OpeningRow {
             idx: database_index(*index)?,
@@ -25,16 +25,16 @@ pub fn insert(connection: &mut Database, new: &[(EntryIndex, Opening)]) -> Store
     if rows.is_empty() {
         return Ok(());
     }
-    backend::insert_openings(connection, &rows)
+    backend::insert_openings(database, &rows)
 }
 
 /// The openings of an entry that were not erased.
-pub fn of_entry(connection: &mut Database, index: EntryIndex) -> StoreResult<Vec<Opening>> {
+pub fn of_entry(database: &mut Database, index: EntryIndex) -> StoreResult<Vec<Opening>> {
     let rows: Vec<(String, Vec<u8>, String)> = openings::table
         .filter(openings::idx.eq(database_index(index)?))
         .order(openings::pointer.asc())
         .select((openings::pointer, openings::salt, openings::value))
-        .load(connection)?;
+        .load(database)?;
     let read = |(pointer, salt, value): (String, Vec<u8>, String)| {
         let salt = salt.try_into().map_err(|_| StoreError::damaged(format!("opening of entry {index}")))?;
         Ok(Opening { pointer, salt, value })

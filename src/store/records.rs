@@ -1,15 +1,15 @@
 //! Derived state: records and accounts, as replaying the entries gives them.
 
-use crate::domain::balance::SiteAccount;
-use crate::domain::ids::EntryIndex;
+use crate::domain::balance::{Account, SiteAccount};
+use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::state::{Changes, Record, RecordId, RecordKind};
 use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::json;
 use crate::store::backend::{self, RecordRow};
 use crate::store::schema::{accounts, records};
 use crate::store::{Database, StoreError, StoreResult};
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
-use std::collections::BTreeSet;
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn read_row(id: &str, kind: &str, body: &str) -> StoreResult<Record> {
     let damaged = |problem: String| StoreError::damaged(format!("record {kind} {id}: {problem}"));
@@ -23,13 +23,13 @@ fn read_row(id: &str, kind: &str, body: &str) -> StoreResult<Record> {
 }
 
 /// All records of these ids, of whatever kind.
-pub fn load(connection: &mut Database, ids: &[String]) -> StoreResult<Vec<Record>> {
+pub fn load(database: &mut Database, ids: &[String]) -> StoreResult<Vec<Record>> {
     let mut found = Vec::new();
     for chunk in ids.chunks(QUERY_BINDS_MAX) {
         let rows: Vec<(String, String, String)> = records::table
             .filter(records::id.eq_any(chunk))
             .select((records::id, records::kind, records::body))
-            .load(connection)?;
+            .load(database)?;
         for (id, kind, body) in rows {
             found.push(read_row(&id, &kind, &body)?);
         }
@@ -37,21 +37,44 @@ pub fn load(connection: &mut Database, ids: &[String]) -> StoreResult<Vec<Record
     Ok(found)
 }
 
+/// A page of all records, in the order of id and kind.
+pub fn page_all(database: &mut Database, after: (&str, &str), count: i64) -> StoreResult<Vec<Record>> {
+    let (id, kind) = after;
+    let rows: Vec<(String, String, String)> = records::table
+        .filter(records::id.gt(id).or(records::id.eq(id).and(records::kind.gt(kind))))
+        .order((records::id.asc(), records::kind.asc()))
+        .limit(count)
+        .select((records::id, records::kind, records::body))
+        .load(database)?;
+    rows.iter().map(|(id, kind, body)| read_row(id, kind, body)).collect()
+}
+
+/// All accounts, in grams.
+pub fn accounts(database: &mut Database) -> StoreResult<BTreeMap<SiteAccount, i64>> {
+    let rows: Vec<(String, String, i64)> = accounts::table.load(database)?;
+    let read = |(account, site, grams): (String, String, i64)| {
+        let damaged = || StoreError::damaged(format!("account {account} {site} cannot be read"));
+        let site_id = if site.is_empty() { None } else { Some(SiteId::parse(&site).ok_or_else(damaged)?) };
+        Ok((SiteAccount { account: Account::parse(&account).ok_or_else(damaged)?, site: site_id }, grams))
+    };
+    rows.into_iter().map(read).collect()
+}
+
 /// A page of the records of one kind, in the order of their ids.
-pub fn page(connection: &mut Database, kind: RecordKind, after: &str, count: i64) -> StoreResult<Vec<Record>> {
+pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) -> StoreResult<Vec<Record>> {
     let rows: Vec<(String, String)> = records::table
         .filter(records::kind.eq(kind.as_str()))
         .filter(records::id.gt(after))
         .order(records::id.asc())
         .limit(count)
         .select((records::id, records::body))
-        .load(connection)?;
+        .load(database)?;
     rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
 }
 
 /// Stores what a run of entries changed; `known` are the records that existed before.
 pub fn store(
-    connection: &mut Database,
+    database: &mut Database,
     changes: &Changes,
     known: &BTreeSet<RecordId>,
     last: EntryIndex,
@@ -66,22 +89,22 @@ pub fn store(
     let (old, new): (Vec<_>, Vec<_>) = changes.records.iter().partition(|(id, _)| known.contains(id));
     let old: Vec<RecordRow> = old.into_iter().map(row).collect();
     let new: Vec<RecordRow> = new.into_iter().map(row).collect();
-    backend::insert_records(connection, &new)?;
-    if backend::update_records(connection, &old)? != old.len() {
+    backend::insert_records(database, &new)?;
+    if backend::update_records(database, &old)? != old.len() {
         return Err(StoreError::damaged("a record that was read is gone"));
     }
-    changes.accounts.iter().try_for_each(|(account, grams)| add_to_account(connection, account, *grams))
+    changes.accounts.iter().try_for_each(|(account, grams)| add_to_account(database, account, *grams))
 }
 
-fn add_to_account(connection: &mut Database, account: &SiteAccount, grams: i64) -> StoreResult<()> {
+fn add_to_account(database: &mut Database, account: &SiteAccount, grams: i64) -> StoreResult<()> {
     let name = account.account.as_str();
     let site = account.site.map(|site| site.to_string()).unwrap_or_default();
     let target = accounts::table.find((name, &site));
-    let written = diesel::update(target).set(accounts::grams.eq(accounts::grams + grams)).execute(connection)?;
+    let written = diesel::update(target).set(accounts::grams.eq(accounts::grams + grams)).execute(database)?;
     if written == 0 {
         diesel::insert_into(accounts::table)
             .values((accounts::account.eq(name), accounts::site.eq(&site), accounts::grams.eq(grams)))
-            .execute(connection)?;
+            .execute(database)?;
     }
     Ok(())
 }

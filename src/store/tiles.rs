@@ -11,7 +11,7 @@ fn number(value: u64) -> StoreResult<i64> {
 }
 
 /// Stores a full tile and gives its root, which is a hash of the level above.
-pub fn insert(connection: &mut Database, level: u32, n: u64, hashes: &[TreeHash]) -> StoreResult<TreeHash> {
+pub fn insert(database: &mut Database, level: u32, n: u64, hashes: &[TreeHash]) -> StoreResult<TreeHash> {
     let root = root_of(hashes);
     let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
     let row = (
@@ -20,27 +20,28 @@ pub fn insert(connection: &mut Database, level: u32, n: u64, hashes: &[TreeHash]
         tiles::root.eq(root.0.as_slice()),
         tiles::hashes.eq(bytes),
     );
-    diesel::insert_into(tiles::table).values(row).execute(connection)?;
+    diesel::insert_into(tiles::table).values(row).execute(database)?;
     Ok(root)
 }
 
-fn full_tile(connection: &mut Database, level: u32, n: u64) -> StoreResult<Vec<TreeHash>> {
+/// The hashes of a full tile.
+pub fn full_tile(database: &mut Database, level: u32, n: u64) -> StoreResult<Vec<TreeHash>> {
     let key = (i64::from(level), number(n)?);
-    let bytes: Option<Vec<u8>> = tiles::table.find(key).select(tiles::hashes).first(connection).optional()?;
+    let bytes: Option<Vec<u8>> = tiles::table.find(key).select(tiles::hashes).first(database).optional()?;
     let damaged = || StoreError::damaged(format!("tile {level}/{n} is missing or ill-formed"));
     let hashes: Option<Vec<_>> = bytes.ok_or_else(damaged)?.chunks(32).map(TreeHash::from_slice).collect();
     hashes.ok_or_else(damaged)
 }
 
 /// The roots of the tiles `from..to` of a level: hashes of the level above.
-pub fn roots(connection: &mut Database, level: u32, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
+pub fn roots(database: &mut Database, level: u32, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
     let rows: Vec<Vec<u8>> = tiles::table
         .filter(tiles::level.eq(i64::from(level)))
         .filter(tiles::n.ge(number(from)?))
         .filter(tiles::n.lt(number(to)?))
         .order(tiles::n.asc())
         .select(tiles::root)
-        .load(connection)?;
+        .load(database)?;
     let hashes: Option<Vec<_>> = rows.iter().map(|row| TreeHash::from_slice(row)).collect();
     hashes.ok_or_else(|| StoreError::damaged("a tile's root has not 32 bytes"))
 }
@@ -81,24 +82,33 @@ fn read_row((size, root, note): Row) -> StoreResult<StoredCheckpoint> {
 }
 
 /// The largest checkpoint.
-pub fn last_checkpoint(connection: &mut Database) -> StoreResult<Option<StoredCheckpoint>> {
-    let row = checkpoints::table.order(checkpoints::size.desc()).first::<Row>(connection).optional()?;
+pub fn last_checkpoint(database: &mut Database) -> StoreResult<Option<StoredCheckpoint>> {
+    let row = checkpoints::table.order(checkpoints::size.desc()).first::<Row>(database).optional()?;
     row.map(read_row).transpose()
 }
 
 /// The checkpoint of a size.
-pub fn checkpoint(connection: &mut Database, size: u64) -> StoreResult<Option<StoredCheckpoint>> {
-    let row = checkpoints::table.find(number(size)?).first::<Row>(connection).optional()?;
+pub fn checkpoint(database: &mut Database, size: u64) -> StoreResult<Option<StoredCheckpoint>> {
+    let row = checkpoints::table.find(number(size)?).first::<Row>(database).optional()?;
     row.map(read_row).transpose()
 }
 
+/// The checkpoints of the sizes `from..=to`, in order.
+pub fn checkpoints_between(database: &mut Database, from: u64, to: u64) -> StoreResult<Vec<StoredCheckpoint>> {
+    let query = checkpoints::table
+        .filter(checkpoints::size.ge(number(from)?))
+        .filter(checkpoints::size.le(number(to)?))
+        .order(checkpoints::size.asc());
+    query.load::<Row>(database)?.into_iter().map(read_row).collect()
+}
+
 /// Stores a checkpoint; the key on size refuses a second one.
-pub fn insert_checkpoint(connection: &mut Database, checkpoint: &StoredCheckpoint) -> StoreResult<()> {
+pub fn insert_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> StoreResult<()> {
     let row = (
         checkpoints::size.eq(number(checkpoint.size)?),
         checkpoints::root.eq(checkpoint.root.0.as_slice()),
         checkpoints::note.eq(&checkpoint.note),
     );
-    diesel::insert_into(checkpoints::table).values(row).execute(connection)?;
+    diesel::insert_into(checkpoints::table).values(row).execute(database)?;
     Ok(())
 }

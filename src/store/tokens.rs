@@ -26,25 +26,25 @@ pub struct TokenRow {
 }
 
 /// Stores a new token.
-pub fn insert(connection: &mut Database, token: &TokenRow) -> StoreResult<()> {
-    diesel::insert_into(tokens::table).values(token).execute(connection)?;
+pub fn insert(database: &mut Database, token: &TokenRow) -> StoreResult<()> {
+    diesel::insert_into(tokens::table).values(token).execute(database)?;
     Ok(())
 }
 
 /// The token of an id.
-pub fn find(connection: &mut Database, id: &str) -> StoreResult<Option<TokenRow>> {
-    Ok(tokens::table.find(id).select(TokenRow::as_select()).first(connection).optional()?)
+pub fn find(database: &mut Database, id: &str) -> StoreResult<Option<TokenRow>> {
+    Ok(tokens::table.find(id).select(TokenRow::as_select()).first(database).optional()?)
 }
 
 /// A page of tokens in the order of their ids.
-pub fn page(connection: &mut Database, after: &str, count: i64) -> StoreResult<Vec<TokenRow>> {
+pub fn page(database: &mut Database, after: &str, count: i64) -> StoreResult<Vec<TokenRow>> {
     let query = tokens::table.filter(tokens::id.gt(after)).order(tokens::id.asc()).limit(count);
-    Ok(query.select(TokenRow::as_select()).load(connection)?)
+    Ok(query.select(TokenRow::as_select()).load(database)?)
 }
 
 /// Revokes a token; tells whether there was one in force.
-pub fn revoke(connection: &mut Database, id: &str, now_ms: i64) -> StoreResult<bool> {
+pub fn revoke(database: &mut Database, id: &str, now_ms: i64) -> StoreResult<bool> {
     let in_force = tokens::table.find(id).filter(tokens::revoked_ms.is_null());
-    let written = diesel::update(in_force).set(tokens::revoked_ms.eq(Some(now_ms))).execute(connection)?;
+    let written = diesel::update(in_force).set(tokens::revoked_ms.eq(Some(now_ms))).execute(database)?;
     Ok(written == 1)
 }

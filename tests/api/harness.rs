@@ -1,0 +1,508 @@
+//! How the tests speak: a real service on a real socket, over a database of its own.
+//!
+//! `both_databases!` runs a test body on SQLite and on PostgreSQL. `TestApp` owns the service; when it is dropped the
+//! whole ledger is audited, so every test also proves that it left a clean one.
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use ed25519_dalek::SigningKey;
+use loopledger::domain::codes::KeyUse;
+use loopledger::domain::ids::{OrganisationId, Origin, StatementId};
+use loopledger::http;
+use loopledger::ledger::Ledger;
+use loopledger::ledger::audit::{Report, audit};
+use loopledger::ledger::clock::Clock;
+use loopledger::ledger::keyring;
+use loopledger::ledger::opening::{self, Founding, Settings};
+use loopledger::ledger::tokens::{self, Scope};
+use loopledger::proof::keys::thumbprint;
+use loopledger::proof::statement::{prove_possession, sign};
+use loopledger::store::backend::sqlite_in;
+use loopledger::store::{DatabaseUrl, Store};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tempfile::TempDir;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// 2026-11-23T12:00:00Z, the time at which every test begins.
+pub const NOON_MS: i64 = 1_795_435_200_000;
+/// The ledger of the tests.
+pub const ORIGIN: &str = "ledger.test/0badc0de";
+/// Where the PostgreSQL of the test run listens; `tests/run` sets it.
+const POSTGRES_VARIABLE: &str = "LOOPLEDGER_TEST_POSTGRES";
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs test bodies on both databases: `both_databases! { fn name(kind) { … } }`.
+macro_rules! both_databases {
+    ($( $(#[$about:meta])* fn $name:ident($kind:ident) $body:block )*) => { $(
+        $(#[$about])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every body uses everything")]
+            use super::*;
+
+            fn body($kind: $crate::harness::Kind) $body
+
+            #[test]
+            fn sqlite() {
+                body($crate::harness::Kind::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                if $crate::harness::postgres_is_here() {
+                    body($crate::harness::Kind::Postgres);
+                }
+            }
+        }
+    )* };
+}
+pub(crate) use both_databases;
+
+/// Whether there is a PostgreSQL; its absence is said aloud, and is a failure where everything must run.
+pub fn postgres_is_here() -> bool {
+    let here = std::env::var_os(POSTGRES_VARIABLE).is_some();
+    if !here {
+        assert!(std::env::var_os("CI").is_none(), "{POSTGRES_VARIABLE} is not set; start the tests with tests/run");
+        eprintln!("SKIPPED: {POSTGRES_VARIABLE} is not set; tests/run starts a PostgreSQL and sets it");
+    }
+    here
+}
+
+/// A database of its own, gone with the test.
+pub struct TestDatabase {
+    pub url: DatabaseUrl,
+    pub folder: TempDir,
+    schema: Option<String>,
+}
+
+impl TestDatabase {
+    pub fn new(kind: Kind) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        match kind {
+            Kind::Sqlite => Self { url: sqlite_in(folder.path()), folder, schema: None },
+            Kind::Postgres => {
+                let schema = format!("test_{}", Uuid::now_v7().simple());
+                postgres_admin().batch_execute(&format!("CREATE SCHEMA {schema}")).expect("a schema");
+                let url = format!("{}?options=-csearch_path%3D{schema}", postgres_url());
+                let url = DatabaseUrl::parse(&url).expect("a URL");
+                Self { url, folder, schema: Some(schema) }
+            }
+        }
+    }
+
+    pub fn guard(&self) -> PathBuf {
+        self.folder.path().join("guard/ledger")
+    }
+
+    /// Runs SQL as whoever owns the database could.
+    pub fn tamper(&self, sql: &str) -> Result<(), String> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection =
+                    diesel::SqliteConnection::establish(&path.to_string_lossy()).expect("the database");
+                connection.batch_execute("PRAGMA busy_timeout = 10000").expect("a setting");
+                connection.batch_execute(sql).map_err(|error| error.to_string())
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut connection = PgConnection::establish(url).expect("the database");
+                connection.batch_execute(sql).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Some(schema) = &self.schema {
+            // A test that failed has more to say than a schema that could not be dropped.
+            let _ = postgres_admin().batch_execute(&format!("DROP SCHEMA {schema} CASCADE"));
+        }
+    }
+}
+
+fn postgres_url() -> String {
+    std::env::var(POSTGRES_VARIABLE).expect("the test run's PostgreSQL")
+}
+
+fn postgres_admin() -> PgConnection {
+    PgConnection::establish(&postgres_url()).expect("the test run's PostgreSQL")
+}
+
+/// The keys of the operator and of the checkpoints, the same in every test.
+pub struct OperatorKeys {
+    pub operator: SigningKey,
+    pub recovery: SigningKey,
+    pub checkpoint: SigningKey,
+}
+
+impl OperatorKeys {
+    pub fn fixed() -> Self {
+        let key = |seed| SigningKey::from_bytes(&[seed; 32]);
+        Self { operator: key(1), recovery: key(2), checkpoint: key(3) }
+    }
+}
+
+/// An organisation with its key and token.
+#[derive(Clone)]
+pub struct Party {
+    pub id: String,
+    pub key: SigningKey,
+    pub token: String,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    pub fn lines(&self) -> Vec<Value> {
+        self.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// Asserts a refusal: status, code, pointer, and the form that every refusal has.
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str, pointer: &str) {
+        let body = self.json();
+        let told = (self.status, body["code"].as_str().unwrap_or_default(), body["pointer"].as_str().unwrap_or_default());
+        assert_eq!(told, (status, code, pointer), "{}", self.text);
+        assert_eq!(self.content_type, "application/problem+json");
+        assert_eq!(body["type"], format!("urn:loopledger:problem:{code}"));
+        assert!(!body["detail"].as_str().unwrap_or_default().is_empty(), "no words: {}", self.text);
+    }
+
+    /// Asserts that a statement is in the ledger now, and gives its index.
+    #[track_caller]
+    pub fn accepted(&self) -> u64 {
+        assert_eq!(self.status, 201, "{}", self.text);
+        self.json()["index"].as_u64().expect("an index")
+    }
+
+    /// The codes of the warnings in a receipt.
+    pub fn warnings(&self) -> Vec<String> {
+        let body = self.json();
+        let warnings = body["warnings"].as_array().expect("warnings");
+        warnings.iter().map(|warning| warning["code"].as_str().expect("a code").to_owned()).collect()
+    }
+}
+
+/// A running service.
+pub struct TestApp {
+    pub ledger: Arc<Ledger>,
+    pub database: TestDatabase,
+    pub operator: Party,
+    pub url: String,
+    pub now_ms: Arc<AtomicI64>,
+    server: Option<Running>,
+    audit_at_end: bool,
+}
+
+struct Running {
+    handle: actix_web::dev::ServerHandle,
+    thread: std::thread::JoinHandle<()>,
+}
+
+/// Makes a ledger in a database, with the fixed keys.
+pub fn found(store: &Store, clock: &Clock, operator: OrganisationId) {
+    let keys = OperatorKeys::fixed();
+    let founding = Founding {
+        origin: Origin::parse(ORIGIN).expect("an origin"),
+        test: true,
+        operator,
+        statement: StatementId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001)),
+        operator_key: &keys.operator,
+        recovery_key: &keys.recovery,
+        checkpoint_key: &keys.checkpoint,
+    };
+    opening::found(store, clock, &founding).expect("a new ledger");
+}
+
+/// The operator of every test.
+pub fn operator_id() -> OrganisationId {
+    OrganisationId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000))
+}
+
+pub fn given_clock(now_ms: &Arc<AtomicI64>) -> Clock {
+    let now_ms = Arc::clone(now_ms);
+    Clock::given(move || now_ms.load(Ordering::SeqCst))
+}
+
+impl TestApp {
+    /// A new ledger and its service.
+    pub fn start(kind: Kind) -> Self {
+        Self::start_on(TestDatabase::new(kind), NOON_MS)
+    }
+
+    /// A service over a database that may hold a ledger already.
+    pub fn start_on(database: TestDatabase, now_ms: i64) -> Self {
+        let now_ms = Arc::new(AtomicI64::new(now_ms));
+        let clock = given_clock(&now_ms);
+        let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
+        if opening::origin_of(&store).expect("readable").is_none() {
+            found(&store, &clock, operator_id());
+        }
+        let scopes = Scope::ALL.iter().copied().collect();
+        let token = tokens::create(&store, &clock, operator_id(), &scopes, 365).expect("a token").token;
+        let keys = OperatorKeys::fixed();
+        let settings = Settings {
+            clock,
+            sealing_key: Zeroizing::new([9; 32]),
+            publishing: Some((keys.checkpoint, database.guard())),
+        };
+        let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
+        let (url, server) = serve(&ledger);
+        let operator = Party { id: operator_id().to_string(), key: keys.operator, token };
+        Self { ledger, database, operator, url, now_ms, server: Some(server), audit_at_end: true }
+    }
+
+    /// Stops the service and gives its database back.
+    pub fn stop(mut self) -> TestDatabase {
+        self.shut_down();
+        let empty = TestDatabase { url: self.database.url.clone(), folder: tempfile::tempdir().expect("a folder"), schema: None };
+        std::mem::replace(&mut self.database, empty)
+    }
+
+    /// For tests that damage their ledger on purpose.
+    pub fn expect_damage(&mut self) {
+        self.audit_at_end = false;
+    }
+
+    fn shut_down(&mut self) {
+        if let Some(server) = self.server.take() {
+            actix_web::rt::System::new().block_on(server.handle.stop(true));
+            server.thread.join().expect("the server ends");
+        }
+    }
+
+    pub fn audit(&self) -> Report {
+        self.ledger.store.snapshot(|database| audit(database, |_, _| {})).expect("readable")
+    }
+
+    pub fn get(&self, path: &str, token: &str) -> Answer {
+        answer(self.request("GET", path, token).send(""))
+    }
+
+    pub fn delete(&self, path: &str, token: &str) -> Answer {
+        answer(self.request("DELETE", path, token).send(""))
+    }
+
+    pub fn post_body(&self, path: &str, token: &str, content_type: &str, body: &[u8]) -> Answer {
+        answer(self.request("POST", path, token).header("Content-Type", content_type).send(body))
+    }
+
+    pub fn post_json(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.post_body(path, token, "application/json", body.to_string().as_bytes())
+    }
+
+    fn request(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
+        RequestBuilder::new(method, &format!("{}{path}", self.url), token)
+    }
+
+    /// Posts a compact JWS.
+    pub fn post_jws(&self, token: &str, jws: &str) -> Answer {
+        self.post_body("/v1/events", token, "application/jose", jws.as_bytes())
+    }
+
+    /// Signs and posts a statement.
+    pub fn say(&self, party: &Party, kind: &str, fields: &Value) -> Answer {
+        self.post_jws(&party.token, &signed(party, kind, fields))
+    }
+
+    /// Posts lines as a batch.
+    pub fn post_batch(&self, token: &str, mode: &str, statements: &[String]) -> Answer {
+        let lines: String = statements.iter().map(|jws| format!("{{\"statement\":\"{jws}\"}}\n")).collect();
+        self.post_body(&format!("/v1/events/batch?mode={mode}"), token, "application/x-ndjson", lines.as_bytes())
+    }
+
+    /// A new organisation with a key of its own and a token that posts and reads.
+    pub fn join(&self, roles: &[&str]) -> Party {
+        let party = self.register(roles);
+        self.say(&self.operator, "key_registered", &key_fields(&party.id, &party.key)).accepted();
+        party
+    }
+
+    /// A new organisation whose key is not registered yet.
+    pub fn register(&self, roles: &[&str]) -> Party {
+        let id = new_id();
+        let fields = json!({"organisation": id, "roles": roles, "country": "XD"});
+        self.say(&self.operator, "organisation_registered", &fields).accepted();
+        let key = keyring::generate().expect("randomness");
+        Party { token: self.token(&id, &["post", "read"]), id, key }
+    }
+
+    /// A new token.
+    pub fn token(&self, organisation: &str, scopes: &[&str]) -> String {
+        let body = json!({"organisation": organisation, "scopes": scopes});
+        let created = self.post_json("/v1/tokens", &self.operator.token, &body);
+        assert_eq!(created.status, 201, "{}", created.text);
+        created.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A new site of an organisation, with a code of its own.
+    pub fn site(&self, organisation: &str) -> String {
+        let site = new_id();
+        let code = Uuid::now_v7().simple().to_string().to_uppercase()[24..].to_owned();
+        let fields = json!({"organisation": organisation, "new_site": site, "country": "XD", "code": code});
+        self.say(&self.operator, "site_registered", &fields).accepted();
+        site
+    }
+
+    /// A new scale at a site, verified in November 2026.
+    pub fn scale(&self, site: &str) -> String {
+        let scale = new_id();
+        let fields = json!({
+            "new_scale": scale, "at_site": site, "division_g": 500, "capacity_g": 1_500_000,
+            "verified_on": "2026-11-01", "verified_until": "2027-10-31",
+        });
+        self.say(&self.operator, "scale_registered", &fields).accepted();
+        scale
+    }
+
+    /// A laptop under the ledger.
+    pub fn laptop(&self, holder: &Party) -> String {
+        let item = new_id();
+        self.say(holder, "registered", &laptop_fields(&item)).accepted();
+        item
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.shut_down();
+        if !std::thread::panicking() && self.audit_at_end && self.ledger.health.halted().is_none() {
+            let report = self.audit();
+            assert_eq!(report.findings, Vec::new(), "the test left a ledger that is not clean");
+        }
+    }
+}
+
+fn serve(ledger: &Arc<Ledger>) -> (String, Running) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let ledger = Arc::clone(ledger);
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = http::serve(ledger, listener, 2).expect("a server");
+            tell.send(server.handle()).expect("the test waits");
+            server.await.expect("the server ends well");
+        });
+    });
+    (url, Running { handle: told.recv().expect("the server starts"), thread })
+}
+
+/// One request.
+pub struct RequestBuilder {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+}
+
+impl RequestBuilder {
+    pub fn new(method: &str, url: &str, token: &str) -> Self {
+        let mut headers = Vec::new();
+        if !token.is_empty() {
+            headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
+        }
+        Self { method: method.to_owned(), url: url.to_owned(), headers }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn send(self, body: impl AsRef<[u8]>) -> Result<Answer, String> {
+        let mut request = ureq::http::Request::builder().method(self.method.as_str()).uri(&self.url);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(body.as_ref().to_vec()).expect("a request");
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .new_agent();
+        let mut response = agent.run(request).map_err(|error| error.to_string())?;
+        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        Ok(Answer {
+            status: response.status().as_u16(),
+            content_type: content_type.unwrap_or_default().to_owned(),
+            text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
+        })
+    }
+}
+
+#[track_caller]
+fn answer(result: Result<Answer, String>) -> Answer {
+    result.expect("the service answers")
+}
+
+/// A new UUIDv7 as text.
+pub fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// The fields that put a party's key in force.
+pub fn key_fields(organisation: &str, key: &SigningKey) -> Value {
+    key_fields_for(organisation, key, KeyUse::Statement)
+}
+
+pub fn key_fields_for(organisation: &str, key: &SigningKey, r#use: KeyUse) -> Value {
+    let origin = Origin::parse(ORIGIN).expect("an origin");
+    let id = OrganisationId::parse(organisation).expect("an id");
+    let proof = prove_possession(key, &origin, id, r#use).expect("a proof").to_string();
+    json!({
+        "organisation": organisation, "jwk": jwk(key), "custody": "own", "use": r#use.as_str(), "proof": proof,
+    })
+}
+
+pub fn jwk(key: &SigningKey) -> Value {
+    let jwk = keyring::public_jwk(key).expect("a JWK");
+    json!({"kty": "OKP", "crv": "Ed25519", "x": jwk.x.as_str()})
+}
+
+pub fn kid(key: &SigningKey) -> String {
+    thumbprint(&key.verifying_key()).expect("a thumbprint").to_string()
+}
+
+/// A payload: the common part, overridden and completed by the fields given.
+pub fn payload(organisation: &str, kind: &str, fields: &Value) -> Value {
+    let mut payload = json!({
+        "v": 1, "ledger": ORIGIN, "id": new_id(), "org": organisation, "type": kind,
+        "occurred_at": "2026-11-23T13:00:00+02:00",
+    });
+    for (name, value) in fields.as_object().expect("fields") {
+        payload[name] = value.clone();
+    }
+    payload
+}
+
+pub fn signed(party: &Party, kind: &str, fields: &Value) -> String {
+    sign_bytes(&party.key, payload(&party.id, kind, fields).to_string().as_bytes())
+}
+
+pub fn sign_bytes(key: &SigningKey, payload: &[u8]) -> String {
+    sign(key, payload).expect("a signature")
+}
+
+pub fn laptop_fields(item: &str) -> Value {
+    json!({"item": item, "kind": "device", "class": "0303", "weight": {"basis": "class"}, "country": "XD"})
+}

@@ -1,0 +1,20 @@
+//! Requests to a running service, on both databases. Each module is a subject; `harness` is how they speak.
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
+
+mod batches;
+mod contract;
+mod crashes;
+mod determinism;
+mod halts;
+mod harness;
+mod hosted_keys;
+mod idempotency;
+mod items;
+mod keys;
+mod openings;
+mod proofs;
+mod refusals;
+mod registry;
+mod tampering;
+mod tokens;
