@@ -28,8 +28,8 @@ use actix_web::{HttpResponse, get, web};
 )]
 #[get("/v1/entries/{index}")]
 pub(super) async fn get_entry(
-    index: web::Path<u64>,
     caller: Authenticated,
+    index: web::Path<u64>,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     let index = EntryIndex(index.into_inner());

@@ -39,12 +39,11 @@ use append::{AppendError, Group, Mode, Outcome, Posted, Refused};
 use clock::Clock;
 use ed25519_dalek::VerifyingKey;
 use health::Health;
-use publisher::Published;
+use publisher::{Checkpoints, Published};
 use sequencer::{Sequencer, Unavailable};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
 use vault::Vault;
 
 /// Keys that are remembered between requests; a key's bytes never change, so forgetting is only a matter of space.
@@ -62,25 +61,13 @@ pub struct Ledger {
     pub vault: Vault,
     /// Now.
     pub clock: Clock,
-    sequencer: Sequencer,
-    published: watch::Receiver<Option<Published>>,
-    keys: RwLock<HashMap<KeyId, VerifyingKey>>,
+    /// Dropped before the checkpoints: it finishes what is queued, then they sign a last one over it.
+    pub(crate) sequencer: Sequencer,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
 }
 
 impl Ledger {
-    /// Puts the parts together; `opening` makes them.
-    pub(crate) fn new(
-        origin: Origin,
-        store: Arc<Store>,
-        health: Arc<Health>,
-        vault: Vault,
-        clock: Clock,
-        sequencer: Sequencer,
-        published: watch::Receiver<Option<Published>>,
-    ) -> Self {
-        Self { origin, store, health, vault, clock, sequencer, published, keys: RwLock::default() }
-    }
-
     /// Reads a compact JWS, checks its signature where its key is known, and its openings.
     pub fn prepare(&self, jws: &str, openings: Vec<Opening>) -> Result<Posted, PrepareError> {
         let unverified = Unverified::read(jws).map_err(|refused| Refused::Bytes(Box::new(refused)))?;
@@ -123,15 +110,12 @@ impl Ledger {
 
     /// The newest checkpoint that was shown.
     pub fn checkpoint(&self) -> Option<Published> {
-        self.published.borrow().clone()
+        self.checkpoints.newest()
     }
 
     /// Waits until a checkpoint covers an entry; `None` if that takes longer than `patience`.
     pub async fn checkpoint_over(&self, index: EntryIndex, patience: Duration) -> Option<Published> {
-        let mut published = self.published.clone();
-        let covers = |shown: &Option<Published>| shown.as_ref().is_some_and(|shown| shown.size > index.0);
-        let shown = tokio::time::timeout(patience, published.wait_for(covers)).await.ok()?;
-        shown.ok().and_then(|shown| shown.clone())
+        tokio::time::timeout(patience, self.checkpoints.covering(index.0)).await.ok()?
     }
 
     /// The entry of an index, whose stored hash is compared with its bytes.

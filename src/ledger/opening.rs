@@ -12,7 +12,7 @@ use crate::ledger::append::{Group, Mode, Outcome, Posted, Seen, append};
 use crate::ledger::clock::Clock;
 use crate::ledger::guard::FileGuard;
 use crate::ledger::health::Health;
-use crate::ledger::publisher::{self, PublishError, Publisher};
+use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::vault::Vault;
 use crate::ledger::{append, keyring};
@@ -22,7 +22,8 @@ use crate::proof::statement::{self, Unverified};
 use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use ed25519_dalek::SigningKey;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -140,25 +141,24 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let origin = origin_of(&store)?.ok_or_else(|| refused("this database holds no ledger"))?;
     let health = Arc::new(Health::default());
     let seen = store.read(right_edge)?;
-    let (grown, growth) = watch::channel(seen.size);
+    let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
-    match settings.publishing {
-        Some((key, guard_path)) => {
-            start_publisher(&origin, &store, &health, key, &guard_path, shown, growth)?;
-        }
-        None => publisher::follow(Arc::clone(&store), shown, growth)?,
-    }
+    let thread = match settings.publishing {
+        Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
+        None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
+    };
     let writer = Writer {
         origin: origin.clone(),
         store: Arc::clone(&store),
         clock: settings.clock.clone(),
         health: Arc::clone(&health),
-        grown,
+        ending,
         seen: Mutex::new(Some(seen)),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
-    Ok(Ledger::new(origin, store, health, vault, settings.clock, sequencer, published))
+    let checkpoints = Checkpoints::new(published, thread);
+    Ok(Ledger { origin, store, health, vault, clock: settings.clock, sequencer, checkpoints, keys: RwLock::default() })
 }
 
 fn start_publisher(
@@ -168,18 +168,18 @@ fn start_publisher(
     key: SigningKey,
     guard_path: &std::path::Path,
     shown: watch::Sender<Option<publisher::Published>>,
-    growth: watch::Receiver<u64>,
-) -> Result<(), OpenError> {
+    writer_ends: std::sync::mpsc::Receiver<()>,
+) -> Result<JoinHandle<()>, OpenError> {
     let guard = FileGuard::open(guard_path).map_err(|error| refused(error.to_string()))?;
     let opened = require_checkpoint_key(store, origin, &key).and_then(|()| {
         Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), key, guard, shown.clone())
     });
     match opened {
-        Ok(publisher) => Ok(publisher.start(growth)?),
+        Ok(publisher) => Ok(publisher.start(writer_ends)?),
         Err(PublishError::Store(error)) => Err(error.into()),
         Err(PublishError::Fork(problem)) => {
             health.halt(problem);
-            Ok(publisher::follow(Arc::clone(store), shown, growth)?)
+            Ok(publisher::follow(Arc::clone(store), shown, writer_ends)?)
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::store::tiles::{self, StoredCheckpoint, StoredTiles};
 use crate::store::{Database, Store, StoreError, StoreFault, entries, head};
 use ed25519_dalek::SigningKey;
 use std::sync::Arc;
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -38,6 +39,40 @@ pub struct Published {
 impl From<StoredCheckpoint> for Published {
     fn from(stored: StoredCheckpoint) -> Self {
         Self { size: stored.size, root: stored.root, note: stored.note }
+    }
+}
+
+/// The checkpoints that are shown, and the thread that shows them.
+pub struct Checkpoints {
+    shown: watch::Receiver<Option<Published>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpoints {
+    /// What a thread shows.
+    pub const fn new(shown: watch::Receiver<Option<Published>>, thread: JoinHandle<()>) -> Self {
+        Self { shown, thread: Some(thread) }
+    }
+
+    /// The newest.
+    pub fn newest(&self) -> Option<Published> {
+        self.shown.borrow().clone()
+    }
+
+    /// Waits for one that covers an entry; `None` if none will come because the thread has ended.
+    pub async fn covering(&self, index: u64) -> Option<Published> {
+        let mut shown = self.shown.clone();
+        let covers = |shown: &Option<Published>| shown.as_ref().is_some_and(|shown| shown.size > index);
+        shown.wait_for(covers).await.ok().and_then(|shown| shown.clone())
+    }
+}
+
+impl Drop for Checkpoints {
+    /// Waits for the last one; the writer must have ended before.
+    fn drop(&mut self) {
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the publisher's thread died");
+        }
     }
 }
 
@@ -116,21 +151,17 @@ impl Publisher {
         Ok(publisher)
     }
 
-    /// Publishes whenever the ledger has grown, until nobody listens any more; halts on a fork.
-    pub fn start(mut self, grown: watch::Receiver<u64>) -> std::io::Result<()> {
-        let pause = Duration::from_millis(PUBLISH_PAUSE_MS);
-        let run = move || {
-            // The sequencer's sender closes when the ledger is dropped; what was committed by then is published last.
-            loop {
-                let last_round = grown.has_changed().is_err();
-                if !self.publish_or_halt() || last_round {
+    /// Publishes whenever the ledger has grown, until the writer has ended and its last entry is signed; halts on a
+    /// fork.
+    pub fn start(mut self, writer_ends: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("publisher".into()).spawn(move || {
+            while self.publish_or_halt() {
+                if has_ended(&writer_ends) {
+                    self.publish_or_halt();
                     return;
                 }
-                thread::sleep(pause);
             }
-        };
-        thread::Builder::new().name("publisher".into()).spawn(run)?;
-        Ok(())
+        })
     }
 
     /// Tells whether to go on.
@@ -272,10 +303,10 @@ fn store_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> R
 pub fn follow(
     store: Arc<Store>,
     shown: watch::Sender<Option<Published>>,
-    grown: watch::Receiver<u64>,
-) -> std::io::Result<()> {
+    writer_ends: Receiver<()>,
+) -> std::io::Result<JoinHandle<()>> {
     let run = move || {
-        while grown.has_changed().is_ok() {
+        loop {
             match store.read(tiles::last_checkpoint) {
                 Ok(Some(stored)) => {
                     shown.send_if_modified(|before| {
@@ -289,9 +320,16 @@ pub fn follow(
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "the last checkpoint cannot be read"),
             }
-            thread::sleep(Duration::from_millis(PUBLISH_PAUSE_MS));
+            if has_ended(&writer_ends) {
+                return;
+            }
         }
     };
-    thread::Builder::new().name("follower".into()).spawn(run)?;
-    Ok(())
+    thread::Builder::new().name("follower".into()).spawn(run)
+}
+
+/// Pauses, and tells whether the writer ended meanwhile.
+fn has_ended(writer_ends: &Receiver<()>) -> bool {
+    let pause = Duration::from_millis(PUBLISH_PAUSE_MS);
+    writer_ends.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected)
 }

@@ -8,8 +8,8 @@ use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
 use crate::store::head::Head;
 use crate::store::{Store, StoreError, StoreFault, entries, head};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use std::thread::{self, JoinHandle};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// How often a transaction that met another one is tried before the caller is told to come back.
 const BUSY_TRIES_MAX: u32 = 5;
@@ -38,9 +38,11 @@ struct Submission {
 
 /// The way into the queue.
 pub struct Sequencer {
-    queue: mpsc::UnboundedSender<Submission>,
+    /// `None` once it is closing.
+    queue: Option<mpsc::UnboundedSender<Submission>>,
     places: Arc<Semaphore>,
     health: Arc<Health>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What the writer's thread works with.
@@ -53,8 +55,8 @@ pub struct Writer {
     pub clock: Clock,
     /// Where to halt.
     pub health: Arc<Health>,
-    /// Told after every commit: the new size.
-    pub grown: watch::Sender<u64>,
+    /// Dropped when the writer ends, which tells the publisher to sign what is left and to end too.
+    pub ending: std::sync::mpsc::Sender<()>,
     /// The highest end of the ledger that this node has seen.
     pub seen: Mutex<Option<Seen>>,
 }
@@ -64,8 +66,9 @@ impl Sequencer {
     pub fn start(writer: Writer) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::unbounded_channel();
         let health = Arc::clone(&writer.health);
-        thread::Builder::new().name("sequencer".into()).spawn(move || writer.run(waiting))?;
-        Ok(Self { queue, places: Arc::new(Semaphore::new(QUEUE_STATEMENTS_MAX)), health })
+        let thread = thread::Builder::new().name("sequencer".into()).spawn(move || writer.run(waiting))?;
+        let places = Arc::new(Semaphore::new(QUEUE_STATEMENTS_MAX));
+        Ok(Self { queue: Some(queue), places, health, thread: Some(thread) })
     }
 
     /// Queues a request's statements and waits for the commit.
@@ -76,9 +79,20 @@ impl Sequencer {
         let count = u32::try_from(group.posted.len()).map_err(|_| Unavailable::QueueFull)?;
         let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| Unavailable::QueueFull)?;
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Submission { group, reply, _places: places }).map_err(|_| Unavailable::NotCommitted)?;
+        let queue = self.queue.as_ref().ok_or(Unavailable::NotCommitted)?;
+        queue.send(Submission { group, reply, _places: places }).map_err(|_| Unavailable::NotCommitted)?;
         // The thread answers every submission; if it died first, nobody knows how far it came.
         answer.await.unwrap_or(Err(Unavailable::OutcomeUnknown))
+    }
+}
+
+impl Drop for Sequencer {
+    /// Finishes what is queued and ends the thread.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the sequencer's thread died");
+        }
     }
 }
 
@@ -158,7 +172,6 @@ impl Writer {
         if let Ok(mut seen) = self.seen.lock() {
             *seen = Some(Seen { size: head.size(), chain_hash: head.chain_hash });
         }
-        self.grown.send_replace(head.size());
     }
 
     /// Finds out whether a commit whose outcome is unknown happened.

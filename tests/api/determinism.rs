@@ -1,1 +1,175 @@
-//! x
+//! The same statements in the same order and at the same times give byte-identical entries: in any batching, posted by
+//! one worker or by four, on both databases; and replay gives the same state every time.
+
+use crate::harness::{
+    Kind, NOON_MS, OperatorKeys, Party, TestDatabase, found, given_clock, jwk, kid, laptop_fields, operator_id,
+    payload, postgres_is_here, sign_bytes,
+};
+use ed25519_dalek::SigningKey;
+use loopledger::domain::ids::EntryIndex;
+use loopledger::ledger::Ledger;
+use loopledger::ledger::append::{Mode, Outcome};
+use loopledger::ledger::audit::audit;
+use loopledger::ledger::opening::{self, Settings};
+use loopledger::ledger::replay::Replay;
+use loopledger::store::{Store, entries};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// What happens next, drawn at random; much of it is refused.
+#[derive(Debug, Clone)]
+enum Step {
+    Join { who: u8 },
+    AddKey { who: u8 },
+    Revoke { who: u8, by_operator: bool },
+    Register { who: u8, item: u8, class: bool },
+    Test { who: u8, item: u8, waste: bool },
+    Repeat { back: u8 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..4_u8).prop_map(|who| Step::Join { who }),
+        (0..4_u8).prop_map(|who| Step::AddKey { who }),
+        (0..4_u8, any::<bool>()).prop_map(|(who, by_operator)| Step::Revoke { who, by_operator }),
+        (0..4_u8, 0..12_u8, any::<bool>()).prop_map(|(who, item, class)| Step::Register { who, item, class }),
+        (0..4_u8, 0..12_u8, any::<bool>()).prop_map(|(who, item, waste)| Step::Test { who, item, waste }),
+        (1..6_u8).prop_map(|back| Step::Repeat { back }),
+    ]
+}
+
+fn id(space: u128, number: u128) -> String {
+    Uuid::from_u128(0x0193_0000_0000_7000_9000_0000_0000_0000 | space << 32 | number).to_string()
+}
+
+fn party(who: u8) -> Party {
+    Party { id: id(1, who.into()), key: SigningKey::from_bytes(&[100 + who; 32]), token: String::new() }
+}
+
+/// Statements with fixed ids, so that every run posts the same bytes.
+fn statements(steps: &[Step]) -> Vec<String> {
+    let keys = OperatorKeys::fixed();
+    let operator = Party { id: operator_id().to_string(), key: keys.operator, token: String::new() };
+    let mut made: Vec<String> = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        let say = |party: &Party, kind: &str, mut fields: serde_json::Value| {
+            fields["id"] = json!(id(3, number as u128));
+            sign_bytes(&party.key, payload(&party.id, kind, &fields).to_string().as_bytes())
+        };
+        made.push(match step {
+            Step::Join { who } => {
+                let fields = json!({"organisation": party(*who).id, "roles": ["donor"], "country": "XD"});
+                say(&operator, "organisation_registered", fields)
+            }
+            Step::AddKey { who } => {
+                let party = party(*who);
+                say(&operator, "key_registered", crate::harness::key_fields(&party.id, &party.key))
+            }
+            Step::Revoke { who, by_operator } => {
+                let party = party(*who);
+                let fields = json!({"kid": kid(&party.key), "reason": "superseded"});
+                say(if *by_operator { &operator } else { &party }, "key_revoked", fields)
+            }
+            Step::Register { who, item, class } => {
+                let mut fields = laptop_fields(&id(2, (*item).into()));
+                fields["class"] = json!(if *class { "0303" } else { "none" });
+                say(&party(*who), "registered", fields)
+            }
+            Step::Test { who, item, waste } => {
+                let result = if *waste { "waste" } else { "works" };
+                say(&party(*who), "tested", json!({"item": id(2, (*item).into()), "result": result}))
+            }
+            Step::Repeat { back } => {
+                let at = made.len().saturating_sub(usize::from(*back));
+                made.get(at).cloned().unwrap_or_else(|| jwk(&operator.key).to_string())
+            }
+        });
+    }
+    made
+}
+
+fn open(database: &TestDatabase) -> Ledger {
+    let clock = given_clock(&Arc::new(AtomicI64::new(NOON_MS)));
+    let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
+    found(&store, &clock, operator_id());
+    let settings = Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None };
+    opening::open(store, settings).expect("the ledger opens")
+}
+
+/// Posts all statements in groups of the given sizes, prepared by a number of workers, and gives every entry.
+fn run(kind: Kind, statements: &[String], groups: &[usize], workers: usize) -> (Vec<Vec<u8>>, String) {
+    let database = TestDatabase::new(kind);
+    let ledger = open(&database);
+    let mut left = statements;
+    for size in groups.iter().cycle() {
+        if left.is_empty() {
+            break;
+        }
+        let (now, later) = left.split_at((*size).min(left.len()));
+        left = later;
+        let prepared = prepare(&ledger, now, workers);
+        let outcomes = actix_web::rt::System::new().block_on(ledger.post(prepared, Mode::Each)).expect("posted");
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| !matches!(outcome, Outcome::Refused(r) if format!("{r:?}").contains("NotPosted")))
+        );
+    }
+    let all = ledger.store.read(|database| entries::page(database, EntryIndex(0), 100_000)).expect("readable");
+    let report = ledger.store.snapshot(|database| audit(database, |_, _| {})).expect("readable");
+    assert_eq!(report.findings, Vec::new());
+    (all.into_iter().map(|entry| entry.bytes).collect(), report.state_digest)
+}
+
+/// Several workers check signatures at once; the order of the statements is that of the request.
+fn prepare(ledger: &Ledger, statements: &[String], workers: usize) -> Vec<loopledger::ledger::append::Posted> {
+    let share = statements.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let work =
+            |chunk: &[String]| chunk.iter().filter_map(|jws| ledger.prepare(jws, Vec::new()).ok()).collect::<Vec<_>>();
+        let threads: Vec<_> = statements.chunks(share).map(|chunk| scope.spawn(move || work(chunk))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a worker")).collect()
+    })
+}
+
+fn check(kinds: &[Kind], steps: &[Step], groups: &[usize]) {
+    let statements = statements(steps);
+    let (one_by_one, state) = run(Kind::Sqlite, &statements, &[1], 1);
+    for kind in kinds {
+        for workers in [1, 4] {
+            let (grouped, other_state) = run(*kind, &statements, groups, workers);
+            assert_eq!(one_by_one, grouped, "{kind:?}, groups {groups:?}, {workers} workers");
+            assert_eq!(state, other_state);
+        }
+    }
+    let digests: Vec<_> = (0..2).map(|_| replayed(&one_by_one)).collect();
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(data_encoding::HEXLOWER.encode(&digests[0]), state);
+}
+
+fn replayed(entries: &[Vec<u8>]) -> [u8; 32] {
+    let origin = loopledger::domain::ids::Origin::parse(crate::harness::ORIGIN).expect("an origin");
+    let mut replay = Replay::start(origin);
+    for entry in entries {
+        replay.take(entry).expect("follows");
+    }
+    replay.state.digest()
+}
+
+#[test]
+fn any_batching_gives_the_same_bytes() {
+    let kinds: &[Kind] = if postgres_is_here() { &[Kind::Sqlite, Kind::Postgres] } else { &[Kind::Sqlite] };
+    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let strategy = (proptest::collection::vec(step(), 1..80), proptest::collection::vec(1..40_usize, 1..6));
+    let outcome = runner.run(&strategy, |(steps, groups)| {
+        check(kinds, &steps, &groups);
+        Ok(())
+    });
+    outcome.expect("byte-identical");
+}

@@ -181,7 +181,8 @@ impl Answer {
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str, pointer: &str) {
         let body = self.json();
-        let told = (self.status, body["code"].as_str().unwrap_or_default(), body["pointer"].as_str().unwrap_or_default());
+        let told =
+            (self.status, body["code"].as_str().unwrap_or_default(), body["pointer"].as_str().unwrap_or_default());
         assert_eq!(told, (status, code, pointer), "{}", self.text);
         assert_eq!(self.content_type, "application/problem+json");
         assert_eq!(body["type"], format!("urn:loopledger:problem:{code}"));
@@ -275,7 +276,12 @@ impl TestApp {
     /// Stops the service and gives its database back.
     pub fn stop(mut self) -> TestDatabase {
         self.shut_down();
-        let empty = TestDatabase { url: self.database.url.clone(), folder: tempfile::tempdir().expect("a folder"), schema: None };
+        self.audit_at_end = false;
+        let empty = TestDatabase {
+            url: self.database.url.clone(),
+            folder: tempfile::tempdir().expect("a folder"),
+            schema: None,
+        };
         std::mem::replace(&mut self.database, empty)
     }
 
@@ -288,7 +294,47 @@ impl TestApp {
         if let Some(server) = self.server.take() {
             actix_web::rt::System::new().block_on(server.handle.stop(true));
             server.thread.join().expect("the server ends");
+            // The server's workers let go of the ledger a moment after it ends.
+            while Arc::strong_count(&self.ledger) > 1 {
+                std::thread::yield_now();
+            }
         }
+    }
+
+    /// A new ledger whose only node does not publish.
+    pub fn unpublished(kind: Kind) -> Self {
+        let database = TestDatabase::new(kind);
+        let now_ms = Arc::new(AtomicI64::new(NOON_MS));
+        let store = Store::open(&database.url, 1).expect("the database opens");
+        found(&store, &given_clock(&now_ms), operator_id());
+        drop(store);
+        Self::follower_of(database, now_ms, String::new())
+    }
+
+    /// A second node on the same database, which does not publish.
+    pub fn second_node(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
+        Self::follower_of(database, Arc::clone(&self.now_ms), self.operator.token.clone())
+    }
+
+    fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
+        let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
+        let sealing_key = Zeroizing::new([9; 32]);
+        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing: None };
+        let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
+        let (url, server) = serve(&ledger);
+        let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };
+        Self { ledger, database, operator, url, now_ms, server: Some(server), audit_at_end: true }
+    }
+
+    /// Waits until the newest checkpoint covers every entry, and gives its size.
+    pub fn wait_for_checkpoint(&self) -> u64 {
+        let size = self.ledger.readiness().expect("ready");
+        let last = loopledger::domain::ids::EntryIndex(size - 1);
+        let patience = std::time::Duration::from_mins(1);
+        let shown = actix_web::rt::System::new().block_on(self.ledger.checkpoint_over(last, patience));
+        shown.expect("a checkpoint").size
     }
 
     pub fn audit(&self) -> Report {

@@ -1,1 +1,98 @@
-//! x
+//! Ledger tables refuse change; what an administrator changes in spite of that, the audit names.
+
+use crate::harness::{Kind, TestApp, both_databases, laptop_fields, new_id, signed};
+
+both_databases! {
+    fn ledger_tables_refuse_change(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let batch: Vec<_> = (0..260).map(|_| signed(&donor, "registered", &laptop_fields(&new_id()))).collect();
+        app.post_batch(&donor.token, "all", &batch);
+        app.wait_for_checkpoint();
+        for (table, column) in [("entries", "idx"), ("tiles", "n"), ("checkpoints", "size")] {
+            let mut attempts = vec![
+                format!("UPDATE {table} SET {column} = {column} + 1000000"),
+                format!("DELETE FROM {table}"),
+            ];
+            attempts.push(match kind {
+                Kind::Sqlite => format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"),
+                Kind::Postgres => format!("TRUNCATE {table}"),
+            });
+            for attempt in attempts {
+                let pragma = if kind == Kind::Sqlite { "PRAGMA recursive_triggers = ON; " } else { "" };
+                let refused = app.database.tamper(&format!("{pragma}{attempt}")).err();
+                assert!(refused.is_some_and(|words| words.contains("append-only")), "{attempt}");
+            }
+        }
+    }
+
+    /// One change in each stored column, in turn: the audit names it.
+    fn the_audit_names_what_was_changed(kind) {
+        let mut app = TestApp::start(kind);
+        app.expect_damage();
+        let donor = app.join(&["donor"]);
+        let batch: Vec<_> = (0..260).map(|_| signed(&donor, "registered", &laptop_fields(&new_id()))).collect();
+        app.post_batch(&donor.token, "all", &batch);
+        app.wait_for_checkpoint();
+        assert_eq!(app.audit().findings, Vec::new());
+        let flip = |column: &str| match kind {
+            Kind::Sqlite => format!("CAST(substr({column}, 1, 20) || x'00' || substr({column}, 22) AS BLOB)"),
+            Kind::Postgres => format!("set_byte({column}, 20, (get_byte({column}, 20) + 1) % 256)"),
+        };
+        let unhook = |table: &str| match kind {
+            Kind::Sqlite => format!("DROP TRIGGER IF EXISTS {table}_refuse_update; DROP TRIGGER IF EXISTS {table}_refuse_delete;"),
+            Kind::Postgres => format!("ALTER TABLE {table} DISABLE TRIGGER ALL;"),
+        };
+        let uuid = match kind {
+            Kind::Sqlite => "x'00000000000070008000000000000000'",
+            Kind::Postgres => "decode('00000000000070008000000000000000', 'hex')",
+        };
+        let table: Vec<(&str, String, &str)> = vec![
+            ("entries", format!("bytes = {}", flip("bytes")), "idx = 7"),
+            ("entries", format!("leaf_hash = {}", flip("leaf_hash")), "idx = 7"),
+            ("entries", format!("payload_sha256 = {}", flip("payload_sha256")), "idx = 7"),
+            ("entries", format!("organisation = {uuid}"), "idx = 7"),
+            ("entries", format!("statement_id = {uuid}"), "idx = 7"),
+            ("entries", "warnings = '[{}]'".into(), "idx = 7"),
+            ("entries", "idx = 9999".into(), "idx = 7"),
+            ("tiles", format!("hashes = {}", flip("hashes")), "n = 0"),
+            ("tiles", format!("root = {}", flip("root")), "n = 0"),
+            ("checkpoints", format!("root = {}", flip("root")), "size > 200"),
+            ("checkpoints", "note = replace(note, 'ledger.test', 'ledger.best')".into(), "size > 200"),
+            ("checkpoints", "size = size + 1".into(), "size > 200"),
+            ("head", format!("chain_hash = {}", flip("chain_hash")), "id = 1"),
+            ("head", format!("frontier = {}", flip("frontier")), "id = 1"),
+            ("records", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
+            ("records", "kind = 'scale'".into(), "kind = 'item'"),
+            ("accounts", "grams = grams + 1".into(), "account = 'inflow'"),
+        ];
+        for (name, change, place) in table {
+            let words = format!("{name}: {change}");
+            let before = format!("CREATE TABLE before AS SELECT * FROM {name}");
+            app.database.tamper(&format!("{}{before}", unhook(name))).expect("an administrator can");
+            app.database.tamper(&format!("UPDATE {name} SET {change} WHERE {place}")).expect("an administrator can");
+            let findings = app.audit().findings;
+            assert!(!findings.is_empty(), "not found: {words}");
+            if name == "entries" {
+                assert!(findings.iter().any(|finding| finding.index.is_some_and(|index| index.0 == 7)), "{words}: {findings:?}");
+            }
+            let restore = format!("DELETE FROM {name}; INSERT INTO {name} SELECT * FROM before; DROP TABLE before");
+            app.database.tamper(&restore).expect("put back");
+            assert_eq!(app.audit().findings, Vec::new(), "put back: {words}");
+        }
+    }
+
+    /// A damaged entry is never served as if it were whole: reading it halts the ledger.
+    fn a_damaged_entry_is_not_served(kind) {
+        let mut app = TestApp::start(kind);
+        app.expect_damage();
+        app.join(&["donor"]);
+        let (unhook, change) = match kind {
+            Kind::Sqlite => ("DROP TRIGGER entries_refuse_update;", "x'7b7d'"),
+            Kind::Postgres => ("ALTER TABLE entries DISABLE TRIGGER ALL;", "decode('7b7d', 'hex')"),
+        };
+        app.database.tamper(&format!("{unhook} UPDATE entries SET bytes = {change} WHERE idx = 1")).expect("done");
+        app.get("/v1/entries/1", &app.operator.token).refused(503, "database_unavailable", "");
+        assert!(app.ledger.health.halted().is_some());
+    }
+}
