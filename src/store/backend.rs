@@ -133,7 +133,7 @@ pub(super) fn pool(url: &DatabaseUrl, access: Access, size: u32) -> StoreResult<
         .max_size(size)
         .min_idle(Some(1))
         .test_on_check_out(access == Access::ReadOnly && matches!(url, DatabaseUrl::Postgres(_)))
-        .connection_timeout(Duration::from_secs(10))
+        .connection_timeout(Duration::from_secs(3))
         .build(manager)
         .map_err(pool_error)
 }

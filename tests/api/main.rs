@@ -14,6 +14,7 @@ mod idempotency;
 mod items;
 mod keys;
 mod openings;
+mod process;
 mod proofs;
 mod refusals;
 mod registry;
