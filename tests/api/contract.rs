@@ -14,7 +14,7 @@ fn root() -> PathBuf {
 }
 
 /// Compares with a committed file; `LOOPLEDGER_UPDATE=1` writes it instead.
-fn committed(path: &str, current: &str) {
+pub fn committed(path: &str, current: &str) {
     let file = root().join(path);
     if std::env::var_os("LOOPLEDGER_UPDATE").is_some() {
         fs::write(&file, current).expect("writable");

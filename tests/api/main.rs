@@ -16,6 +16,7 @@ mod keys;
 mod openings;
 mod process;
 mod proofs;
+mod readme;
 mod refusals;
 mod registry;
 mod tampering;

@@ -1,0 +1,65 @@
+//! The README's commands, run as they stand.
+
+use crate::harness::{ORIGIN, TestApp, both_databases};
+use crate::process::{export, run, run_checker};
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The code blocks of the README whose first line names them.
+fn block(name: &str) -> String {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("readable");
+    let blocks: Vec<&str> = readme.split("```").collect();
+    let start = format!("# README: {name}");
+    let found = blocks.iter().filter_map(|block| block.split_once('\n')).find(|(_, code)| code.starts_with(&start));
+    found.map(|(_, code)| code.to_owned()).expect("the README has this block")
+}
+
+fn shell(folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).envs(variables.iter().copied());
+    command.output().expect("bash runs")
+}
+
+#[track_caller]
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+both_databases! {
+    fn posting_as_the_readme_says(kind) {
+        let app = TestApp::start(kind);
+        let centre = app.register(&["recycler"]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let variables = [("ORIGIN", ORIGIN), ("ORG", &centre.id), ("URL", &app.url), ("TOKEN", &centre.token)];
+        let key = printed(&shell(folder.path(), &block("make a key"), &variables));
+        let fields = serde_json::from_str(&key).expect("the line for the operator");
+        app.say(&app.operator, "key_registered", &fields).accepted();
+        let script = format!("{}\n{}", block("make a key"), block("post ("));
+        let posted = printed(&shell(folder.path(), &script, &variables));
+        assert!(posted.contains("\"index\":") && posted.contains("tlog-proof"), "{posted}");
+        let Some(python) = std::env::var_os("LOOPLEDGER_TEST_PYTHON") else { return };
+        let mut command = Command::new(python);
+        command.arg("-c").arg(block("post with Python")).current_dir(folder.path()).envs(variables);
+        let posted = printed(&command.output().expect("Python runs"));
+        assert!(posted.contains("\"index\":"), "{posted}");
+    }
+
+    fn checking_as_the_readme_says(kind) {
+        let app = TestApp::start(kind);
+        app.join(&["donor"]);
+        app.wait_for_checkpoint();
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = match &app.database.url {
+            loopledger::store::DatabaseUrl::Postgres(url) => url.clone(),
+            loopledger::store::DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        };
+        export(folder.path(), &["--database-url", &url]);
+        std::fs::copy(folder.path().join("entries"), folder.path().join("entries.jsonl")).expect("copied");
+        assert_eq!(printed(&shell(folder.path(), &block("walk the chain"), &[])), "the chain holds\n");
+        if let Some(checked) = run_checker(folder.path()) {
+            assert!(printed(&checked).contains("VALID"));
+        }
+        assert!(printed(&run(&["audit", "--database-url", &url])).contains("clean"));
+    }
+}
