@@ -54,7 +54,7 @@ pub struct Serving {
     /// Make the new ledger a test ledger: its certificates say so for ever.
     #[arg(long)]
     pub test_ledger: bool,
-    /// 32 bytes in hex that open the hosted keys; by default the file keys/sealing.key of the data folder.
+    /// 32 bytes in hex that open the hosted keys; by default a file beside the data folder.
     #[arg(long, env = "LOOPLEDGER_SEALING_KEY", hide_env_values = true, value_name = "HEX")]
     pub sealing_key: Option<String>,
 }

@@ -4,6 +4,9 @@
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
 /// A payload, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+/// One stated weight, in grams: 1,000 tonnes. With it no sum of an account can leave the range of 64 bits: that would
+/// take nine thousand million entries of this size.
+pub const WEIGHT_G_MAX: i64 = 1_000_000_000;
 /// Nesting of a payload; the outermost object is depth 1.
 pub const PAYLOAD_DEPTH_MAX: usize = 8;
 /// Elements of one list, and members of one object, in a payload.
@@ -36,14 +39,12 @@ pub const LOAD_ROUNDS_MAX: usize = 32;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.
 pub const PROOF_WAIT_MS_MAX: u64 = 10_000;
-/// Pause between two looks for growth when nobody signals it, in milliseconds.
+/// Pause between two checkpoints, in milliseconds.
 pub const PUBLISH_PAUSE_MS: u64 = 250;
 /// How far a node's clock may lie behind the ledger's head, in milliseconds.
 pub const CLOCK_BEHIND_HEAD_MS_MAX: i64 = 5_000;
 /// How far a node's clock may lie off the database's, in milliseconds.
 pub const CLOCK_OFF_DATABASE_MS_MAX: i64 = 2_000;
-/// How far an event may lie in the future before it earns a warning, in milliseconds.
-pub const CLOCK_AHEAD_WARNING_MS: i64 = 5 * 60 * 1_000;
 /// Signature lines of one checkpoint note that are read; C2SP asks for at least 16.
 pub const NOTE_SIGNATURES_MAX: usize = 64;
 /// A checkpoint note, in bytes.

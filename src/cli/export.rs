@@ -2,9 +2,9 @@
 
 use crate::cli::CommandError;
 use crate::config::Place;
-use crate::domain::state::{LEDGER_RECORD, Record};
 use crate::ledger::export::{ExportError, entries_of_last_checkpoint};
-use crate::store::{Store, records};
+use crate::ledger::opening;
+use crate::store::Store;
 use clap::Args;
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -31,15 +31,11 @@ pub(super) struct Export {
 pub(super) fn run(arguments: &Export) -> Result<ExitCode, CommandError> {
     let store = Store::open_to_read(&arguments.place.database())?;
     let mut out = BufWriter::new(File::create(&arguments.entries)?);
-    let (checkpoint, vkey) = store.snapshot(|database| {
+    let checkpoint = store.snapshot(|database| {
         let checkpoint = entries_of_last_checkpoint(database, &mut out)?;
-        let found = records::load(database, &[LEDGER_RECORD.to_owned()])?;
-        let vkey = found.into_iter().find_map(|record| match record {
-            Record::Ledger(ledger) => Some(ledger.checkpoint_vkey),
-            _ => None,
-        });
-        Ok::<_, ExportError>((checkpoint, vkey.ok_or(ExportError::NoCheckpoint)?))
+        Ok::<_, ExportError>(checkpoint)
     })?;
+    let vkey = opening::ledger_in(&store)?.ok_or(ExportError::NoCheckpoint)?.checkpoint_vkey;
     fs::write(&arguments.checkpoint, &checkpoint.note)?;
     fs::write(&arguments.vkey, format!("{vkey}\n"))?;
     println!("{} entries, root {}", checkpoint.size, checkpoint.root);

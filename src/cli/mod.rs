@@ -6,6 +6,7 @@ mod keygen;
 mod post;
 mod serve;
 mod sign;
+mod token;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Serve(crate::config::Serving),
     /// Make a key.
     Keygen(keygen::Keygen),
+    /// Make a token of the operator, when none is left.
+    Token(token::Token),
     /// Sign a payload.
     Sign(sign::Sign),
     /// Post statements, over any line: what was posted is never posted twice.
@@ -54,6 +57,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
     match command_line.command {
         Command::Serve(serving) => serve::run(&serving),
         Command::Keygen(keygen) => keygen::run(&keygen),
+        Command::Token(token) => token::run(&token),
         Command::Sign(sign) => sign::run(&sign),
         Command::Post(post) => post::run(&post),
         Command::Audit(audit) => audit::run(&audit),

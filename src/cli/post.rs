@@ -4,7 +4,7 @@
 
 use crate::cli::{CommandError, EXIT_REFUSED, EXIT_UNREADABLE, read_input};
 use crate::ledger::keyring;
-use crate::limits::BATCH_LINES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_LINES_MAX};
 use crate::proof::statement;
 use clap::Args;
 use ed25519_dalek::SigningKey;
@@ -41,9 +41,9 @@ pub(super) fn run(arguments: &Post) -> Result<ExitCode, CommandError> {
     let key = arguments.key.as_deref().map(keyring::read_key).transpose()?;
     let input = String::from_utf8(read_input(&arguments.file)?).map_err(|_| "the input is not UTF-8")?;
     let lines: Vec<&str> = input.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines = lines.into_iter().map(|line| to_batch_line(line, key.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let mut refused = 0_usize;
-    for lines in lines.chunks(BATCH_LINES_MAX) {
-        let body = lines.iter().map(|line| to_batch_line(line, key.as_ref())).collect::<Result<String, _>>()?;
+    for body in bodies(&lines) {
         let answer = match send(arguments, &body) {
             Ok(answer) => answer,
             Err(error) => {
@@ -56,6 +56,21 @@ pub(super) fn run(arguments: &Post) -> Result<ExitCode, CommandError> {
     }
     eprintln!("{} of {} statements are in the ledger", lines.len() - refused, lines.len());
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
+}
+
+/// Joins lines to bodies, none longer than a batch may be.
+fn bodies(lines: &[String]) -> Vec<String> {
+    let mut bodies: Vec<(usize, String)> = Vec::new();
+    for line in lines {
+        match bodies.last_mut() {
+            Some((count, body)) if *count < BATCH_LINES_MAX && body.len() + line.len() <= BATCH_BYTES_MAX => {
+                *count += 1;
+                body.push_str(line);
+            }
+            _ => bodies.push((1, line.clone())),
+        }
+    }
+    bodies.into_iter().map(|(_, body)| body).collect()
 }
 
 fn to_batch_line(line: &str, key: Option<&SigningKey>) -> Result<String, CommandError> {
@@ -99,6 +114,7 @@ fn send_once(arguments: &Post, body: &str) -> Result<String, Failure> {
         .config()
         .http_status_as_error(false)
         .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(Duration::from_mins(2)))
         .build()
         .header("Authorization", format!("Bearer {}", arguments.token))
         .content_type("application/x-ndjson");

@@ -15,6 +15,7 @@ use ed25519_dalek::SigningKey;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -40,24 +41,21 @@ impl KeyFiles {
     fn checkpoint(&self) -> PathBuf {
         self.0.join("checkpoint.json")
     }
-
-    fn sealing(&self) -> PathBuf {
-        self.0.join("sealing.key")
-    }
 }
 
 /// Opens or makes the ledger and serves it until the process is told to end.
 pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
-    fs::create_dir_all(&serving.place.data)?;
+    // Openings and keys lie here: nobody else may look.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&serving.place.data)?;
     let database = serving.place.database();
-    let store = Arc::new(Store::open(&database, u32::from(serving.workers) + 2)?);
+    let store = Arc::new(Store::open(&database, u32::from(serving.workers) + 4)?);
     let keys = KeyFiles::of(&serving.place.data);
     let clock = Clock::system();
-    let sealing_key = sealing_key(serving, &keys)?;
-    let origin = match opening::origin_of(&store)? {
-        Some(origin) => origin,
-        None => found(&store, &clock, serving, &keys)?,
+    let (origin, is_new) = match opening::ledger_in(&store)? {
+        Some(ledger) => (ledger.origin, false),
+        None => (found(&store, &clock, serving, &keys)?, true),
     };
+    let sealing_key = sealing_key(serving, &origin, is_new)?;
     let publishing = publishing(serving, &keys, &origin)?;
     let listener = TcpListener::bind(&serving.listen)?;
     let ledger = opening::open(store, Settings { clock, sealing_key, publishing })?;
@@ -68,7 +66,8 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
 
 /// Makes the ledger: keys first, then index 0, then the token, which is printed this once.
 ///
-/// If we crash after the keys, the next start finds keys and no ledger and says so; nothing was acknowledged.
+/// If it fails the keys go again. If we crash after the keys, the next start finds keys and no ledger and says so;
+/// nothing was acknowledged. If we crash before the token is printed, `loopledger token` makes another.
 fn found(store: &Store, clock: &Clock, serving: &Serving, keys: &KeyFiles) -> Result<Origin, CommandError> {
     if keys.operator().exists() || keys.checkpoint().exists() {
         let folder = keys.0.display();
@@ -94,7 +93,12 @@ fn found(store: &Store, clock: &Clock, serving: &Serving, keys: &KeyFiles) -> Re
         recovery_key: &recovery_key,
         checkpoint_key: &checkpoint_key,
     };
-    opening::found(store, clock, &founding)?;
+    if let Err(error) = opening::found(store, clock, &founding) {
+        for file in [keys.operator(), keys.recovery(), keys.checkpoint()] {
+            fs::remove_file(file)?;
+        }
+        return Err(error.into());
+    }
     let token = tokens::create(store, clock, operator, &operator_scopes(), TOKEN_DAYS_DEFAULT)?;
     println!("A new ledger: {origin}");
     println!("operator organisation  {operator}");
@@ -106,7 +110,7 @@ fn found(store: &Store, clock: &Clock, serving: &Serving, keys: &KeyFiles) -> Re
     Ok(origin)
 }
 
-fn operator_scopes() -> BTreeSet<Scope> {
+pub(super) fn operator_scopes() -> BTreeSet<Scope> {
     [Scope::Post, Scope::Relay, Scope::Read, Scope::Audit, Scope::Admin].into()
 }
 
@@ -116,15 +120,22 @@ fn random_origin() -> Result<Origin, CommandError> {
     Origin::parse(&origin).ok_or_else(|| "the origin is ill-formed".into())
 }
 
-/// From the configuration, else from the file of the data folder, which the first start makes.
-fn sealing_key(serving: &Serving, keys: &KeyFiles) -> Result<Zeroizing<[u8; 32]>, CommandError> {
+/// From the configuration, else from a file beside the data folder, which the first start makes. It is never made anew
+/// for a ledger that exists: the keys that it sealed would be lost.
+fn sealing_key(serving: &Serving, origin: &Origin, is_new: bool) -> Result<Zeroizing<[u8; 32]>, CommandError> {
+    let file = outside(&serving.place.data, origin, ".sealing-key");
     let hex = match &serving.sealing_key {
         Some(hex) => Zeroizing::new(hex.clone()),
-        None if keys.sealing().exists() => Zeroizing::new(fs::read_to_string(keys.sealing())?),
-        None => {
+        None if file.exists() => Zeroizing::new(fs::read_to_string(&file)?),
+        None if is_new => {
             let hex = Zeroizing::new(HEXLOWER.encode(&*keyring::random_secret()?) + "\n");
-            keyring::write_private(&keys.sealing(), &hex)?;
+            keyring::write_private(&file, &hex)?;
             hex
+        }
+        None => {
+            let file = file.display();
+            let cure = "give it with --sealing-key, the same on every node, or put the file back";
+            return Err(format!("the sealing key {file} is missing: {cure}").into());
         }
     };
     let bytes = HEXLOWER.decode(hex.trim().as_bytes()).ok().map(Zeroizing::new);
@@ -142,16 +153,17 @@ fn publishing(
         return Ok(None);
     }
     let key = keyring::read_key(&keys.checkpoint())?;
-    let guard = serving.guard.clone().unwrap_or_else(|| default_guard(&serving.place.data, origin));
+    let guard = serving.guard.clone().unwrap_or_else(|| outside(&serving.place.data, origin, ""));
     Ok(Some((key, guard)))
 }
 
-/// Beside the data folder and named after the ledger, so that a new ledger never meets an old one's guard.
-fn default_guard(data: &Path, origin: &Origin) -> PathBuf {
+/// A file beside the data folder, never in it, so that no backup of the one has the other; named after the ledger, so
+/// that a new ledger never meets an old one's.
+fn outside(data: &Path, origin: &Origin, ending: &str) -> PathBuf {
     let absolute = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let file = origin.as_str().replace(['/', ':'], "_");
-    absolute.with_file_name(format!("{name}.guard")).join(file)
+    absolute.with_file_name(format!("{name}.guard")).join(file + ending)
 }
 
 fn announce(ledger: &Ledger, listener: &TcpListener, database: &DatabaseUrl) -> std::io::Result<()> {

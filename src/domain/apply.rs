@@ -10,9 +10,8 @@ use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Key, Ledger, Organisation};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
-use crate::domain::time::{DAY_MS, LedgerTime};
+use crate::domain::time::{DAY_MS, LedgerTime, MINUTE_MS};
 use crate::domain::{item, registry};
-use crate::limits::CLOCK_AHEAD_WARNING_MS;
 
 /// A statement in its place.
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +51,10 @@ impl Context<'_> {
         }
     }
 
-    /// When it happened.
-    pub(crate) fn occurred(&self) -> Result<LedgerTime, Stop> {
+    /// When it happened, as far as that can be: a clock that runs ahead must not bar an item's later events.
+    pub(crate) fn occurred_by_now(&self) -> Result<LedgerTime, Stop> {
         match LedgerTime::from_ms(self.statement.common.occurred_at.ms()) {
-            Some(time) => Ok(time),
+            Some(time) => Ok(time.min(self.time)),
             None => refuse(RefusalCode::TimeInvalid, "/occurred_at", "expected a time from 1970 to 9999"),
         }
     }
@@ -72,18 +71,14 @@ pub(crate) fn rules_in_force(state: &State<'_>) -> Result<&'static RuleSet, Stop
 
 /// Applies a statement to the state, or says why not; on any stop the state given must be discarded.
 pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
-    if let Event::LedgerOpened(event) = &context.statement.event {
-        return registry::ledger_opened(state, context, event).map(|()| Vec::new());
+    let mut warnings = Vec::new();
+    // What opens a ledger brings its own key and rules.
+    if !matches!(context.statement.event, Event::LedgerOpened(_)) {
+        require_ledger(state, context)?;
+        require_key(state, context)?;
+        require_own_site(state, context)?;
+        warnings = clock_warnings(state, context)?;
     }
-    require_ledger(state, context)?;
-    require_key(state, context)?;
-    require_own_site(state, context)?;
-    let mut warnings = clock_warnings(state, context)?;
-    warnings.extend(apply_event(state, context)?);
-    Ok(warnings)
-}
-
-fn apply_event(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
     match &context.statement.event {
         Event::LedgerOpened(event) => registry::ledger_opened(state, context, event)?,
         Event::OrganisationRegistered(event) => registry::organisation_registered(state, context, event)?,
@@ -92,10 +87,10 @@ fn apply_event(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warni
         Event::KeyRegistered(event) => registry::key_registered(state, context, event)?,
         Event::KeyRevoked(event) => registry::key_revoked(state, context, event)?,
         Event::RulesAdopted(event) => registry::rules_adopted(state, context, event)?,
-        Event::Registered(event) => return item::registered(state, context, event),
-        Event::Tested(event) => return item::tested(state, context, event),
+        Event::Registered(event) => warnings.extend(item::registered(state, context, event)?),
+        Event::Tested(event) => item::tested(state, context, event)?,
     }
-    Ok(Vec::new())
+    Ok(warnings)
 }
 
 fn require_ledger(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop> {
@@ -144,9 +139,10 @@ fn require_own_site(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop
 /// Age and a wrong clock are warnings, never refusals: what happened, happened.
 fn clock_warnings(state: &State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
     let age_ms = context.time.ms() - context.statement.common.occurred_at.ms();
-    let window_ms = rules_in_force(state)?.offline_window_days * DAY_MS;
+    let rules = rules_in_force(state)?;
+    let (ahead_ms, window_ms) = (rules.clock_ahead_minutes * MINUTE_MS, rules.offline_window_days * DAY_MS);
     let code = match age_ms {
-        age if age < -CLOCK_AHEAD_WARNING_MS => Some(WarningCode::ClockAhead),
+        age if age < -ahead_ms => Some(WarningCode::ClockAhead),
         age if age > window_ms => Some(WarningCode::Late),
         _ => None,
     };

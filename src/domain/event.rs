@@ -9,6 +9,7 @@ use crate::domain::fields::{
 };
 use crate::domain::ids::{ActorId, EntryIndex, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::mass::{Grams, Weight};
+use crate::domain::registry::SiteCodeTaken;
 use crate::domain::time::{Date, OccurredAt};
 
 /// The only version of payloads so far.
@@ -368,6 +369,15 @@ record! {
     }
 }
 
+/// Who a statement concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Concerned {
+    /// These organisations.
+    pub organisations: Vec<OrganisationId>,
+    /// The organisations that own these sites and keys.
+    pub owners_of: Vec<String>,
+}
+
 /// A decoded payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -403,7 +413,29 @@ impl Statement {
                 _ => {}
             }
         }
+        match &self.event {
+            Event::KeyRegistered(event) => found.push(event.jwk.thumbprint().to_string()),
+            Event::LedgerOpened(event) => {
+                found.extend(event.operator_keys.iter().map(|jwk| jwk.thumbprint().to_string()));
+            }
+            Event::SiteRegistered(event) => found.push(SiteCodeTaken::id_of(&event.country, &event.code)),
+            _ => {}
+        }
         found
+    }
+
+    /// Who may read it beside auditors: whoever says it, and whoever it is about.
+    pub fn concerns(&self) -> Concerned {
+        let mut concerned = Concerned { organisations: vec![self.common.org], ..Concerned::default() };
+        match &self.event {
+            Event::OrganisationRegistered(event) => concerned.organisations.push(event.organisation),
+            Event::SiteRegistered(event) => concerned.organisations.push(event.organisation),
+            Event::ScaleRegistered(event) => concerned.owners_of.push(event.at_site.to_string()),
+            Event::KeyRegistered(event) => concerned.organisations.push(event.organisation),
+            Event::KeyRevoked(event) => concerned.owners_of.push(event.kid.to_string()),
+            Event::LedgerOpened(_) | Event::RulesAdopted(_) | Event::Registered(_) | Event::Tested(_) => {}
+        }
+        concerned
     }
 
     /// The payload as compact JSON, for those who author statements with this library.

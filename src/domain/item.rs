@@ -9,7 +9,7 @@ use crate::domain::ids::{EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
-use crate::domain::time::{DAY_MS, LedgerTime};
+use crate::domain::time::{DAY_MS, Date, LedgerTime};
 
 record! {
     /// Anything traced.
@@ -67,41 +67,39 @@ pub fn registered(state: &mut State<'_>, context: &Context<'_>, event: &Register
         country: event.country.clone(),
         registered: context.index,
         last_entry: context.index,
-        last_occurred: context.occurred()?,
+        last_occurred: context.occurred_by_now()?,
     };
     for account in [Account::Inflow, Account::Live] {
         state.book(SiteAccount { account, site: common.site }, weighed.grams.get());
     }
     state.put(Record::Item(item));
-    Ok(weighed.warning.into_iter().collect())
+    Ok(weighed.warnings)
 }
 
 struct Weighed {
     grams: Grams,
     basis: WeightBasis,
-    warning: Option<Warning>,
+    warnings: Vec<Warning>,
 }
 
-/// The grams of a stated weight and what they really rest on: a scale that is overdue or overloaded only estimates.
+/// The grams of a stated weight and what they really rest on: a scale that is overdue or overloaded only estimates. An
+/// unknown class is a fact like any other: it is accepted with a warning where the grams are stated.
 fn weigh(state: &State<'_>, context: &Context<'_>, class: &TableCode, weight: &Weight) -> Result<Weighed, Stop> {
-    let rules = rules_in_force(state)?;
-    let Some(class) = rules.class(class.as_str()) else {
-        let detail = "expected a UNU-KEY of four digits that the rule set in force carries";
-        return refuse(RefusalCode::CodeUnknown, "/class", detail);
-    };
+    let known = rules_in_force(state)?.class(class.as_str());
     let net = match weight.net() {
         Ok(net) => net,
         Err(problem) => {
             return refuse(RefusalCode::WeightInvalid, format!("/weight{}", problem.pointer), problem.problem);
         }
     };
-    let Some(grams) = net.or_else(|| class.mean_g.and_then(Grams::new)) else {
-        let detail = format!("the rule set has no mean mass for class {}; weigh it or estimate it", class.code);
+    let Some(grams) = net.or_else(|| known.and_then(|class| class.mean_g).and_then(Grams::new)) else {
+        let detail = format!("the rule set has no mean mass for class {class}; weigh it or estimate it");
         return refuse(RefusalCode::NoClassMean, "/weight/basis", detail);
     };
-    let warning = scale_warning(state, context, weight)?;
-    let basis = if warning.is_some() { WeightBasis::Estimated } else { weight.basis };
-    Ok(Weighed { grams, basis, warning })
+    let of_scale = scale_warning(state, context, weight)?;
+    let basis = if of_scale.is_some() { WeightBasis::Estimated } else { weight.basis };
+    let of_class = if known.is_none() { Warning::new(WarningCode::ClassUnknown, "/class") } else { None };
+    Ok(Weighed { grams, basis, warnings: of_class.into_iter().chain(of_scale).collect() })
 }
 
 fn scale_warning(state: &State<'_>, context: &Context<'_>, weight: &Weight) -> Result<Option<Warning>, Stop> {
@@ -115,7 +113,8 @@ fn scale_warning(state: &State<'_>, context: &Context<'_>, weight: &Weight) -> R
         return refuse(RefusalCode::ScaleOfAnotherOrganisation, "/weight/scale", detail);
     }
     let day = context.statement.common.occurred_at.date();
-    let verified = day.is_some_and(|day| scale.verified_on <= day && day <= scale.verified_until);
+    let covers = |day: &Date| scale.verifications.iter().any(|held| held.on <= *day && *day <= held.until);
+    let verified = day.as_ref().is_some_and(covers);
     if !verified {
         return Ok(Warning::new(WarningCode::ScaleOverdue, "/weight/scale"));
     }
@@ -157,10 +156,10 @@ fn require_order(state: &State<'_>, context: &Context<'_>, item: &Item) -> Resul
 }
 
 /// What a test found; the last finding holds.
-pub fn tested(state: &mut State<'_>, context: &Context<'_>, event: &Tested) -> Result<Vec<Warning>, Stop> {
+pub fn tested(state: &mut State<'_>, context: &Context<'_>, event: &Tested) -> Result<(), Stop> {
     let item = held_item(state, context, &event.item)?;
-    let last_occurred = item.last_occurred.max(context.occurred()?);
+    let last_occurred = item.last_occurred.max(context.occurred_by_now()?);
     let condition = Condition::from(event.result);
     state.put(Record::Item(Item { condition, last_entry: context.index, last_occurred, ..item }));
-    Ok(Vec::new())
+    Ok(())
 }

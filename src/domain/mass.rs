@@ -2,7 +2,7 @@
 
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, codes, record};
 use crate::domain::ids::ScaleId;
-use crate::limits::INTEGER_MAX;
+use crate::limits::{INTEGER_MAX, WEIGHT_G_MAX};
 use std::fmt;
 
 /// A mass of at least 0 and at most 2^53 - 1 grams.
@@ -21,11 +21,6 @@ impl Grams {
     /// The grams as a signed number, for movements.
     pub const fn get(self) -> i64 {
         self.0
-    }
-
-    /// The sum, unless it leaves the range.
-    pub fn plus(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).and_then(Self::new)
     }
 
     /// The difference, unless it is negative.
@@ -87,7 +82,7 @@ record! {
 impl Weight {
     /// The stated net mass, or `None` for `class`, which the rule set answers.
     ///
-    /// Refused is a field that does not belong to the basis, one that is missing, and a net mass of 0.
+    /// Refused is a field that does not belong to the basis, one that is missing, and a net mass of 0 or beyond 1,000 t.
     pub fn net(&self) -> Result<Option<Grams>, Malformed> {
         let fields = (self.gross_g, self.tare_g, self.scale, self.net_g);
         let net = match (self.basis, fields) {
@@ -101,9 +96,10 @@ impl Weight {
             (WeightBasis::Estimated, _) => return Err(Malformed::here("estimated takes net_g alone")),
             (WeightBasis::Class, _) => return Err(Malformed::here("class takes no other field")),
         };
-        if net == Some(Grams::ZERO) {
-            return Err(Malformed::here("a mass of 0 g is no item"));
+        match net {
+            Some(Grams::ZERO) => Err(Malformed::here("a mass of 0 g is no item")),
+            Some(net) if net.get() > WEIGHT_G_MAX => Err(Malformed::here("one weight is at most 1000000000 g")),
+            net => Ok(net),
         }
-        Ok(net)
     }
 }

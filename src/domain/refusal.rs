@@ -54,8 +54,6 @@ codes! {
         TimeInvalid = "time_invalid",
         /// It lies too far before the last event of the same item.
         BeforeLastEvent = "before_last_event",
-        /// A sum would leave the range of 2^53 - 1 grams.
-        SumOutOfRange = "sum_out_of_range",
     }
 }
 
@@ -66,8 +64,8 @@ codes! {
         ClockAhead = "clock_ahead",
         /// It was posted later than the offline window after it happened.
         Late = "late",
-        /// The permit does not hold on the day, or there is none.
-        PermitNotValid = "permit_not_valid",
+        /// The class stands in no table of the rule set in force.
+        ClassUnknown = "class_unknown",
         /// The scale's verification does not hold on the day; the weight counts as estimated.
         ScaleOverdue = "scale_overdue",
         /// The weight exceeds what the scale can weigh; it counts as estimated.
@@ -118,7 +116,7 @@ impl WarningCode {
         match self {
             Self::ClockAhead => "occurred_at lies in the future of the ledger's time; check the clock of the device",
             Self::Late => "posted later than the offline window after it happened",
-            Self::PermitNotValid => "no permit covers this on that day; the mass backs no certificate until cured",
+            Self::ClassUnknown => "the rule set in force has no such class; the mass backs no certificate until cured",
             Self::ScaleOverdue => "the scale's verification does not hold on that day; the weight counts as estimated",
             Self::ScaleOverloaded => "the gross weight exceeds the scale's capacity; the weight counts as estimated",
         }

@@ -125,7 +125,17 @@ impl SiteCodeTaken {
 }
 
 record! {
-    /// A scale with its last verification.
+    /// A period for which a scale was verified.
+    pub struct Verification {
+        /// First day.
+        on: Date,
+        /// Last day.
+        until: Date,
+    }
+}
+
+record! {
+    /// A scale with its verifications: a weighing that is posted late counts by the one of its own day.
     pub struct Scale {
         /// Its id.
         id: ScaleId,
@@ -135,10 +145,8 @@ record! {
         division_g: Grams,
         /// The most it weighs.
         capacity_g: Grams,
-        /// Day of the last verification.
-        verified_on: Date,
-        /// Last day for which it holds.
-        verified_until: Date,
+        /// Its verifications, oldest first.
+        verifications: Vec<Verification>,
         /// The entry that recorded it last.
         registered: EntryIndex,
     }
@@ -289,13 +297,14 @@ pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &Sc
     if state.site(&event.at_site)?.is_none() {
         return refuse(RefusalCode::Unknown, "/at_site", "no site of this id is registered");
     }
-    if let Some(known) = state.scale(&event.new_scale)? {
+    let known = state.scale(&event.new_scale)?.cloned();
+    if let Some(known) = &known {
         if known.site != event.at_site || known.division_g != event.division_g {
             let detail = "a scale of this id is registered at another site or with another division";
             return refuse(RefusalCode::AlreadyRegistered, "/new_scale", detail);
         }
-        if event.verified_on < known.verified_on {
-            let detail = format!("the verification of {} is recorded already", known.verified_on);
+        if let Some(last) = known.verifications.iter().find(|held| event.verified_on <= held.on) {
+            let detail = format!("the verification of {} is recorded already", last.on);
             return refuse(RefusalCode::TimeInvalid, "/verified_on", detail);
         }
     }
@@ -306,13 +315,14 @@ pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &Sc
     if event.verified_on > event.verified_until {
         return refuse(RefusalCode::TimeInvalid, "/verified_until", "the verification ends before it begins");
     }
+    let mut verifications = known.map(|scale| scale.verifications).unwrap_or_default();
+    verifications.push(Verification { on: event.verified_on.clone(), until: event.verified_until.clone() });
     state.put(Record::Scale(Scale {
         id: event.new_scale,
         site: event.at_site,
         division_g: event.division_g,
         capacity_g: event.capacity_g,
-        verified_on: event.verified_on.clone(),
-        verified_until: event.verified_until.clone(),
+        verifications,
         registered: context.index,
     }));
     Ok(())

@@ -65,6 +65,8 @@ pub struct RuleSet {
     pub scheme: String,
     /// How far an event may lie before the item's last one, in days.
     pub offline_window_days: i64,
+    /// How far an event may lie in the future of the ledger's time before it earns a warning, in minutes.
+    pub clock_ahead_minutes: i64,
     /// Product classes.
     pub classes: Vec<Class>,
     /// Fractions.

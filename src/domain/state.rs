@@ -80,6 +80,17 @@ impl Record {
         RecordId { id, kind }
     }
 
+    /// The organisation that owns it, for what has an owner.
+    pub const fn owner(&self) -> Option<OrganisationId> {
+        match self {
+            Self::Organisation(organisation) => Some(organisation.id),
+            Self::Key(key) => Some(key.organisation),
+            Self::Site(site) => Some(site.organisation),
+            Self::Item(item) => Some(item.holder),
+            Self::Ledger(_) | Self::SiteCode(_) | Self::Scale(_) => None,
+        }
+    }
+
     /// The record as compact JSON, its stored form.
     pub fn body(&self) -> String {
         let value = match self {
@@ -209,15 +220,9 @@ impl<'base> State<'base> {
         self.records.insert(record.id(), record);
     }
 
-    /// Moves grams between two accounts; `left` accounts grow on their own side, so both sides gain or lose alike.
+    /// Adds grams to an account. A movement books both of its sides.
     pub fn book(&mut self, account: SiteAccount, grams: i64) {
         *self.accounts.entry(account).or_default() += grams;
-    }
-
-    /// The grams on an account; only a complete state knows.
-    pub fn account(&self, account: &SiteAccount) -> i64 {
-        let below = self.base.map_or(0, |base| base.account(account));
-        below + self.accounts.get(account).copied().unwrap_or_default()
     }
 
     /// All accounts of this layer.

@@ -4,6 +4,8 @@ use crate::domain::fields::{Field, FieldClass, Malformed, Value, text_field};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone, Utc};
 use std::fmt;
 
+/// Milliseconds of one minute.
+pub const MINUTE_MS: i64 = 60 * 1_000;
 /// Milliseconds of one day.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 

@@ -38,6 +38,16 @@ impl Authenticated {
         if self.0.may(scope) { Ok(()) } else { Err(Problem::scope_missing(scope)) }
     }
 
+    /// Refuses whoever is not an administrator of the operator: what they make speaks for anybody.
+    pub(super) fn require_admin(&self, ledger: &Ledger) -> Result<(), Problem> {
+        self.require(Scope::Admin)?;
+        if self.0.organisation == ledger.operator {
+            return Ok(());
+        }
+        let detail = "only the operator's own tokens administrate";
+        Err(Problem::new(StatusCode::FORBIDDEN, "role_missing", "", detail))
+    }
+
     /// Refuses a caller who may post nothing at all.
     pub(super) fn require_posting(&self) -> Result<(), Problem> {
         if self.0.may(Scope::Relay) { Ok(()) } else { self.require(Scope::Post) }

@@ -5,6 +5,7 @@ use crate::http::auth::Authenticated;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::append::Posted;
+use crate::ledger::tokens::Scope;
 use crate::proof::commitment::Opening;
 use crate::proof::statement;
 use actix_web::web;
@@ -98,12 +99,18 @@ fn prepare_hosted(
 ) -> Result<Posted, Problem> {
     let (_, statement) = statement::read_payload(payload)?;
     let author: OrganisationId = statement.common.org;
+    caller.require(Scope::Post)?;
     if caller.0.organisation != author {
         let detail = "a hosted key signs only for a token of its own organisation";
         let status = actix_web::http::StatusCode::FORBIDDEN;
         return Err(Problem::new(status, "token_of_another_organisation", "/org", detail));
     }
-    let jws = ledger.vault.sign(author, payload)?;
+    // A retry is the statement that stands there, also after its key was revoked; it is not signed anew.
+    let identity = (author, statement.common.id);
+    let jws = match ledger.stored_statement(identity, payload)? {
+        Some(jws) => jws,
+        None => ledger.vault.sign(author, payload)?,
+    };
     prepare_jws(ledger, caller, &jws, openings)
 }
 

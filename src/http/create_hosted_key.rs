@@ -7,7 +7,6 @@ use crate::http::blocking;
 use crate::http::body::read_body;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::tokens::Scope;
 use crate::ledger::vault::HostedKey;
 use crate::limits::LINE_BYTES_MAX;
 use actix_web::{HttpResponse, post, web};
@@ -79,7 +78,7 @@ pub(super) async fn create_hosted_key(
     body: web::Payload,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Scope::Admin)?;
+    caller.require_admin(&ledger)?;
     let body = read_body(body, LINE_BYTES_MAX).await?;
     let wanted: NewHostedKey =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request("json_invalid", "", error.to_string()))?;

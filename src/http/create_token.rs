@@ -52,11 +52,15 @@ pub(super) async fn create_token(
     body: web::Payload,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Scope::Admin)?;
+    caller.require_admin(&ledger)?;
     let body = read_body(body, LINE_BYTES_MAX).await?;
     let wanted: NewTokenBody =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request("json_invalid", "", error.to_string()))?;
     let (organisation, scopes, days) = validate(&wanted)?;
+    if scopes.contains(&Scope::Admin) && organisation != ledger.operator {
+        let detail = "only the operator's own tokens administrate";
+        return Err(Problem::bad_request("field_invalid", "/scopes", detail));
+    }
     let created = blocking(move || tokens::create(&ledger.store, &ledger.clock, organisation, &scopes, days)).await??;
     Ok(HttpResponse::Created().json(CreatedToken { about: TokenBody::from(&created.row), token: created.token }))
 }

@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::ledger::tokens::{Caller, Scope};
 use crate::proof::entry::Entry;
 use crate::proof::statement::Unverified;
+use crate::store::StoreError;
 use crate::store::entries::StoredEntry;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, web};
@@ -33,21 +34,26 @@ pub(super) async fn get_entry(
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     let index = EntryIndex(index.into_inner());
-    let entry = blocking(move || ledger.entry(index)).await??;
-    match entry {
-        Some(entry) if may_read(&caller.0, &entry) => {
-            Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(entry.bytes))
-        }
-        _ => Err(Problem::not_found(format!("there is no entry {index}, or this token may not read it"))),
+    let readable = blocking(move || -> Result<_, StoreError> {
+        Ok(match ledger.entry(index)? {
+            Some(entry) if may_read(&ledger, &caller.0, &entry)? => Some(entry.bytes),
+            _ => None,
+        })
+    });
+    match readable.await?? {
+        Some(bytes) => Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(bytes)),
+        None => Err(Problem::not_found(format!("there is no entry {index}, or this token may not read it"))),
     }
 }
 
-fn may_read(caller: &Caller, entry: &StoredEntry) -> bool {
+fn may_read(ledger: &Ledger, caller: &Caller, entry: &StoredEntry) -> Result<bool, StoreError> {
     if caller.may(Scope::Audit) {
-        return true;
+        return Ok(true);
     }
-    let Ok(entry) = Entry::parse(&entry.bytes) else { return false };
-    let Ok(unverified) = Unverified::read(&entry.statement) else { return false };
-    let named = unverified.statement.identifiers().contains(&caller.organisation.to_string());
-    caller.may(Scope::Read) && named
+    let statement = Entry::parse(&entry.bytes).ok().map(|entry| entry.statement);
+    let concerned = statement.and_then(|jws| Unverified::read(&jws).ok().map(|read| read.statement.concerns()));
+    match concerned {
+        Some(concerned) if caller.may(Scope::Read) => ledger.concerns(&concerned, caller.organisation),
+        _ => Ok(false),
+    }
 }

@@ -5,7 +5,7 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::tokens::{Scope, scopes_of};
+use crate::ledger::tokens::scopes_of;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::store::tokens::{self, TokenRow};
 use actix_web::http::header::LINK;
@@ -83,7 +83,7 @@ pub(super) async fn list_tokens(
     query: web::Query<TokensQuery>,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Scope::Admin)?;
+    caller.require_admin(&ledger)?;
     let rows = blocking(move || ledger.store.read(|database| tokens::page(database, &query.after, PAGE_ROWS_MAX)));
     let rows = rows.await??;
     let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE_ROWS_MAX);

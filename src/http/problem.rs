@@ -88,7 +88,8 @@ impl Problem {
     /// 500; the reason goes to the log alone.
     pub fn internal(reason: impl std::fmt::Display) -> Self {
         tracing::error!(%reason, "a request failed inside");
-        let detail = "something failed inside; nothing was written; the log says more";
+        let detail =
+            "something failed inside; the log says more; a statement may be sent again, it is never written twice";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "", detail)
     }
 
@@ -177,8 +178,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::WeightInvalid
             | RefusalCode::NoClassMean
             | RefusalCode::TimeInvalid
-            | RefusalCode::BeforeLastEvent
-            | RefusalCode::SumOutOfRange => StatusCode::UNPROCESSABLE_ENTITY,
+            | RefusalCode::BeforeLastEvent => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code.as_str(), &refusal.pointer, refusal.detail)
     }
@@ -195,6 +195,11 @@ impl From<Refused> for Problem {
             }
             Refused::SameIdOtherContent(index) => {
                 let detail = format!("entry {index} has this id with other content; a new statement needs a new id");
+                Self::new(StatusCode::CONFLICT, "id_taken", "/id", detail)
+            }
+            Refused::SameIdInRequest => {
+                let detail =
+                    "another line of this batch has this id with other content; a new statement needs a new id";
                 Self::new(StatusCode::CONFLICT, "id_taken", "/id", detail)
             }
             Refused::NotPosted => {

@@ -4,7 +4,6 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::tokens::Scope;
 use crate::store::tokens;
 use actix_web::{HttpResponse, delete, web};
 
@@ -24,7 +23,7 @@ pub(super) async fn revoke_token(
     id: web::Path<String>,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Scope::Admin)?;
+    caller.require_admin(&ledger)?;
     let revoked = blocking(move || {
         let now_ms = ledger.clock.now_ms();
         ledger.store.write(|database| tokens::revoke(database, &id, now_ms))

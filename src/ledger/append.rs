@@ -21,6 +21,7 @@ use crate::proof::tiles::TILE_WIDTH;
 use crate::store::entries::{Identity, NewEntry, StoredEntry};
 use crate::store::head::Head;
 use crate::store::{Database, StoreError, backend, entries, head, openings, records, tiles};
+use ed25519_dalek::VerifyingKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A statement on its way into the ledger.
@@ -75,9 +76,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The receipt of an entry that is stored, the same as the first one.
+    /// The receipt of an entry that is stored, the same as the first one; `None` if its row is damaged.
     pub fn of_stored(ledger: &Origin, stored: &StoredEntry) -> Option<Self> {
-        let warnings = json::parse(stored.warnings.as_bytes()).ok()?;
+        let warnings = json::parse_own(stored.warnings.as_bytes()).ok()?;
+        if leaf_hash(&stored.bytes) != stored.leaf_hash {
+            return None;
+        }
         Some(Self {
             ledger: ledger.clone(),
             index: stored.index,
@@ -100,6 +104,8 @@ pub enum Refused {
     Rules(Box<Refusal>),
     /// The organisation has said something else under this id, in that entry.
     SameIdOtherContent(EntryIndex),
+    /// Another line of the same all-or-nothing request has this id and other content.
+    SameIdInRequest,
     /// Another statement of the same all-or-nothing request was refused.
     NotPosted,
 }
@@ -165,7 +171,7 @@ pub fn append(
 
 /// The database must extend what this node has seen: a backup put back, or a standby that lacks the last commits,
 /// would otherwise lead to a second history.
-fn require_same_history(database: &mut Database, head: &Head, seen: &Seen) -> Result<(), AppendError> {
+pub fn require_same_history(database: &mut Database, head: &Head, seen: &Seen) -> Result<(), AppendError> {
     let halt = |problem: String| Err(AppendError::Halt(problem));
     if head.size() < seen.size {
         let size = head.size();
@@ -241,12 +247,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self, StoreError> {
         let posted = || groups.iter().flat_map(|group| &group.posted);
         let identities: Vec<Identity> = posted().map(|posted| posted.identity).collect();
-        let signers = posted().filter_map(|posted| posted.signed.as_ref()).map(|signed| signed.signer.to_string());
-        let identifiers: BTreeSet<String> = posted()
-            .flat_map(|posted| posted.identifiers.iter().cloned())
-            .chain(signers)
-            .chain([LEDGER_RECORD.to_owned()])
-            .collect();
+        let identifiers: BTreeSet<String> =
+            posted().flat_map(|posted| posted.identifiers.iter().cloned()).chain([LEDGER_RECORD.to_owned()]).collect();
         let stored = entries::find_by_identity(database, &identities)?;
         let mut run = Self {
             database,
@@ -278,7 +280,7 @@ impl<'a> Run<'a> {
         if group.mode == Mode::All {
             let staged = self.stage(&group.posted)?;
             let refused = staged.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
-            return Ok(if refused { undone(staged.outcomes) } else { self.take(staged) });
+            return Ok(if refused { undone(staged.outcomes, self.head.size()) } else { self.take(staged) });
         }
         let mut outcomes = Vec::with_capacity(group.posted.len());
         for posted in &group.posted {
@@ -301,35 +303,41 @@ impl<'a> Run<'a> {
         staged.outcomes
     }
 
-    /// Works out what statements would do; loads what the rules ask for and begins again until they ask no more.
+    /// Works out what statements would do; when a rule asks for more of the state, loads it and goes on from there.
     fn stage(&mut self, posted: &[Posted]) -> Result<Staged, StoreError> {
-        for _ in 0..LOAD_ROUNDS_MAX * posted.len().max(1) {
-            match self.try_stage(posted) {
-                Ok(staged) => return Ok(staged),
-                Err(id) => self.load(vec![id])?,
-            }
-        }
-        Err(StoreError::damaged("the rules ask for more state without end"))
-    }
-
-    fn try_stage(&self, posted: &[Posted]) -> Result<Staged, String> {
-        let mut layer = self.state.overlay();
         let mut staged = Staged {
             head: self.head.clone(),
             changes: Changes::default(),
             accepted: Accepted::default(),
             outcomes: Vec::with_capacity(posted.len()),
         };
-        for posted in posted {
-            let outcome = match self.stage_one(&mut layer, &mut staged, posted) {
-                Ok(outcome) => outcome,
-                Err(Unstaged::Load(id)) => return Err(id),
-                Err(Unstaged::Refused(refused)) => Outcome::Refused(refused),
-            };
-            staged.outcomes.push(outcome);
+        for _ in 0..LOAD_ROUNDS_MAX * posted.len().max(1) {
+            match self.stage_rest(posted, &mut staged)? {
+                None => return Ok(staged),
+                Some(id) => self.load(vec![id])?,
+            }
+        }
+        Err(StoreError::damaged("the rules ask for more state without end"))
+    }
+
+    /// Stages from the first statement without an outcome on; gives the id that a rule asks for, if one does.
+    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<String>, StoreError> {
+        let mut layer = self.state.overlay();
+        layer.absorb(std::mem::take(&mut staged.changes));
+        let mut asked = None;
+        for posted in &posted[staged.outcomes.len()..] {
+            match self.stage_one(&mut layer, staged, posted) {
+                Ok(outcome) => staged.outcomes.push(outcome),
+                Err(Unstaged::Refused(refused)) => staged.outcomes.push(Outcome::Refused(refused)),
+                Err(Unstaged::Damaged(error)) => return Err(error),
+                Err(Unstaged::Load(id)) => {
+                    asked = Some(id);
+                    break;
+                }
+            }
         }
         staged.changes = layer.into_changes();
-        Ok(staged)
+        Ok(asked)
     }
 
     fn stage_one(&self, layer: &mut State<'_>, staged: &mut Staged, posted: &Posted) -> Result<Outcome, Unstaged> {
@@ -340,6 +348,7 @@ impl<'a> Run<'a> {
             at_its_turn = verify_at_its_turn(layer, &posted.jws)?;
             &at_its_turn
         };
+        require_own_key(layer, signed)?;
         if let Some(receipt) = self.receipt_before(staged, signed)? {
             return Ok(Outcome::Repeated(receipt));
         }
@@ -358,8 +367,8 @@ impl<'a> Run<'a> {
         let identity = signed.identity();
         let (payload_sha256, receipt) = if let Some(stored) = self.stored.get(&identity) {
             let receipt = Receipt::of_stored(self.origin, stored);
-            let damaged = || Unstaged::Refused(Refused::SameIdOtherContent(stored.index));
-            (stored.payload_sha256.clone(), receipt.ok_or_else(damaged)?)
+            let damaged = || StoreError::damaged(format!("entry {} cannot be read", stored.index));
+            (stored.payload_sha256.clone(), receipt.ok_or_else(|| Unstaged::Damaged(damaged()))?)
         } else {
             let here = staged.accepted.receipts.get(&identity).or_else(|| self.accepted.receipts.get(&identity));
             let Some((payload_sha256, receipt)) = here else { return Ok(None) };
@@ -408,10 +417,12 @@ impl<'a> Run<'a> {
 
     /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit.
     fn finish(self) -> Result<Head, StoreError> {
-        let Some(last) = self.accepted.entries.last().map(|entry| entry.index) else { return Ok(self.start) };
+        if self.accepted.entries.is_empty() {
+            return Ok(self.start);
+        }
         entries::insert(self.database, &self.accepted.entries)?;
         openings::insert(self.database, &self.accepted.openings)?;
-        records::store(self.database, &self.changes, &self.known, last)?;
+        records::store(self.database, &self.changes, &self.known)?;
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
@@ -428,6 +439,7 @@ fn store_full_tiles(database: &mut Database, old_size: u64, leaves: &[TreeHash])
         return Ok(());
     }
     let mut hashes = entries::leaf_hashes(database, first * TILE_WIDTH, old_size)?;
+    require_count(&hashes, begun)?;
     hashes.extend_from_slice(leaves);
     let mut level = 0;
     loop {
@@ -443,15 +455,25 @@ fn store_full_tiles(database: &mut Database, old_size: u64, leaves: &[TreeHash])
             return Ok(());
         }
         hashes = tiles::roots(database, level, above * TILE_WIDTH, next)?;
+        require_count(&hashes, next - above * TILE_WIDTH)?;
         first = above;
         level += 1;
     }
+}
+
+/// A tile is never changed once it is stored, so nothing incomplete may go into one.
+fn require_count(hashes: &[TreeHash], expected: u64) -> Result<(), StoreError> {
+    if u64::try_from(hashes.len()) == Ok(expected) {
+        return Ok(());
+    }
+    Err(StoreError::damaged("hashes of earlier entries are missing"))
 }
 
 /// A statement that was not staged.
 enum Unstaged {
     Refused(Refused),
     Load(String),
+    Damaged(StoreError),
 }
 
 impl From<Stop> for Unstaged {
@@ -472,19 +494,45 @@ impl From<BytesRefused> for Unstaged {
 /// Checks the signature of a statement whose key was unknown when it was posted: an earlier one may have brought it.
 fn verify_at_its_turn(state: &State<'_>, jws: &str) -> Result<Signed, Unstaged> {
     let unverified = Unverified::read(jws)?;
-    let registered = state.key(&unverified.kid())?.and_then(|key| keys::from_coordinate(&key.x).ok());
-    let Some(key) = registered.or_else(|| unverified.opening_key()) else {
+    let Some(key) = signing_key(state, &unverified)? else {
         let detail = "no key of this thumbprint is registered; the operator registers an organisation's first key";
-        let refusal = Refusal { code: RefusalCode::KeyUnknown, pointer: "/kid".into(), detail: detail.into() };
-        return Err(Unstaged::Refused(Refused::Rules(Box::new(refusal))));
+        return Err(refuse_by_rule(RefusalCode::KeyUnknown, "/kid", detail));
     };
     Ok(unverified.verify(&key)?)
 }
 
-/// All or nothing, and it is nothing: those that were not refused themselves were not posted.
-fn undone(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+/// The public key of a statement's `kid`: registered, or brought along by what opens a ledger. Sequencing and replay
+/// both ask here.
+pub(crate) fn signing_key(state: &State<'_>, unverified: &Unverified<'_>) -> Result<Option<VerifyingKey>, Stop> {
+    let registered = state.key(&unverified.kid())?.and_then(|key| keys::from_coordinate(&key.x).ok());
+    Ok(registered.or_else(|| unverified.opening_key()))
+}
+
+/// Before a receipt is repeated: whoever signs with another organisation's key learns nothing of its entries.
+fn require_own_key(state: &State<'_>, signed: &Signed) -> Result<(), Unstaged> {
+    match state.key(&signed.signer)? {
+        Some(key) if key.organisation != signed.statement.common.org => {
+            let detail = "the signing key belongs to another organisation";
+            Err(refuse_by_rule(RefusalCode::KeyOfAnotherOrganisation, "/org", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_by_rule(code: RefusalCode, pointer: &str, detail: &str) -> Unstaged {
+    let refusal = Refusal { code, pointer: pointer.to_owned(), detail: detail.to_owned() };
+    Unstaged::Refused(Refused::Rules(Box::new(refusal)))
+}
+
+/// All or nothing, and it is nothing: what has a place from `size` on has lost it again. A statement that was in the
+/// ledger before keeps its receipt.
+fn undone(outcomes: Vec<Outcome>, size: u64) -> Vec<Outcome> {
     let undo = |outcome| match outcome {
         Outcome::Accepted(_) => Outcome::Refused(Refused::NotPosted),
+        Outcome::Repeated(receipt) if receipt.index.0 >= size => Outcome::Refused(Refused::NotPosted),
+        Outcome::Refused(Refused::SameIdOtherContent(index)) if index.0 >= size => {
+            Outcome::Refused(Refused::SameIdInRequest)
+        }
         other => other,
     };
     outcomes.into_iter().map(undo).collect()

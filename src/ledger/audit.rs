@@ -134,6 +134,9 @@ pub fn audit(database: &mut Database, mut progress: impl FnMut(u64, u64)) -> Res
     if (&head.frontier, head.chain_hash) != (&replay.frontier, replay.chain_hash) {
         report.find(None, "the head row is not the end of the entries");
     }
+    if !entries::page(database, EntryIndex(head.size()), 1)?.is_empty() {
+        report.find(Some(EntryIndex(head.size())), "a row stands beyond the head");
+    }
     if tiles::last_checkpoint(database)?.is_some_and(|last| last.size > head.size()) {
         report.find(None, "a checkpoint is stored over more entries than there are");
     }

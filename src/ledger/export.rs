@@ -25,7 +25,7 @@ pub fn entries_of_last_checkpoint(
     database: &mut Database,
     out: &mut impl Write,
 ) -> Result<StoredCheckpoint, ExportError> {
-    let checkpoint = tiles::last_checkpoint(database)?.ok_or(ExportError::NoCheckpoint)?;
+    let checkpoint = tiles::shown_checkpoint(database)?.ok_or(ExportError::NoCheckpoint)?;
     let page_size = i64::try_from(TILE_WIDTH).unwrap_or(256);
     let mut next = 0;
     while next < checkpoint.size {
@@ -34,6 +34,9 @@ pub fn entries_of_last_checkpoint(
             return Err(StoreError::damaged(format!("entry {next} is missing")).into());
         }
         for entry in page.iter().take_while(|entry| entry.index.0 < checkpoint.size) {
+            if entry.index.0 != next {
+                return Err(StoreError::damaged(format!("entry {next} is missing")).into());
+            }
             out.write_all(&entry.bytes)?;
             out.write_all(b"\n")?;
             next += 1;

@@ -33,9 +33,7 @@ pub enum GuardError {
 impl FileGuard {
     /// Takes the guard; its folder is made if it is missing.
     pub fn open(path: &Path) -> Result<Self, GuardError> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
+        fs::create_dir_all(folder_of(path))?;
         let lock_path = beside(path, "lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path)?;
         match lock.try_lock() {
@@ -62,9 +60,10 @@ impl FileGuard {
     /// Puts a checkpoint in the place of the expected one.
     ///
     /// If we crash before the rename the old one holds, after it the new one; both are on disk, and the database
-    /// extends both.
+    /// extends both. If it fails half-way the same swap again is right: the new one may be there already.
     pub fn swap(&self, expected: Option<&str>, note: &str) -> Result<(), GuardError> {
-        if self.read()?.as_deref() != expected {
+        let held = self.read()?;
+        if held.as_deref() != expected && held.as_deref() != Some(note) {
             return Err(GuardError::Moved);
         }
         let new = beside(&self.path, "new");
@@ -72,11 +71,14 @@ impl FileGuard {
         file.write_all(note.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
+        File::open(folder_of(&self.path))?.sync_all()?;
         Ok(())
     }
+}
+
+/// The folder of a path; that of a bare name is the current one.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// A file beside the guard; the guard's own name may hold dots, so the ending is appended, not replaced.
@@ -101,6 +103,8 @@ mod tests {
         assert!(matches!(guard.swap(Some("a"), "b"), Err(GuardError::Moved)));
         guard.swap(None, "a").expect("first");
         guard.swap(Some("a"), "b").expect("second");
+        guard.swap(Some("a"), "b").expect("the same again");
+        assert!(matches!(guard.swap(Some("a"), "c"), Err(GuardError::Moved)));
         assert_eq!(guard.read().expect("readable").as_deref(), Some("b"));
         drop(guard);
         assert!(FileGuard::open(&path).is_ok());

@@ -28,19 +28,24 @@ pub mod sequencer;
 pub mod tokens;
 pub mod vault;
 
+use crate::domain::event::Concerned;
 use crate::domain::fields::Value;
-use crate::domain::ids::{EntryIndex, KeyId, Origin};
+use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
 use crate::domain::state::Record;
 use crate::proof::commitment::{self, Opening};
+use crate::proof::entry::Entry;
 use crate::proof::keys;
 use crate::proof::statement::{Signed, Unverified};
+use crate::store::entries::Identity;
+use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use append::{AppendError, Group, Mode, Outcome, Posted, Refused};
 use clock::Clock;
 use ed25519_dalek::VerifyingKey;
 use health::Health;
-use publisher::{Checkpoints, Published};
+use publisher::Checkpoints;
 use sequencer::{Sequencer, Unavailable};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -53,6 +58,8 @@ const REMEMBERED_KEYS_MAX: usize = 100_000;
 pub struct Ledger {
     /// Its name.
     pub origin: Origin,
+    /// Who runs it.
+    pub operator: OrganisationId,
     /// The database.
     pub store: Arc<Store>,
     /// Whether appends are allowed, and if not, why.
@@ -74,7 +81,8 @@ impl Ledger {
         check_openings(&unverified.payload, &openings)?;
         let common = &unverified.statement.common;
         let identity = (common.org, common.id);
-        let identifiers = unverified.statement.identifiers();
+        let mut identifiers = unverified.statement.identifiers();
+        identifiers.push(unverified.kid().to_string());
         let signed = match self.known_key(unverified.kid())? {
             Some(key) => Some(verify(unverified, &key)?),
             None => None,
@@ -103,18 +111,25 @@ impl Ledger {
         Ok(key)
     }
 
+    /// The statement that stands in the ledger under an identity, if its payload is this one.
+    pub fn stored_statement(&self, identity: Identity, payload: &[u8]) -> Result<Option<String>, StoreError> {
+        let found = self.store.read(|database| entries::find_by_identity(database, &[identity]))?;
+        let same = found.get(&identity).filter(|stored| stored.payload_sha256 == Sha256::digest(payload).as_slice());
+        Ok(same.and_then(|stored| Entry::parse(&stored.bytes).ok()).map(|entry| entry.statement))
+    }
+
     /// Posts statements and waits for the commit; one outcome each, in order.
     pub async fn post(&self, posted: Vec<Posted>, mode: Mode) -> Result<Vec<Outcome>, Unavailable> {
         self.sequencer.post(Group { posted, mode }).await
     }
 
     /// The newest checkpoint that was shown.
-    pub fn checkpoint(&self) -> Option<Published> {
+    pub fn checkpoint(&self) -> Option<StoredCheckpoint> {
         self.checkpoints.newest()
     }
 
     /// Waits until a checkpoint covers an entry; `None` if that takes longer than `patience`.
-    pub async fn checkpoint_over(&self, index: EntryIndex, patience: Duration) -> Option<Published> {
+    pub async fn checkpoint_over(&self, index: EntryIndex, patience: Duration) -> Option<StoredCheckpoint> {
         tokio::time::timeout(patience, self.checkpoints.covering(index.0)).await.ok()?
     }
 
@@ -131,10 +146,22 @@ impl Ledger {
         Ok(found)
     }
 
+    /// Whether a statement concerns an organisation.
+    pub fn concerns(&self, concerned: &Concerned, organisation: OrganisationId) -> Result<bool, StoreError> {
+        if concerned.organisations.contains(&organisation) {
+            return Ok(true);
+        }
+        let owned = self.store.read(|database| records::load(database, &concerned.owners_of))?;
+        Ok(owned.iter().any(|record| record.owner() == Some(organisation)))
+    }
+
     /// Whether this node appends: the number of entries, or why not.
     pub fn readiness(&self) -> Result<u64, String> {
         if let Some(reason) = self.health.halted() {
             return Err(reason);
+        }
+        if !self.checkpoints.are_alive() {
+            return Err("the thread that publishes checkpoints died; start the service again".into());
         }
         let looked = self.store.read(|database| {
             let head = head::read(database)?;

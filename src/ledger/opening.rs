@@ -1,5 +1,6 @@
 //! Opening a ledger: a new one with its keys and `ledger_opened`, or an existing one, suspiciously.
 
+use crate::domain;
 use crate::domain::codes::KeyUse;
 use crate::domain::event::Common;
 use crate::domain::event::{Event, LedgerOpened, Statement, TypeName, Version, Vkey};
@@ -19,6 +20,7 @@ use crate::ledger::{append, keyring};
 use crate::proof::entry::ChainHash;
 use crate::proof::note::NoteVerifier;
 use crate::proof::statement::{self, Unverified};
+use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use ed25519_dalek::SigningKey;
 use std::path::PathBuf;
@@ -109,17 +111,18 @@ fn founding_statement(clock: &Clock, founding: &Founding<'_>) -> Option<Posted> 
     let payload = Statement { common, event: Event::LedgerOpened(event) }.to_payload();
     let jws = statement::sign(first, payload.as_bytes())?;
     let unverified = Unverified::read(&jws).ok()?;
-    let identifiers = unverified.statement.identifiers();
+    let mut identifiers = unverified.statement.identifiers();
+    identifiers.push(unverified.kid().to_string());
     let signed = unverified.verify(&first.verifying_key()).ok()?;
     let identity = signed.identity();
     Some(Posted { jws: jws.clone(), identity, identifiers, signed: Some(signed), openings: Vec::new() })
 }
 
-/// The name of the ledger in a database, or `None` if it is empty.
-pub fn origin_of(store: &Store) -> Result<Option<Origin>, StoreError> {
+/// What is known of the ledger in a database itself, or `None` if it is empty.
+pub fn ledger_in(store: &Store) -> Result<Option<domain::registry::Ledger>, StoreError> {
     let found = store.read(|database| records::load(database, &[LEDGER_RECORD.to_owned()]))?;
     Ok(found.into_iter().find_map(|record| match record {
-        Record::Ledger(ledger) => Some(ledger.origin),
+        Record::Ledger(ledger) => Some(ledger),
         _ => None,
     }))
 }
@@ -138,7 +141,8 @@ pub struct Settings {
 ///
 /// What contradicts the guard or the checkpoints halts the ledger before anything is signed; it still serves proofs.
 pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> {
-    let origin = origin_of(&store)?.ok_or_else(|| refused("this database holds no ledger"))?;
+    let ledger = ledger_in(&store)?.ok_or_else(|| refused("this database holds no ledger"))?;
+    let (origin, operator) = (ledger.origin, ledger.operator);
     let health = Arc::new(Health::default());
     let seen = store.read(right_edge)?;
     let (ending, writer_ends) = std::sync::mpsc::channel();
@@ -158,7 +162,17 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
     let checkpoints = Checkpoints::new(published, thread);
-    Ok(Ledger { origin, store, health, vault, clock: settings.clock, sequencer, checkpoints, keys: RwLock::default() })
+    Ok(Ledger {
+        origin,
+        operator,
+        store,
+        health,
+        vault,
+        clock: settings.clock,
+        sequencer,
+        checkpoints,
+        keys: RwLock::default(),
+    })
 }
 
 fn start_publisher(
@@ -167,7 +181,7 @@ fn start_publisher(
     health: &Arc<Health>,
     key: SigningKey,
     guard_path: &std::path::Path,
-    shown: watch::Sender<Option<publisher::Published>>,
+    shown: watch::Sender<Option<StoredCheckpoint>>,
     writer_ends: std::sync::mpsc::Receiver<()>,
 ) -> Result<JoinHandle<()>, OpenError> {
     let guard = FileGuard::open(guard_path).map_err(|error| refused(error.to_string()))?;
@@ -177,6 +191,7 @@ fn start_publisher(
     match opened {
         Ok(publisher) => Ok(publisher.start(writer_ends)?),
         Err(PublishError::Store(error)) => Err(error.into()),
+        Err(PublishError::Guard(error)) => Err(error.into()),
         Err(PublishError::Fork(problem)) => {
             health.halt(problem);
             Ok(publisher::follow(Arc::clone(store), shown, writer_ends)?)
@@ -186,13 +201,9 @@ fn start_publisher(
 
 /// The checkpoint key must be the one that `ledger_opened` names: a key of another ledger must never sign here.
 fn require_checkpoint_key(store: &Store, origin: &Origin, key: &SigningKey) -> Result<(), PublishError> {
-    let found = store.read(|database| records::load(database, &[LEDGER_RECORD.to_owned()]))?;
-    let named = found.iter().find_map(|record| match record {
-        Record::Ledger(ledger) => Some(ledger.checkpoint_vkey.as_str()),
-        _ => None,
-    });
+    let named = ledger_in(store)?.map(|ledger| ledger.checkpoint_vkey.to_string());
     let ours = NoteVerifier::new(origin.as_str(), key.verifying_key()).map(|verifier| verifier.vkey());
-    if named.map(str::to_owned) == ours {
+    if named == ours {
         return Ok(());
     }
     Err(PublishError::Fork("the checkpoint key here is not this ledger's; are the keys of two ledgers swapped?".into()))

@@ -75,9 +75,19 @@ fn unproved(error: ProofError<StoreError>) -> NoProof {
 }
 
 impl Ledger {
+    /// A size up to the newest checkpoint that is shown. One beyond it may be stored already, but until the guard has
+    /// moved to it nobody must hold it.
+    fn shown_size(&self, wanted: Option<u64>) -> Result<u64, NoProof> {
+        let newest = self.checkpoint().map_or(0, |shown| shown.size);
+        match wanted.unwrap_or(newest) {
+            size if size <= newest => Ok(size),
+            size => Err(NoProof::NoCheckpoint(size)),
+        }
+    }
+
     /// Proves an entry under the checkpoint of a size, or under the newest.
     pub fn prove_inclusion(&self, index: EntryIndex, size: Option<u64>) -> Result<Inclusion, NoProof> {
-        let size = size.or_else(|| self.checkpoint().map(|shown| shown.size)).unwrap_or_default();
+        let size = self.shown_size(size)?;
         self.store.read(|database| {
             let checkpoint = tiles::checkpoint(database, size)?.ok_or(NoProof::NoCheckpoint(size))?;
             if index.0 >= size {
@@ -93,7 +103,7 @@ impl Ledger {
 
     /// Proves that the checkpoint of one size is a beginning of another's, or of the newest.
     pub fn prove_consistency(&self, first: u64, second: Option<u64>) -> Result<Consistency, NoProof> {
-        let second = second.or_else(|| self.checkpoint().map(|shown| shown.size)).unwrap_or_default();
+        let second = self.shown_size(second)?;
         if first > second {
             return Err(NoProof::WrongOrder);
         }

@@ -1,21 +1,23 @@
 //! The publisher: the one node that holds the checkpoint key and owns the guard.
 //!
 //! Order: derive the root from rows read afresh, sign in memory, check the own signature, store the checkpoint (its
-//! primary key is the size, another root halts), move the guard, and only then show the checkpoint. If we crash
-//! anywhere in between, the next start finds a stored checkpoint that the guard lags behind, and goes on from it.
+//! primary key is the size, another root halts), move the guard, and only then show the checkpoint, here and on every
+//! node. If we crash anywhere in between, the next start finds a stored checkpoint that the guard lags behind, and goes
+//! on from it. Only a contradiction halts; a disk or database that fails is tried again.
 
 use crate::domain::ids::{EntryIndex, Origin};
-use crate::ledger::guard::FileGuard;
+use crate::ledger::guard::{FileGuard, GuardError};
 use crate::ledger::health::Health;
 use crate::limits::PUBLISH_PAUSE_MS;
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{ChainHash, Entry};
-use crate::proof::merkle::{Frontier, TreeHash, leaf_hash};
+use crate::proof::merkle::{Frontier, leaf_hash};
 use crate::proof::note::NoteVerifier;
 use crate::proof::tiles::{ProofError, Prover};
 use crate::store::tiles::{self, StoredCheckpoint, StoredTiles};
 use crate::store::{Database, Store, StoreError, StoreFault, entries, head};
 use ed25519_dalek::SigningKey;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -25,44 +27,32 @@ use tokio::sync::watch;
 /// Entries that are read at once while the root is derived.
 const READ_ENTRIES: i64 = 1_000;
 
-/// A checkpoint that is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Entries.
-    pub size: u64,
-    /// Root over them.
-    pub root: TreeHash,
-    /// The signed note.
-    pub note: String,
-}
-
-impl From<StoredCheckpoint> for Published {
-    fn from(stored: StoredCheckpoint) -> Self {
-        Self { size: stored.size, root: stored.root, note: stored.note }
-    }
-}
-
 /// The checkpoints that are shown, and the thread that shows them.
 pub struct Checkpoints {
-    shown: watch::Receiver<Option<Published>>,
+    shown: watch::Receiver<Option<StoredCheckpoint>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
     /// What a thread shows.
-    pub const fn new(shown: watch::Receiver<Option<Published>>, thread: JoinHandle<()>) -> Self {
+    pub const fn new(shown: watch::Receiver<Option<StoredCheckpoint>>, thread: JoinHandle<()>) -> Self {
         Self { shown, thread: Some(thread) }
     }
 
+    /// Whether the thread still runs; it ends by itself only when the ledger halts or closes.
+    pub fn are_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// The newest.
-    pub fn newest(&self) -> Option<Published> {
+    pub fn newest(&self) -> Option<StoredCheckpoint> {
         self.shown.borrow().clone()
     }
 
     /// Waits for one that covers an entry; `None` if none will come because the thread has ended.
-    pub async fn covering(&self, index: u64) -> Option<Published> {
+    pub async fn covering(&self, index: u64) -> Option<StoredCheckpoint> {
         let mut shown = self.shown.clone();
-        let covers = |shown: &Option<Published>| shown.as_ref().is_some_and(|shown| shown.size > index);
+        let covers = |shown: &Option<StoredCheckpoint>| shown.as_ref().is_some_and(|shown| shown.size > index);
         shown.wait_for(covers).await.ok().and_then(|shown| shown.clone())
     }
 }
@@ -85,6 +75,9 @@ pub enum PublishError {
     /// The database did not answer; trying again is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The guard could not be read or written; trying again is safe.
+    #[error(transparent)]
+    Guard(io::Error),
 }
 
 /// What the publisher's thread works with.
@@ -95,13 +88,24 @@ pub struct Publisher {
     key: SigningKey,
     verifier: NoteVerifier,
     guard: FileGuard,
-    shown: watch::Sender<Option<Published>>,
+    shown: watch::Sender<Option<StoredCheckpoint>>,
     /// The tree as far as it is signed, derived from rows.
     signed: Frontier,
     /// BLAKE3 of the last signed entry.
     chain_hash: ChainHash,
     /// What the guard holds.
-    guard_note: Option<String>,
+    guard_note: String,
+    /// Stored, but the guard has not moved to it yet.
+    pending: Option<StoredCheckpoint>,
+}
+
+impl From<GuardError> for PublishError {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::Io(error) => Self::Guard(error),
+            GuardError::Held(_) | GuardError::Moved => Self::Fork(error.to_string()),
+        }
+    }
 }
 
 fn fork(problem: impl Into<String>) -> PublishError {
@@ -127,27 +131,24 @@ impl Publisher {
         health: Arc<Health>,
         key: SigningKey,
         guard: FileGuard,
-        shown: watch::Sender<Option<Published>>,
+        shown: watch::Sender<Option<StoredCheckpoint>>,
     ) -> Result<Self, PublishError> {
         let verifier = NoteVerifier::new(origin.as_str(), key.verifying_key())
             .ok_or_else(|| fork("the origin cannot be the name of a key"))?;
-        let guard_note = guard.read().map_err(|error| fork(error.to_string()))?;
         let stored = store.read(tiles::last_checkpoint)?;
-        let guarded = match (&guard_note, &stored) {
-            (None, None) => None,
-            (None, Some(stored)) => {
-                let (size, path) = (stored.size, guard.path().display());
-                let cure = "put the last checkpoint that you trust there, as a file, and start again";
-                return Err(fork(format!("checkpoint {size} is stored, but the guard {path} is gone; {cure}")));
-            }
-            (Some(note), _) => Some(open_guard(note, &verifier)?),
+        let guard_note = match guard.read()? {
+            Some(note) => note,
+            None => first_guard(&origin, &key, &guard, stored.as_ref())?,
         };
-        let (signed, chain_hash) =
-            store.read(|database| require_extends(database, guarded.as_ref(), stored.as_ref()))?;
-        let mut publisher = Self { origin, store, health, key, verifier, guard, shown, signed, chain_hash, guard_note };
-        if let Some(stored) = stored {
-            publisher.move_guard_and_show(stored)?;
+        let guarded = open_guard(&guard_note, &verifier)?;
+        if let Some(stored) = &stored {
+            require_signed(stored, &verifier)?;
         }
+        let (signed, chain_hash) = store.read(|database| require_extends(database, &guarded, stored.as_ref()))?;
+        let pending = stored;
+        let mut publisher =
+            Self { origin, store, health, key, verifier, guard, shown, signed, chain_hash, guard_note, pending };
+        publisher.show_pending()?;
         Ok(publisher)
     }
 
@@ -171,7 +172,7 @@ impl Publisher {
         }
         match self.publish() {
             Ok(()) => true,
-            Err(PublishError::Store(error)) => {
+            Err(error @ (PublishError::Store(_) | PublishError::Guard(_))) => {
                 tracing::warn!(%error, "no checkpoint could be published; trying again");
                 true
             }
@@ -183,36 +184,41 @@ impl Publisher {
     }
 
     /// Publishes one checkpoint if the ledger has grown since the last.
-    pub fn publish(&mut self) -> Result<(), PublishError> {
+    fn publish(&mut self) -> Result<(), PublishError> {
+        self.show_pending()?;
+        self.require_guard_unmoved()?;
         let store = Arc::clone(&self.store);
         let head = store.read(head::read)?;
         if head.size() < self.signed.size() {
             let (has, signed) = (head.size(), self.signed.size());
             return Err(fork(format!("the database has {has} entries, but a checkpoint over {signed} is signed")));
         }
-        self.require_guard_unmoved()?;
-        if head.size() == self.signed.size() {
-            return Ok(());
-        }
         let (frontier, chain_hash) = store.read(|database| self.read_afresh(database, head.size()))?;
         if frontier != head.frontier || chain_hash != head.chain_hash {
             return Err(fork(format!("the head of size {} does not follow from the entries", head.size())));
         }
-        let checkpoint = Checkpoint { origin: self.origin.clone(), size: head.size(), root: frontier.root() };
-        let note = checkpoint.sign(&self.key).ok_or_else(|| fork("the checkpoint cannot be signed"))?;
-        if Checkpoint::open(&note, &self.verifier).as_ref() != Ok(&checkpoint) {
-            return Err(fork("the own signature does not verify: the checkpoint key is damaged"));
+        if head.size() == self.signed.size() {
+            return Ok(());
         }
-        let stored = StoredCheckpoint { size: checkpoint.size, root: checkpoint.root, note };
+        let stored = self.sign(&frontier)?;
         store.write(|database| store_checkpoint(database, &stored))?;
         (self.signed, self.chain_hash) = (frontier, chain_hash);
-        self.move_guard_and_show(stored)
+        self.pending = Some(stored);
+        self.show_pending()
+    }
+
+    /// Signs in memory and checks the own signature before anybody sees it.
+    fn sign(&self, frontier: &Frontier) -> Result<StoredCheckpoint, PublishError> {
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: frontier.size(), root: frontier.root() };
+        let note = checkpoint.sign(&self.key).ok_or_else(|| fork("the checkpoint cannot be signed"))?;
+        let stored = StoredCheckpoint { size: checkpoint.size, root: checkpoint.root, note };
+        require_signed(&stored, &self.verifier)?;
+        Ok(stored)
     }
 
     /// Before each signature: somebody else's checkpoint in the guard means a second publisher.
     fn require_guard_unmoved(&self) -> Result<(), PublishError> {
-        let held = self.guard.read().map_err(|error| fork(error.to_string()))?;
-        if held != self.guard_note {
+        if self.guard.read()?.as_ref() != Some(&self.guard_note) {
             return Err(fork(format!("the guard {} was moved by somebody else", self.guard.path().display())));
         }
         Ok(())
@@ -241,15 +247,43 @@ impl Publisher {
         Ok((frontier, chain_hash))
     }
 
-    fn move_guard_and_show(&mut self, stored: StoredCheckpoint) -> Result<(), PublishError> {
-        if self.guard_note.as_deref() != Some(&stored.note) {
-            let swapped = self.guard.swap(self.guard_note.as_deref(), &stored.note);
-            swapped.map_err(|error| fork(error.to_string()))?;
-            self.guard_note = Some(stored.note.clone());
-        }
-        self.shown.send_replace(Some(stored.into()));
+    /// Moves the guard to a checkpoint that is stored, then lets it be seen. What fails here is tried again later.
+    fn show_pending(&mut self) -> Result<(), PublishError> {
+        let Some(pending) = &self.pending else { return Ok(()) };
+        self.guard.swap(Some(&self.guard_note), &pending.note)?;
+        self.guard_note.clone_from(&pending.note);
+        self.store.write(|database| tiles::show_checkpoint(database, pending.size))?;
+        self.shown.send_replace(self.pending.take());
         Ok(())
     }
+}
+
+/// The guard of a ledger of which nothing is signed yet: a checkpoint over no entries, so that a guard which is missing
+/// later is known to have been lost.
+fn first_guard(
+    origin: &Origin,
+    key: &SigningKey,
+    guard: &FileGuard,
+    stored: Option<&StoredCheckpoint>,
+) -> Result<String, PublishError> {
+    if let Some(stored) = stored {
+        let (size, path) = (stored.size, guard.path().display());
+        let cure = "put the last checkpoint that you trust there, as a file, and start again";
+        return Err(fork(format!("checkpoint {size} is stored, but the guard {path} is gone; {cure}")));
+    }
+    let nothing = Checkpoint { origin: origin.clone(), size: 0, root: Frontier::default().root() };
+    let note = nothing.sign(key).ok_or_else(|| fork("the checkpoint cannot be signed"))?;
+    guard.swap(None, &note)?;
+    Ok(note)
+}
+
+/// A checkpoint's note must say under our key what its row says.
+fn require_signed(stored: &StoredCheckpoint, verifier: &NoteVerifier) -> Result<(), PublishError> {
+    let opened = Checkpoint::open(&stored.note, verifier).map(|opened| (opened.size, opened.root));
+    if opened == Ok((stored.size, stored.root)) {
+        return Ok(());
+    }
+    Err(fork(format!("the checkpoint over {} entries is not signed by the checkpoint key", stored.size)))
 }
 
 fn open_guard(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, PublishError> {
@@ -261,22 +295,20 @@ fn open_guard(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, Publish
 /// The database must extend the guard's checkpoint and the last one that it stores itself.
 fn require_extends(
     database: &mut Database,
-    guarded: Option<&Checkpoint>,
+    guarded: &Checkpoint,
     stored: Option<&StoredCheckpoint>,
 ) -> Result<(Frontier, ChainHash), PublishError> {
     let size = head::read(database)?.size();
-    if let Some(guarded) = guarded {
-        if size < guarded.size {
-            let cure = "a backup was put back or commits were lost; restore the newer database";
-            let problem = format!("the database has {size} entries, the guard was signed over {}", guarded.size);
-            return Err(fork(format!("{problem}; {cure}")));
-        }
-        if stored_frontier(database, guarded.size)?.root() != guarded.root {
-            return Err(fork(format!("the first {} entries are not those that were signed", guarded.size)));
-        }
+    if size < guarded.size {
+        let cure = "a backup was put back or commits were lost; restore the newer database";
+        let problem = format!("the database has {size} entries, the guard was signed over {}", guarded.size);
+        return Err(fork(format!("{problem}; {cure}")));
+    }
+    if stored_frontier(database, guarded.size)?.root() != guarded.root {
+        return Err(fork(format!("the first {} entries are not those that were signed", guarded.size)));
     }
     let last = stored.map_or(0, |stored| stored.size);
-    if guarded.is_some_and(|guarded| guarded.size > last) {
+    if guarded.size > last {
         return Err(fork("the guard holds a checkpoint that this database never stored; a backup was put back"));
     }
     let frontier = stored_frontier(database, last)?;
@@ -302,30 +334,31 @@ fn store_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> R
 /// Shows checkpoints that another node published: what a node without the checkpoint key does.
 pub fn follow(
     store: Arc<Store>,
-    shown: watch::Sender<Option<Published>>,
+    shown: watch::Sender<Option<StoredCheckpoint>>,
     writer_ends: Receiver<()>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let run = move || {
-        loop {
-            match store.read(tiles::last_checkpoint) {
-                Ok(Some(stored)) => {
-                    shown.send_if_modified(|before| {
-                        let newer = before.as_ref().is_none_or(|before| before.size < stored.size);
-                        if newer {
-                            *before = Some(stored.into());
-                        }
-                        newer
-                    });
-                }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "the last checkpoint cannot be read"),
-            }
-            if has_ended(&writer_ends) {
-                return;
-            }
+    show_newest(&store, &shown);
+    thread::Builder::new().name("follower".into()).spawn(move || {
+        while !has_ended(&writer_ends) {
+            show_newest(&store, &shown);
         }
-    };
-    thread::Builder::new().name("follower".into()).spawn(run)
+    })
+}
+
+fn show_newest(store: &Store, shown: &watch::Sender<Option<StoredCheckpoint>>) {
+    match store.read(tiles::shown_checkpoint) {
+        Ok(None) => {}
+        Ok(Some(newest)) => {
+            shown.send_if_modified(|before| {
+                let is_newer = before.as_ref().is_none_or(|before| before.size < newest.size);
+                if is_newer {
+                    *before = Some(newest);
+                }
+                is_newer
+            });
+        }
+        Err(error) => tracing::warn!(%error, "the newest checkpoint cannot be read"),
+    }
 }
 
 /// Pauses, and tells whether the writer ended meanwhile.

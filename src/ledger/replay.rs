@@ -1,17 +1,21 @@
 //! Replay: the whole ledger again, from its bytes alone.
 
 use crate::domain::apply::{Context, apply};
-use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
 use crate::domain::refusal::Warning;
 use crate::domain::state::{State, Stop};
+use crate::domain::time::LedgerTime;
+use crate::ledger::append::signing_key;
 use crate::proof::entry::{ChainHash, Entry};
-use crate::proof::keys;
 use crate::proof::merkle::{Frontier, leaf_hash};
 use crate::proof::statement::{Signed, Unverified};
+use std::collections::BTreeSet;
 
 /// Everything that follows from the entries so far.
 pub struct Replay {
     origin: Origin,
+    last_time: Option<LedgerTime>,
+    identities: BTreeSet<(OrganisationId, StatementId)>,
     /// The tree.
     pub frontier: Frontier,
     /// BLAKE3 of the last entry.
@@ -41,7 +45,14 @@ pub struct DoesNotFollow {
 impl Replay {
     /// Before index 0.
     pub fn start(origin: Origin) -> Self {
-        Self { origin, frontier: Frontier::default(), chain_hash: ChainHash::START, state: State::empty() }
+        Self {
+            origin,
+            last_time: None,
+            identities: BTreeSet::new(),
+            frontier: Frontier::default(),
+            chain_hash: ChainHash::START,
+            state: State::empty(),
+        }
     }
 
     /// Takes the next entry: form, place, chain, signature, rules.
@@ -58,7 +69,16 @@ impl Replay {
         if entry.prev != self.chain_hash {
             return Err("prev is not the hash of the entry before".into());
         }
+        if self.last_time.is_some_and(|last| entry.time < last) {
+            return Err("its time lies before that of the entry before".into());
+        }
         let signed = self.verify(&entry.statement)?;
+        if signed.statement.common.ledger != self.origin {
+            return Err(format!("its statement was made for {}", signed.statement.common.ledger));
+        }
+        if !self.identities.insert(signed.identity()) {
+            return Err("its organisation has used this statement's id before".into());
+        }
         let context = Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement };
         let mut overlay = self.state.overlay();
         let warnings = apply(&mut overlay, &context).map_err(|stop| match stop {
@@ -69,16 +89,14 @@ impl Replay {
         self.state.absorb(changes);
         self.frontier.push(leaf_hash(bytes));
         self.chain_hash = ChainHash::of(bytes);
+        self.last_time = Some(entry.time);
         Ok(Taken { signed, warnings })
     }
 
     fn verify(&self, jws: &str) -> Result<Signed, String> {
         let unverified = Unverified::read(jws).map_err(|refused| refused.to_string())?;
-        let registered = match self.state.key(&unverified.kid()) {
-            Ok(Some(key)) => keys::from_coordinate(&key.x).ok(),
-            _ => None,
-        };
-        let key = registered.or_else(|| unverified.opening_key()).ok_or("signed by a key that is not registered")?;
+        let key = signing_key(&self.state, &unverified).ok().flatten();
+        let key = key.ok_or("signed by a key that is not registered")?;
         unverified.verify(&key).map_err(|refused| refused.to_string())
     }
 }

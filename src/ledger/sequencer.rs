@@ -1,7 +1,9 @@
 //! The one writer: a bounded queue, a thread, everything that waits in one transaction, answers after the commit.
 
 use crate::domain::ids::Origin;
-use crate::ledger::append::{AppendError, Group, Outcome, Posted, Receipt, Refused, Seen, append};
+use crate::ledger::append::{
+    AppendError, Group, Outcome, Posted, Receipt, Refused, Seen, append, require_same_history,
+};
 use crate::ledger::clock::Clock;
 use crate::ledger::health::Health;
 use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
@@ -80,9 +82,16 @@ impl Sequencer {
         let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| Unavailable::QueueFull)?;
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Unavailable::NotCommitted)?;
-        queue.send(Submission { group, reply, _places: places }).map_err(|_| Unavailable::NotCommitted)?;
+        let died = || self.health.halt("the writer's thread died; start the service again");
+        if queue.send(Submission { group, reply, _places: places }).is_err() {
+            died();
+            return Err(Unavailable::NotCommitted);
+        }
         // The thread answers every submission; if it died first, nobody knows how far it came.
-        answer.await.unwrap_or(Err(Unavailable::OutcomeUnknown))
+        answer.await.unwrap_or_else(|_| {
+            died();
+            Err(Unavailable::OutcomeUnknown)
+        })
     }
 }
 
@@ -118,9 +127,9 @@ impl Writer {
         let groups: Vec<&Group> = batch.iter().map(|submission| &submission.group).collect();
         let answers = match self.commit(&groups) {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-            // A constraint that fails inside a batch is a bug of ours; alone, each request shows which one it is.
-            Err(AppendError::Store(error)) if error.fault == StoreFault::Constraint && batch.len() > 1 => {
-                tracing::error!(%error, "a batch broke a constraint; committing its requests one by one");
+            // Rows that the database rejects are a bug of ours; alone, each request shows which one it is.
+            Err(AppendError::Store(error)) if error.fault == StoreFault::Rejected && batch.len() > 1 => {
+                tracing::error!(%error, "the database rejected a batch; committing its requests one by one");
                 groups.iter().map(|group| self.commit_alone(group)).collect()
             }
             Err(error) => vec![Err(self.explain(error)); batch.len()],
@@ -169,8 +178,12 @@ impl Writer {
     }
 
     fn remember(&self, head: &Head) {
-        if let Ok(mut seen) = self.seen.lock() {
-            *seen = Some(Seen { size: head.size(), chain_hash: head.chain_hash });
+        let now = Seen { size: head.size(), chain_hash: head.chain_hash };
+        // It only grows: what was seen once stays the measure of every later head.
+        if let Ok(mut seen) = self.seen.lock()
+            && seen.is_none_or(|before| before.size <= now.size)
+        {
+            *seen = Some(now);
         }
     }
 
@@ -181,12 +194,18 @@ impl Writer {
     /// left no trace: whoever sends again learns it.
     fn read_again(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
         let identities: Vec<_> = groups.iter().flat_map(|group| &group.posted).map(|posted| posted.identity).collect();
+        let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
         let found = self.store.write(|database| {
             let head = head::lock(database)?;
-            Ok::<_, StoreError>((head, entries::find_by_identity(database, &identities)?))
+            if let Some(seen) = &seen {
+                require_same_history(database, &head, seen)?;
+            }
+            Ok::<_, AppendError>((head, entries::find_by_identity(database, &identities)?))
         });
-        let unknown = |error: StoreError| StoreError { fault: StoreFault::OutcomeUnknown, ..error };
-        let (head, found) = found.map_err(unknown)?;
+        let (head, found) = found.map_err(|error| match error {
+            AppendError::Store(error) => AppendError::Store(StoreError { fault: StoreFault::OutcomeUnknown, ..error }),
+            other => other,
+        })?;
         let outcome = |posted: &Posted| {
             let (stored, signed) = (found.get(&posted.identity)?, posted.signed.as_ref()?);
             let receipt = Receipt::of_stored(&self.origin, stored)?;

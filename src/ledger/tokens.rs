@@ -37,8 +37,6 @@ codes! {
 /// Whoever calls, after the token was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The token's public part.
-    pub token_id: String,
     /// For whom it speaks.
     pub organisation: OrganisationId,
     /// What it allows.
@@ -115,5 +113,5 @@ pub fn authenticate(store: &Store, clock: &Clock, token: &str) -> Result<Caller,
     let in_force = row.revoked_ms.is_none() && clock.now_ms() < row.expires_ms;
     let organisation = OrganisationId::parse(&row.organisation).ok_or(TokenProblem::Invalid)?;
     let scopes = scopes_of(&row);
-    (same && in_force).then_some(Caller { token_id: row.id, organisation, scopes }).ok_or(TokenProblem::Invalid)
+    (same && in_force).then_some(Caller { organisation, scopes }).ok_or(TokenProblem::Invalid)
 }

@@ -55,6 +55,10 @@ fn problem_of(payload: &Value, opening: &Opening) -> Option<&'static str> {
     if opening.value.len() > OPENING_BYTES_MAX {
         return Some("the value is longer than 1024 bytes");
     }
+    // A NUL cannot be stored by every database; no other control character belongs into a name or a note either.
+    if opening.value.chars().any(char::is_control) || opening.pointer.chars().any(char::is_control) {
+        return Some("the value has a control character");
+    }
     if !is_nfc(&opening.value) {
         return Some("the value is not in Unicode normalisation form C");
     }

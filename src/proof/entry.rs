@@ -67,6 +67,10 @@ impl Entry {
         let time = take(&mut rest, "", r#"","prev":""#)?;
         let prev = take(&mut rest, "", r#"","statement":""#)?;
         let statement = take(&mut rest, "", r#""}"#)?;
+        let is_jws = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if !statement.bytes().all(is_jws) {
+            return Err(NotAnEntry("the statement is not a compact JWS"));
+        }
         let prev = HEXLOWER.decode(prev.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
         let entry = Self {
             ledger: Origin::parse(ledger).ok_or(NotAnEntry("the ledger's origin is ill-formed"))?,

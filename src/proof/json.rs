@@ -17,12 +17,21 @@ pub struct Deviation {
     pub problem: &'static str,
 }
 
-/// Parses one value that fills the whole input.
+/// Parses one value that fills the whole input, within the bounds of a payload.
 pub fn parse(bytes: &[u8]) -> Result<Value, Deviation> {
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(Deviation { offset: PAYLOAD_BYTES_MAX, problem: "longer than 16384 bytes" });
     }
-    let mut parser = Parser { bytes, at: 0 };
+    parse_with(bytes, PAYLOAD_LIST_MAX)
+}
+
+/// Parses what the service itself has written: the same profile, but a record may be longer than any payload.
+pub fn parse_own(bytes: &[u8]) -> Result<Value, Deviation> {
+    parse_with(bytes, usize::MAX)
+}
+
+fn parse_with(bytes: &[u8], list_max: usize) -> Result<Value, Deviation> {
+    let mut parser = Parser { bytes, at: 0, list_max };
     parser.skip_white_space();
     let value = parser.value(1)?;
     parser.skip_white_space();
@@ -35,6 +44,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Deviation> {
 struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
+    list_max: usize,
 }
 
 impl Parser<'_> {
@@ -101,7 +111,7 @@ impl Parser<'_> {
             members.push(self.member(depth, &members)?);
             self.skip_white_space();
             match self.peek() {
-                Some(b',') if members.len() == PAYLOAD_LIST_MAX => {
+                Some(b',') if members.len() == self.list_max => {
                     return Err(self.deviation("more than 256 members"));
                 }
                 Some(b',') => self.at += 1,
@@ -139,7 +149,7 @@ impl Parser<'_> {
             elements.push(self.value(depth + 1)?);
             self.skip_white_space();
             match self.peek() {
-                Some(b',') if elements.len() == PAYLOAD_LIST_MAX => {
+                Some(b',') if elements.len() == self.list_max => {
                     return Err(self.deviation("more than 256 elements"));
                 }
                 Some(b',') => self.at += 1,

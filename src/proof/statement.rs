@@ -1,19 +1,15 @@
 //! Statements: a compact JWS over a payload in the strict profile.
 
 use crate::domain::codes::KeyUse;
-use crate::domain::event::{Event, Jwk, KeyProof, Statement};
+use crate::domain::event::{Event, Jwk, KeyProof, LedgerOpened, Statement};
 use crate::domain::fields::{Field, Value, codes, record};
 use crate::domain::ids::{KeyId, OrganisationId, Origin, StatementId};
 use crate::limits::{HEADER_BYTES_MAX, STATEMENT_BYTES_MAX};
 use crate::proof::json;
 use crate::proof::keys::{self, CompactJws, KeyProblem};
+use crate::proof::note::NoteVerifier;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
-
-/// The `typ` of a statement.
-pub const STATEMENT_TYP: &str = "loopledger-statement+json";
-/// The `typ` of a proof of possession.
-pub const KEY_PROOF_TYP: &str = "loopledger-key-proof+json";
 
 codes! {
     /// Stable codes of refusals of bytes and signatures; they come before every rule.
@@ -199,7 +195,7 @@ pub fn read_payload(bytes: &[u8]) -> Result<(Value, Statement), BytesRefused> {
 
 /// Signs a payload's bytes as they are.
 pub fn sign(key: &SigningKey, payload: &[u8]) -> Option<String> {
-    keys::sign_compact(key, STATEMENT_TYP, payload)
+    keys::sign_compact(key, Typ::Statement.as_str(), payload)
 }
 
 record! {
@@ -220,7 +216,7 @@ record! {
 pub fn prove_possession(key: &SigningKey, ledger: &Origin, org: OrganisationId, r#use: KeyUse) -> Option<KeyProof> {
     let kid = keys::thumbprint(&key.verifying_key())?;
     let payload = Possession { ledger: ledger.clone(), org, kid, r#use }.write()?.to_string();
-    KeyProof::parse(&keys::sign_compact(key, KEY_PROOF_TYP, payload.as_bytes())?)
+    KeyProof::parse(&keys::sign_compact(key, Typ::KeyProof.as_str(), payload.as_bytes())?)
 }
 
 fn check_introduced_keys(statement: &Statement) -> Result<(), BytesRefused> {
@@ -236,12 +232,26 @@ fn check_introduced_keys(statement: &Statement) -> Result<(), BytesRefused> {
                 return refuse(BytesCode::FieldInvalid, "/operator_keys", "two keys belong here");
             };
             let kid = second.thumbprint();
-            let claim = Possession { ledger, org: statement.common.org, kid, r#use: KeyUse::Statement };
+            let claim = Possession { ledger: ledger.clone(), org: statement.common.org, kid, r#use: KeyUse::Statement };
+            check_checkpoint_key(event, &ledger)?;
             check_key(first, "/operator_keys/0", None)?;
             check_key(second, "/operator_keys/1", Some((&event.recovery_proof, "/recovery_proof", claim)))
         }
         _ => Ok(()),
     }
+}
+
+/// The checkpoint key is named after the ledger and signs nothing else.
+fn check_checkpoint_key(event: &LedgerOpened, ledger: &Origin) -> Result<(), BytesRefused> {
+    let verifier = NoteVerifier::parse(event.checkpoint_vkey.as_str());
+    let named_so = verifier.is_ok_and(|verifier| verifier.name() == ledger.as_str());
+    let checkpoint_key = event.checkpoint_vkey.public_key();
+    let of_operator = |jwk: &Jwk| keys::from_coordinate(&jwk.x).ok().map(|key| key.to_bytes());
+    if !named_so || event.operator_keys.iter().any(|jwk| of_operator(jwk) == checkpoint_key) {
+        let detail = "expected a vkey named after the ledger, of a key that is not an operator key";
+        return refuse(BytesCode::KeyInvalid, "/checkpoint_vkey", detail);
+    }
+    Ok(())
 }
 
 type Proof<'a> = (&'a KeyProof, &'a str, Possession);

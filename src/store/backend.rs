@@ -57,7 +57,12 @@ impl DatabaseUrl {
     pub fn lock_path(&self) -> Option<PathBuf> {
         match self {
             Self::Postgres(_) => None,
-            Self::Sqlite(path) => Some(path.with_extension("lock")),
+            Self::Sqlite(path) => {
+                // By whatever path it is reached, one file has one lock.
+                let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+                let name = path.with_extension("lock").file_name().map(PathBuf::from);
+                Some(folder.zip(name).map_or_else(|| path.with_extension("lock"), |(folder, name)| folder.join(name)))
+            }
         }
     }
 }
@@ -152,15 +157,19 @@ impl From<Error> for StoreError {
 fn fault_of(error: &Error) -> StoreFault {
     let Error::DatabaseError(kind, details) = error else { return StoreFault::Failed };
     match kind {
-        DatabaseErrorKind::UniqueViolation
-        | DatabaseErrorKind::CheckViolation
-        | DatabaseErrorKind::NotNullViolation
-        | DatabaseErrorKind::ForeignKeyViolation => StoreFault::Constraint,
         DatabaseErrorKind::SerializationFailure => StoreFault::Busy,
-        // SQLite has no kind for busy, PostgreSQL none for lock_timeout; their words are part of their contract.
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => StoreFault::Failed,
+        // SQLite has no kind for busy, PostgreSQL none for lock_timeout, so their words must do. A server that speaks
+        // another language is not understood: then the transaction is not tried again here, which is safe.
         DatabaseErrorKind::Unknown if is_busy(details.message()) => StoreFault::Busy,
-        _ => StoreFault::Failed,
+        DatabaseErrorKind::Unknown if is_lost(details.message()) => StoreFault::Failed,
+        _ => StoreFault::Rejected,
     }
+}
+
+/// Whether the server went away in the middle of a transaction.
+fn is_lost(message: &str) -> bool {
+    ["connection", "disk I/O error", "database or disk is full"].iter().any(|words| message.contains(words))
 }
 
 fn is_busy(message: &str) -> bool {
@@ -313,12 +322,11 @@ pub(super) struct RecordRow {
     pub(super) id: String,
     pub(super) kind: String,
     pub(super) body: String,
-    pub(super) changed: i64,
 }
 
-fn record_arrays(rows: &[RecordRow]) -> (Vec<&str>, Vec<&str>, Vec<&str>, Vec<i64>) {
+fn record_arrays(rows: &[RecordRow]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
     let text = |value: fn(&RecordRow) -> &str| rows.iter().map(value).collect();
-    (text(|row| &row.id), text(|row| &row.kind), text(|row| &row.body), rows.iter().map(|row| row.changed).collect())
+    (text(|row| &row.id), text(|row| &row.kind), text(|row| &row.body))
 }
 
 /// Many records that did not exist.
@@ -330,12 +338,11 @@ pub(super) fn insert_records(connection: &mut Database, rows: &[RecordRow]) -> S
             }
         }
         Database::Postgres(connection) => {
-            let (ids, kinds, bodies, changed) = record_arrays(rows);
-            sql_query("INSERT INTO records (id, kind, body, changed) SELECT * FROM UNNEST($1, $2, $3, $4)")
+            let (ids, kinds, bodies) = record_arrays(rows);
+            sql_query("INSERT INTO records (id, kind, body) SELECT * FROM UNNEST($1, $2, $3)")
                 .bind::<Array<Text>, _>(ids)
                 .bind::<Array<Text>, _>(kinds)
                 .bind::<Array<Text>, _>(bodies)
-                .bind::<Array<BigInt>, _>(changed)
                 .execute(connection)?;
         }
     }
@@ -349,23 +356,19 @@ pub(super) fn update_records(connection: &mut Database, rows: &[RecordRow]) -> S
             let mut written = 0;
             for row in rows {
                 let target = records::table.find((&row.id, &row.kind));
-                written += diesel::update(target)
-                    .set((records::body.eq(&row.body), records::changed.eq(row.changed)))
-                    .execute(connection)?;
+                written += diesel::update(target).set(records::body.eq(&row.body)).execute(connection)?;
             }
             Ok(written)
         }
         Database::Postgres(connection) => {
-            let (ids, kinds, bodies, changed) = record_arrays(rows);
+            let (ids, kinds, bodies) = record_arrays(rows);
             let written = sql_query(
-                "UPDATE records SET body = new.body, changed = new.changed \
-                 FROM UNNEST($1, $2, $3, $4) AS new (id, kind, body, changed) \
+                "UPDATE records SET body = new.body FROM UNNEST($1, $2, $3) AS new (id, kind, body) \
                  WHERE records.id = new.id AND records.kind = new.kind",
             )
             .bind::<Array<Text>, _>(ids)
             .bind::<Array<Text>, _>(kinds)
             .bind::<Array<Text>, _>(bodies)
-            .bind::<Array<BigInt>, _>(changed)
             .execute(connection)?;
             Ok(written)
         }

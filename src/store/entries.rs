@@ -86,7 +86,9 @@ fn read_row(
 
 /// The entry of an index.
 pub fn find(database: &mut Database, index: EntryIndex) -> StoreResult<Option<StoredEntry>> {
-    let row = entries::table.find(database_index(index.0)?).first::<Row>(database).optional()?;
+    // No entry can stand beyond the database's range.
+    let Ok(index) = i64::try_from(index.0) else { return Ok(None) };
+    let row = entries::table.find(index).first::<Row>(database).optional()?;
     row.map(read_row).transpose()
 }
 

@@ -27,8 +27,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 pub enum StoreFault {
     /// Another transaction was in the way; trying again is safe.
     Busy,
-    /// A constraint refused a row: a bug of ours, or rows that changed beneath us.
-    Constraint,
+    /// The database rejected a row or a query: a bug of ours, or rows that changed beneath us.
+    Rejected,
     /// Nothing was committed and nothing can be said about why; the connection may be gone.
     Failed,
     /// The commit itself failed: whether it happened is unknown until it is read again.

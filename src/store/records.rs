@@ -1,7 +1,7 @@
 //! Derived state: records and accounts, as replaying the entries gives them.
 
 use crate::domain::balance::{Account, SiteAccount};
-use crate::domain::ids::{EntryIndex, SiteId};
+use crate::domain::ids::SiteId;
 use crate::domain::state::{Changes, Record, RecordId, RecordKind};
 use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::json;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 fn read_row(id: &str, kind: &str, body: &str) -> StoreResult<Record> {
     let damaged = |problem: String| StoreError::damaged(format!("record {kind} {id}: {problem}"));
     let kind_known = RecordKind::parse(kind).ok_or_else(|| damaged("unknown kind".into()))?;
-    let value = json::parse(body.as_bytes()).map_err(|deviation| damaged(deviation.to_string()))?;
+    let value = json::parse_own(body.as_bytes()).map_err(|deviation| damaged(deviation.to_string()))?;
     let record = Record::read(kind_known, &value).map_err(|problem| damaged(format!("{problem:?}")))?;
     if record.id().id != id {
         return Err(damaged("the body names another id".into()));
@@ -60,31 +60,12 @@ pub fn accounts(database: &mut Database) -> StoreResult<BTreeMap<SiteAccount, i6
     rows.into_iter().map(read).collect()
 }
 
-/// A page of the records of one kind, in the order of their ids.
-pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) -> StoreResult<Vec<Record>> {
-    let rows: Vec<(String, String)> = records::table
-        .filter(records::kind.eq(kind.as_str()))
-        .filter(records::id.gt(after))
-        .order(records::id.asc())
-        .limit(count)
-        .select((records::id, records::body))
-        .load(database)?;
-    rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
-}
-
 /// Stores what a run of entries changed; `known` are the records that existed before.
-pub fn store(
-    database: &mut Database,
-    changes: &Changes,
-    known: &BTreeSet<RecordId>,
-    last: EntryIndex,
-) -> StoreResult<()> {
-    let last = i64::try_from(last.0).map_err(|_| StoreError::damaged("an index beyond the database's range"))?;
+pub fn store(database: &mut Database, changes: &Changes, known: &BTreeSet<RecordId>) -> StoreResult<()> {
     let row = |(id, record): (&RecordId, &Record)| RecordRow {
         id: id.id.clone(),
         kind: id.kind.as_str().to_owned(),
         body: record.body(),
-        changed: last,
     };
     let (old, new): (Vec<_>, Vec<_>) = changes.records.iter().partition(|(id, _)| known.contains(id));
     let old: Vec<RecordRow> = old.into_iter().map(row).collect();

@@ -30,6 +30,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    shown (id) {
+        id -> BigInt,
+        size -> BigInt,
+    }
+}
+
+diesel::table! {
     head (id) {
         id -> BigInt,
         size -> BigInt,
@@ -54,7 +61,6 @@ diesel::table! {
         id -> Text,
         kind -> Text,
         body -> Text,
-        changed -> BigInt,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::proof::merkle::{TreeHash, root_of};
 use crate::proof::tiles::{TILE_WIDTH, TileSource};
-use crate::store::schema::{checkpoints, tiles};
+use crate::store::schema::{checkpoints, shown, tiles};
 use crate::store::{Database, StoreError, StoreResult, entries};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
@@ -84,6 +84,20 @@ fn read_row((size, root, note): Row) -> StoreResult<StoredCheckpoint> {
 /// The largest checkpoint.
 pub fn last_checkpoint(database: &mut Database) -> StoreResult<Option<StoredCheckpoint>> {
     let row = checkpoints::table.order(checkpoints::size.desc()).first::<Row>(database).optional()?;
+    row.map(read_row).transpose()
+}
+
+/// Lets a checkpoint be seen: on every node, and never a smaller one after it.
+pub fn show_checkpoint(database: &mut Database, size: u64) -> StoreResult<()> {
+    let smaller = shown::table.find(1).filter(shown::size.lt(number(size)?));
+    diesel::update(smaller).set(shown::size.eq(number(size)?)).execute(database)?;
+    Ok(())
+}
+
+/// The newest checkpoint that may be seen.
+pub fn shown_checkpoint(database: &mut Database) -> StoreResult<Option<StoredCheckpoint>> {
+    let size: i64 = shown::table.find(1).select(shown::size).first(database)?;
+    let row = checkpoints::table.find(size).first::<Row>(database).optional()?;
     row.map(read_row).transpose()
 }
 

@@ -17,7 +17,7 @@ both_databases! {
         wrong["class"] = json!("9999");
         let batch = [good(), signed(&donor, "registered", &wrong), "a.b".into(), good()];
         let lines = app.post_batch(&donor.token, "each", &batch).lines();
-        assert_eq!(codes(&lines), ["in", "code_unknown", "jws_malformed", "in"]);
+        assert_eq!(codes(&lines), ["in", "no_class_mean", "jws_malformed", "in"]);
         let first = lines[0]["receipt"]["index"].as_u64().expect("an index");
         assert_eq!(lines[3]["receipt"]["index"], first + 1);
         assert_eq!(lines.iter().map(|line| line["line"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2), Some(3), Some(4)]);
@@ -40,6 +40,23 @@ both_databases! {
         assert_eq!(codes(&accepted), ["in", "in", "in"]);
         let index = |line: &Value| line["receipt"]["index"].as_u64().expect("an index");
         assert_eq!(accepted.iter().map(index).collect::<Vec<_>>(), [size, size + 1, size + 2]);
+    }
+
+    /// A line that repeats another line of a request that comes to nothing has no receipt either.
+    fn a_repeated_line_of_a_request_that_comes_to_nothing(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let id = new_id();
+        let mut fields = laptop_fields(&new_id());
+        fields["id"] = json!(id);
+        let line = signed(&donor, "registered", &fields);
+        fields["item"] = json!(new_id());
+        let other = signed(&donor, "registered", &fields);
+        let before = signed(&donor, "registered", &laptop_fields(&new_id()));
+        app.post_jws(&donor.token, &before).accepted();
+        let bad = signed(&donor, "tested", &json!({"item": new_id(), "result": "works"}));
+        let lines = app.post_batch(&donor.token, "all", &[before, line.clone(), line, other, bad]).lines();
+        assert_eq!(codes(&lines), ["in", "not_posted", "not_posted", "id_taken", "unknown"]);
     }
 
     fn a_thousand_lines_and_not_one_more(kind) {

@@ -6,12 +6,14 @@ use crate::harness::{
     payload, postgres_is_here, sign_bytes,
 };
 use ed25519_dalek::SigningKey;
-use loopledger::domain::ids::EntryIndex;
+use loopledger::domain::ids::{EntryIndex, Origin};
+use loopledger::domain::time::LedgerTime;
 use loopledger::ledger::Ledger;
 use loopledger::ledger::append::{Mode, Outcome};
 use loopledger::ledger::audit::audit;
 use loopledger::ledger::opening::{self, Settings};
 use loopledger::ledger::replay::Replay;
+use loopledger::proof::entry::{ChainHash, Entry};
 use loopledger::store::{Store, entries};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -153,12 +155,7 @@ fn check(kinds: &[Kind], steps: &[Step], groups: &[usize]) {
 }
 
 fn replayed(entries: &[Vec<u8>]) -> [u8; 32] {
-    let origin = loopledger::domain::ids::Origin::parse(crate::harness::ORIGIN).expect("an origin");
-    let mut replay = Replay::start(origin);
-    for entry in entries {
-        replay.take(entry).expect("follows");
-    }
-    replay.state.digest()
+    taken(entries).state.digest()
 }
 
 /// The bytes of version 1, for ever: keys, ids and times are fixed, so every entry is.
@@ -175,6 +172,62 @@ fn version_one_is_frozen() {
     let lines: String = entries.iter().map(|entry| format!("{}\n", String::from_utf8_lossy(entry))).collect();
     crate::contract::committed("tests/vectors/ledger_v1.jsonl", &lines);
     crate::contract::committed("tests/vectors/ledger_v1.state.txt", &format!("{state}\n"));
+}
+
+/// What an operator could frame by hand, correctly chained, and no rule would refuse: replay does.
+#[test]
+fn replay_refuses_what_cannot_follow() {
+    let steps = [
+        Step::Join { who: 0 },
+        Step::AddKey { who: 0 },
+        Step::Register { who: 0, item: 0, class: true },
+        Step::Test { who: 0, item: 0, waste: true },
+    ];
+    let (entries, _) = run(Kind::Sqlite, &statements(&steps), &[4], 1);
+    let last = Entry::parse(entries.last().expect("an entry")).expect("an entry");
+    let next = Entry {
+        index: EntryIndex(last.index.0 + 1),
+        prev: ChainHash::of(entries.last().expect("an entry")),
+        ..last.clone()
+    };
+    let earlier = LedgerTime::from_ms(last.time.ms() - 1).expect("a time");
+    let fresh = statements(&[
+        Step::Join { who: 1 },
+        Step::Join { who: 2 },
+        Step::Join { who: 3 },
+        Step::Join { who: 1 },
+        Step::Join { who: 2 },
+    ])
+    .pop()
+    .expect("a statement");
+    let table = [
+        (next.clone(), "used this statement's id before"),
+        (Entry { time: earlier, statement: fresh.clone(), ..next.clone() }, "before that of the entry before"),
+        (Entry { index: last.index, statement: fresh.clone(), ..next.clone() }, "stands at"),
+        (Entry { prev: last.prev, statement: fresh.clone(), ..next.clone() }, "prev is not the hash"),
+        (Entry { ledger: other_origin(), statement: fresh.clone(), ..next.clone() }, "stands at"),
+    ];
+    for (entry, words) in table {
+        let problem = taken(&entries).take(&entry.to_bytes()).err().expect("refused");
+        assert!(problem.problem.contains(words), "{problem}");
+    }
+    taken(&entries).take(&Entry { statement: fresh, ..next }.to_bytes()).expect("this one follows");
+    let mut reframed = Replay::start(other_origin());
+    let first = Entry { ledger: other_origin(), ..Entry::parse(&entries[0]).expect("an entry") };
+    let problem = reframed.take(&first.to_bytes()).err().expect("refused");
+    assert!(problem.problem.contains("was made for"), "{problem}");
+}
+
+fn other_origin() -> Origin {
+    Origin::parse("ledger.test/other").expect("an origin")
+}
+
+fn taken(entries: &[Vec<u8>]) -> Replay {
+    let mut replay = Replay::start(Origin::parse(crate::harness::ORIGIN).expect("an origin"));
+    for entry in entries {
+        replay.take(entry).expect("follows");
+    }
+    replay
 }
 
 #[test]

@@ -29,7 +29,7 @@ both_databases! {
     fn a_database_behind_the_guard(kind) {
         let app = TestApp::start(kind);
         let donor = app.join(&["donor"]);
-        app.wait_for_checkpoint();
+        let size = app.wait_for_checkpoint();
         let backup = Backup::take(&app);
         app.laptop(&donor);
         app.wait_for_checkpoint();
@@ -38,7 +38,7 @@ both_databases! {
         let mut app = TestApp::start_on(database, NOON_MS);
         app.expect_damage();
         is_halted(&app, "a backup was put back");
-        assert_eq!(app.get("/v1/proofs/inclusion?index=0&size=1", "").status, 200);
+        assert_eq!(app.get(&format!("/v1/proofs/inclusion?index=0&size={size}"), "").status, 200);
     }
 
     /// The database is put back while the service runs.
@@ -99,6 +99,55 @@ both_databases! {
         fs::write(database.guard(), note).expect("writable");
         let app = TestApp::start_on(database, NOON_MS);
         app.join(&["donor"]);
+    }
+
+    /// We crashed after a checkpoint was stored and before the guard moved: the next start goes on from it.
+    fn a_guard_that_lags_behind(kind) {
+        let app = TestApp::start(kind);
+        app.join(&["donor"]);
+        let size = app.wait_for_checkpoint();
+        let database = app.stop();
+        let nothing = Checkpoint {
+            origin: loopledger::domain::ids::Origin::parse(crate::harness::ORIGIN).expect("an origin"),
+            size: 0,
+            root: loopledger::proof::merkle::empty_root(),
+        };
+        let note = nothing.sign(&OperatorKeys::fixed().checkpoint).expect("signed");
+        fs::write(database.guard(), note).expect("writable");
+        database.tamper("UPDATE shown SET size = 0").expect("no trigger guards it");
+        let app = TestApp::start_on(database, NOON_MS);
+        assert_eq!(app.wait_for_checkpoint(), size);
+        app.join(&["donor"]);
+        assert!(app.wait_for_checkpoint() > size);
+    }
+
+    /// A guard that cannot be read for a while is no contradiction: appending goes on, and signing when it is back.
+    fn a_guard_that_cannot_be_read_for_a_while(kind) {
+        let app = TestApp::start(kind);
+        let size = app.wait_for_checkpoint();
+        let (guard, aside) = (app.database.guard(), app.database.folder.path().join("aside"));
+        fs::rename(&guard, &aside).expect("moved");
+        fs::create_dir(&guard).expect("something that is no file");
+        let donor = app.join(&["donor"]);
+        fs::remove_dir(&guard).expect("gone");
+        fs::rename(&aside, &guard).expect("back");
+        app.laptop(&donor);
+        assert!(app.wait_for_checkpoint() > size);
+    }
+
+    /// A checkpoint row that the checkpoint key did not sign is never shown.
+    fn a_planted_checkpoint(kind) {
+        let app = TestApp::start(kind);
+        app.wait_for_checkpoint();
+        let database = app.stop();
+        let unhook = match kind {
+            Kind::Sqlite => "DROP TRIGGER checkpoints_refuse_update;",
+            Kind::Postgres => "ALTER TABLE checkpoints DISABLE TRIGGER ALL;",
+        };
+        database.tamper(&format!("{unhook} UPDATE checkpoints SET note = 'x'")).expect("an administrator can");
+        let mut app = TestApp::start_on(database, NOON_MS);
+        app.expect_damage();
+        is_halted(&app, "is not signed by the checkpoint key");
     }
 
     /// Somebody else moves the guard while the service runs: a second publisher.
@@ -209,4 +258,4 @@ impl Backup {
 }
 
 const GUARDED: &[&str] = &["entries", "tiles", "checkpoints"];
-const TABLES: &[&str] = &["entries", "tiles", "checkpoints", "head", "openings", "records", "accounts"];
+const TABLES: &[&str] = &["entries", "tiles", "checkpoints", "shown", "head", "openings", "records", "accounts"];

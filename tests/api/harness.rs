@@ -256,7 +256,7 @@ impl TestApp {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
-        if opening::origin_of(&store).expect("readable").is_none() {
+        if opening::ledger_in(&store).expect("readable").is_none() {
             found(&store, &clock, operator_id());
         }
         let scopes = Scope::ALL.iter().copied().collect();

@@ -29,6 +29,8 @@ both_databases! {
         let after = payload(&school.id, "registered", &laptop_fields(&new_id()));
         app.post_json("/v1/events", &school.token, &json!({"statement": after}))
             .refused(422, "no_hosted_key", "/statement/org");
+        assert_eq!(post(&school.token).status, 200, "a retry gets its receipt, also after the key was revoked");
+        post(&app.token(&school.id, &["relay"])).refused(403, "scope_missing", "");
     }
 
     fn a_payload_outside_the_profile_is_not_signed(kind) {

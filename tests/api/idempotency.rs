@@ -80,7 +80,7 @@ both_databases! {
         let mut wrong = laptop_fields(&new_id());
         wrong["id"] = json!(id);
         wrong["class"] = json!("9999");
-        app.say(&donor, "registered", &wrong).refused(422, "code_unknown", "/class");
+        app.say(&donor, "registered", &wrong).refused(422, "no_class_mean", "/weight/basis");
         let mut right = laptop_fields(&new_id());
         right["id"] = json!(id);
         app.say(&donor, "registered", &right).accepted();

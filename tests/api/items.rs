@@ -43,7 +43,8 @@ both_databases! {
         };
         let table: Vec<(Value, u16, &str, &str)> = vec![
             (json!({"item": known}), 409, "already_registered", "/item"),
-            (json!({"class": "9999"}), 422, "code_unknown", "/class"),
+            (json!({"class": "9999"}), 422, "no_class_mean", "/weight/basis"),
+            (json!({"weight": {"basis": "estimated", "net_g": 1_000_000_001}}), 422, "weight_invalid", "/weight"),
             (json!({"site": foreign_site}), 403, "site_of_another_organisation", "/site"),
             (json!({"site": new_id()}), 422, "unknown", "/site"),
             (weighed(1_000, 2_000, &own_scale), 422, "weight_invalid", "/weight"),
@@ -90,6 +91,36 @@ both_databases! {
         app.say(&donor, "tested", &within).accepted();
     }
 
+    /// A device whose clock runs ahead does not bar what truly happens to an item after it.
+    fn a_clock_that_runs_ahead_bars_nothing(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let item = app.laptop(&donor);
+        let ahead = json!({"item": item, "result": "works", "occurred_at": "2036-01-01T00:00:00Z"});
+        let answer = app.say(&donor, "tested", &ahead);
+        answer.accepted();
+        assert_eq!(answer.warnings(), ["clock_ahead"]);
+        app.say(&donor, "tested", &json!({"item": item, "result": "waste"})).accepted();
+    }
+
+    /// A weighing that is posted late counts by the verification of its own day.
+    fn an_earlier_verification_still_counts(kind) {
+        let app = TestApp::start(kind);
+        let recycler = app.join(&["recycler"]);
+        let site = app.site(&recycler.id);
+        let scale = app.scale(&site);
+        let again = json!({
+            "new_scale": scale, "at_site": site, "division_g": 500, "capacity_g": 1_500_000,
+            "verified_on": "2026-11-20", "verified_until": "2027-11-19",
+        });
+        app.say(&app.operator, "scale_registered", &again).accepted();
+        let weight = json!({"basis": "weighed", "gross_g": 3_000, "tare_g": 0, "scale": scale});
+        let fields = with(laptop_fields(&new_id()), &json!({"weight": weight, "occurred_at": "2026-11-10T09:00:00Z"}));
+        let answer = app.say(&recycler, "registered", &fields);
+        answer.accepted();
+        assert!(answer.warnings().is_empty());
+    }
+
     /// Facts that should not be are accepted with a warning: clocks, age, scales.
     fn doubtful_facts_are_accepted_with_a_warning(kind) {
         let app = TestApp::start(kind);
@@ -97,7 +128,10 @@ both_databases! {
         let site = app.site(&recycler.id);
         let scale = app.scale(&site);
         let weighed = |gross: u64| json!({"basis": "weighed", "gross_g": gross, "tare_g": 0, "scale": scale});
-        let table: [(Value, &[&str]); 7] = [
+        let unknown = json!({"class": "9999", "weight": weighed(1_500_001)});
+        let table: [(Value, &[&str]); 9] = [
+            (unknown, &["class_unknown", "scale_overloaded"]),
+            (json!({"weight": {"basis": "estimated", "net_g": 1_000_000_000}}), &[]),
             (json!({"weight": weighed(3_000)}), &[]),
             (json!({"weight": weighed(1_500_000)}), &[]),
             (json!({"weight": weighed(1_500_001)}), &["scale_overloaded"]),

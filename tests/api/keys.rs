@@ -1,7 +1,8 @@
 //! Keys: registered, revoked, weak, foreign; in force from the next entry on, also within one batch.
 
 use crate::harness::{
-    Kind, Party, TestApp, both_databases, jwk, key_fields, key_fields_for, kid, laptop_fields, new_id, signed,
+    Kind, Party, TestApp, both_databases, jwk, key_fields, key_fields_for, kid, laptop_fields, new_id, payload,
+    sign_bytes, signed,
 };
 use ed25519_dalek::SigningKey;
 use loopledger::domain::codes::KeyUse;
@@ -108,6 +109,10 @@ both_databases! {
         let (donor, other) = (app.join(&["donor"]), app.join(&["donor"]));
         let forged = Party { key: other.key.clone(), ..donor.clone() };
         app.post_jws(&app.operator.token, &laptop(&forged)).refused(403, "key_of_another_organisation", "/org");
+        let said = payload(&donor.id, "registered", &laptop_fields(&new_id())).to_string();
+        app.post_jws(&donor.token, &sign_bytes(&donor.key, said.as_bytes())).accepted();
+        let by_another = sign_bytes(&other.key, said.as_bytes());
+        app.post_jws(&app.operator.token, &by_another).refused(403, "key_of_another_organisation", "/org");
     }
 
     /// Registered and used in one batch: whether a key is in force is decided entry by entry, in order.

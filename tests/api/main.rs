@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod batches;
+mod commands;
 mod contract;
 mod crashes;
 mod determinism;

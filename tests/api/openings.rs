@@ -33,6 +33,7 @@ both_databases! {
             (post("/class", &hex, value, &c), 422, "/open/~1class"),
             (post("/serial", &hex, "Se\u{301}rie\u{308} C02-XK 1", &c), 422, "/open/~1serial"),
             (post("/serial", &hex, &long, &c), 422, "/open/~1serial"),
+            (post("/serial", &hex, "a\u{0}b", &json!(commit("/serial", &salt, "a\u{0}b"))), 422, "/open/~1serial"),
             (post("/serial", "zz", value, &c), 400, "/open/~1serial/salt"),
             (post("/serial", &hex.to_uppercase().replace('0', "A"), value, &c), 400, "/open/~1serial/salt"),
         ];

@@ -13,7 +13,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_loopledger");
 /// Whoever speaks to a service.
 #[derive(Clone)]
 pub struct Client {
-    url: String,
+    pub url: String,
 }
 
 impl Client {

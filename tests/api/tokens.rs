@@ -26,6 +26,35 @@ both_databases! {
         }
     }
 
+    /// Whoever administrates can make any token, so only the operator's own tokens do.
+    fn only_the_operator_administrates(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let body = json!({"organisation": donor.id, "scopes": ["admin"]});
+        app.post_json("/v1/tokens", &app.operator.token, &body).refused(400, "field_invalid", "/scopes");
+    }
+
+    /// An entry is read by those whom it concerns, not by whoever's id happens to stand in it.
+    fn an_entry_is_read_by_those_whom_it_concerns(kind) {
+        let app = TestApp::start(kind);
+        let (recycler, other) = (app.join(&["recycler"]), app.join(&["donor"]));
+        let site = app.site(&recycler.id);
+        let scale = json!({
+            "new_scale": new_id(), "at_site": site, "division_g": 500, "capacity_g": 1_500_000,
+            "verified_on": "2026-11-01", "verified_until": "2027-10-31",
+        });
+        let of_scale = app.say(&app.operator, "scale_registered", &scale).accepted();
+        let revoked = json!({"kid": crate::harness::kid(&recycler.key), "reason": "superseded"});
+        let mut fields = laptop_fields(&new_id());
+        fields["actor"] = json!(other.id);
+        let with_actor = app.say(&recycler, "registered", &fields).accepted();
+        let of_key = app.say(&app.operator, "key_revoked", &revoked).accepted();
+        for index in [of_scale, of_key, with_actor] {
+            assert_eq!(app.get(&format!("/v1/entries/{index}"), &recycler.token).status, 200);
+            app.get(&format!("/v1/entries/{index}"), &other.token).refused(404, "not_found", "");
+        }
+    }
+
     fn a_token_ends(kind) {
         let app = TestApp::start(kind);
         let made = app.post_json("/v1/tokens", &app.operator.token,

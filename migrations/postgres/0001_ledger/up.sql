@@ -27,6 +27,13 @@ CREATE TABLE checkpoints (
     note TEXT NOT NULL
 );
 
+-- The checkpoint that may be seen: the guard has moved to it. Any node shows this one and none beyond it.
+CREATE TABLE shown (
+    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    size BIGINT NOT NULL
+);
+INSERT INTO shown (id, size) VALUES (1, 0);
+
 -- Where the ledger ends. One row, locked first by every append.
 CREATE TABLE head (
     id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -53,10 +60,8 @@ CREATE TABLE records (
     id TEXT NOT NULL,
     kind TEXT NOT NULL,
     body TEXT NOT NULL,
-    changed BIGINT NOT NULL,
     PRIMARY KEY (id, kind)
 );
-CREATE INDEX records_registry ON records (kind, id) WHERE kind IN ('organisation', 'site', 'scale', 'key');
 
 -- Derived: grams by account and site ('' is no site).
 CREATE TABLE accounts (
