@@ -147,8 +147,10 @@ impl Cluster {
     fn start() -> Self {
         let bin = PathBuf::from(std::env::var_os("LOOPLEDGER_TEST_POSTGRES_BIN").expect("set by tests/run"));
         let folder = tempfile::Builder::new().prefix("cluster").tempdir_in("/tmp").expect("a folder");
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        // Below the range from which the kernel gives ports to others while the server is down.
+        let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("small");
+        let port = (first..32_000).find(is_free).expect("a port");
         let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
         let cluster = Self { bin, folder, port, is_root };
         if is_root {
@@ -167,6 +169,10 @@ impl Cluster {
     }
 
     fn call(&self, program: &str, arguments: &[&str]) {
+        assert!(self.try_call(program, arguments), "{program} {arguments:?}");
+    }
+
+    fn try_call(&self, program: &str, arguments: &[&str]) -> bool {
         let mut command = if self.is_root {
             let mut command = Command::new("setpriv");
             command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(self.bin.join(program));
@@ -175,13 +181,17 @@ impl Cluster {
             Command::new(self.bin.join(program))
         };
         command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        assert!(command.status().expect("it runs").success(), "{program} {arguments:?}");
+        command.status().expect("it runs").success()
     }
 
+    /// A child that was born while its postmaster was killed may hold the shared memory for a moment; then once more.
     fn boot(&self) {
         let options = format!("-c listen_addresses=127.0.0.1 -p {} -k ''", self.port);
         let log = self.folder.path().join("data/log").display().to_string();
-        self.call("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-s", "-t", "120", "-o", &options, "start"]);
+        let data = self.data();
+        let start = ["-D", &data, "-l", &log, "-w", "-s", "-t", "120", "-o", &options, "start"];
+        let started = (0..20).any(|_| self.try_call("pg_ctl", &start));
+        assert!(started, "{}", fs::read_to_string(&log).unwrap_or_default());
     }
 
     fn url(&self) -> String {
