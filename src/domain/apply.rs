@@ -11,7 +11,7 @@ use crate::domain::registry::{Key, Ledger, Organisation};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, MINUTE_MS};
-use crate::domain::{item, registry};
+use crate::domain::{custody, item, registry, reuse};
 
 /// A statement in its place.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,19 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
         Event::KeyRevoked(event) => registry::key_revoked(state, context, event)?,
         Event::RulesAdopted(event) => registry::rules_adopted(state, context, event)?,
         Event::Registered(event) => warnings.extend(item::registered(state, context, event)?),
-        Event::Tested(event) => item::tested(state, context, event)?,
+        Event::Tested(event) => reuse::tested(state, context, event)?,
+        Event::Repaired(event) => reuse::repaired(state, context, event)?,
+        Event::DataSanitised(event) => reuse::data_sanitised(state, context, event)?,
+        Event::PreparedForReuse(event) => reuse::prepared_for_reuse(state, context, event)?,
+        Event::PutInUse(event) => reuse::put_in_use(state, context, event)?,
+        Event::Retired(event) => reuse::retired(state, context, event)?,
+        Event::Reweighed(event) => warnings.extend(item::reweighed(state, context, event)?),
+        Event::HandoverOffered(event) => custody::handover_offered(state, context, event)?,
+        Event::HandoverWithdrawn(event) => custody::handover_withdrawn(state, context, event)?,
+        Event::HandoverAccepted(event) => custody::handover_accepted(state, context, event)?,
+        Event::HandoverRefused(event) => custody::handover_refused(state, context, event)?,
+        Event::Released(event) => item::released(state, context, event)?,
+        Event::Lost(event) => item::lost(state, context, event)?,
     }
     Ok(warnings)
 }

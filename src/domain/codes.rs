@@ -203,6 +203,130 @@ codes! {
     }
 }
 
+codes! {
+    /// How far the data on a medium was put out of reach (NIST SP 800-88 r2).
+    pub enum SanitisationMethod {
+        /// Out of reach of the ordinary ways to read it.
+        Clear = "clear",
+        /// Out of reach of a laboratory; the medium can be used again.
+        Purge = "purge",
+        /// The medium is destroyed.
+        Destroy = "destroy",
+    }
+}
+
+codes! {
+    /// How it was done.
+    pub enum SanitisationTechnique {
+        /// Overwritten; on flash it only clears.
+        Overwrite = "overwrite",
+        /// Reset to the factory's state.
+        FactoryReset = "factory_reset",
+        /// The medium's own command to erase all blocks.
+        BlockErase = "block_erase",
+        /// The key of an encrypted medium was erased.
+        CryptoErase = "crypto_erase",
+        /// Demagnetised; since revision 2 it purges and does not count as destruction.
+        Degauss = "degauss",
+        /// Shredded.
+        Shred = "shred",
+        /// Ground to particles.
+        Pulverise = "pulverise",
+        /// Burnt.
+        Incinerate = "incinerate",
+        /// Molten.
+        Melt = "melt",
+    }
+}
+
+impl SanitisationTechnique {
+    /// The strongest that the technique can claim (NIST SP 800-88 r2).
+    pub const fn reaches(self) -> SanitisationMethod {
+        match self {
+            Self::Overwrite | Self::FactoryReset => SanitisationMethod::Clear,
+            Self::BlockErase | Self::CryptoErase | Self::Degauss => SanitisationMethod::Purge,
+            Self::Shred | Self::Pulverise | Self::Incinerate | Self::Melt => SanitisationMethod::Destroy,
+        }
+    }
+}
+
+codes! {
+    /// Why an item was weighed again.
+    pub enum ReweighReason {
+        /// A better scale, or the first weighing at all.
+        Measured = "measured",
+        /// It dried.
+        Dried = "dried",
+        /// Something that does not belong to it was taken away.
+        Cleaned = "cleaned",
+        /// The weight before was wrong.
+        WasWrong = "was_wrong",
+    }
+}
+
+codes! {
+    /// How an item left the scheme alive.
+    pub enum ReleaseReason {
+        /// Sold to be used.
+        ReuseSale = "reuse_sale",
+        /// Sold as a part.
+        PartSale = "part_sale",
+        /// Sold as a commodity.
+        CommoditySale = "commodity_sale",
+        /// Given back to whoever supplied it.
+        ReturnedToSupplier = "returned_to_supplier",
+    }
+}
+
+codes! {
+    /// How an item was lost.
+    pub enum LossCause {
+        /// Nobody knows.
+        Missing = "missing",
+        /// Stolen.
+        Stolen = "stolen",
+        /// Destroyed by fire, water or accident.
+        Destroyed = "destroyed",
+    }
+}
+
+codes! {
+    /// Why a receiver refuses.
+    pub enum RefusalReason {
+        /// Something else than offered.
+        NotAsOffered = "not_as_offered",
+        /// Broken, wet, mixed or dirty.
+        Damaged = "damaged",
+        /// The receiver may not take it.
+        NotPermitted = "not_permitted",
+        /// It never came.
+        NotReceived = "not_received",
+        /// The receiver has no room.
+        NoCapacity = "no_capacity",
+    }
+}
+
+fn is_month(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| bytes[range].iter().all(u8::is_ascii_digit);
+    bytes.len() == 7 && bytes[4] == b'-' && digits(0..4) && digits(5..7) && ("01"..="12").contains(&&text[5..])
+}
+
+text_field!(
+    /// A month of the calendar, `2026-11`; months compare as their text does.
+    Month, Time, "a month such as 2026-11", is_month
+);
+
+record! {
+    /// Where and when an item became waste.
+    pub struct Arising {
+        /// The country.
+        country: Country,
+        /// The month.
+        month: Month,
+    }
+}
+
 impl From<TestResult> for Condition {
     fn from(result: TestResult) -> Self {
         match result {
@@ -218,9 +342,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_asterisk_is_part_of_a_waste_code() {
+    fn patterns_are_strict_and_the_asterisk_is_part_of_a_waste_code() {
         for good in ["16 02 14", "16 02 13*"] {
             assert!(WasteCode::parse(good).is_some(), "{good}");
+        }
+        assert!(Month::parse("2026-11").is_some());
+        for bad in ["2026-13", "2026-00", "26-11", "2026-1x", "2026_11", "é026-1"] {
+            assert!(Month::parse(bad).is_none(), "{bad}");
         }
         for bad in ["160214", "16 02 1", "16 02 14**", "16-02-14", "é6 02 14", "16 02 14 *"] {
             assert!(WasteCode::parse(bad).is_none(), "{bad}");

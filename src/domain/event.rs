@@ -1,13 +1,16 @@
 //! Every statement that can be made, version 1: its type, its fields, who is named in it.
 
 use crate::domain::codes::{
-    Commitment, Country, Document, DocumentNumber, Hash, ItemKind, KeyCustody, KeyUse, RevocationReason, Role,
+    Arising, Commitment, Country, Document, DocumentNumber, Hash, ItemKind, KeyCustody, KeyUse, LossCause,
+    RefusalReason, ReleaseReason, RevocationReason, ReweighReason, Role, SanitisationMethod, SanitisationTechnique,
     SiteCode, TableCode, TestResult, WasteCode,
 };
 use crate::domain::fields::{
     Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, codes, record, text_field,
 };
-use crate::domain::ids::{ActorId, EntryIndex, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
+use crate::domain::ids::{
+    ActorId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId,
+};
 use crate::domain::mass::{Grams, Weight};
 use crate::domain::registry::SiteCodeTaken;
 use crate::domain::time::{Date, OccurredAt};
@@ -252,6 +255,160 @@ record! {
     }
 }
 
+record! {
+    /// A repair was done; the item works.
+    pub struct Repaired {
+        /// The device or component.
+        item: ItemId,
+        /// The workshop's record.
+        document: Option<Document>,
+        /// What was done.
+        note: Option<Commitment>,
+    }
+}
+
+record! {
+    /// The data on an item was put out of reach (NIST SP 800-88 r2).
+    pub struct DataSanitised {
+        /// The device or component.
+        item: ItemId,
+        /// How far.
+        method: SanitisationMethod,
+        /// How.
+        technique: SanitisationTechnique,
+        /// Whether it was verified afterwards; what was not verified does not count.
+        verified: bool,
+        /// The tool's own certificate.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// The item is ready for reuse.
+    pub struct PreparedForReuse {
+        /// The device or component.
+        item: ItemId,
+        /// The record of the preparation (EN 50614).
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// A beneficiary uses an item that was handed over to it.
+    pub struct PutInUse {
+        /// The device or component.
+        item: ItemId,
+        /// The country of use.
+        country: Country,
+        /// The room, the class, the ward.
+        place: Option<Commitment>,
+    }
+}
+
+record! {
+    /// An item becomes waste, there and then, in whatever condition it is.
+    pub struct Retired {
+        /// The item.
+        item: ItemId,
+        /// Where and when it became waste.
+        arising: Arising,
+    }
+}
+
+record! {
+    /// An item was weighed again.
+    pub struct Reweighed {
+        /// The item.
+        item: ItemId,
+        /// What it weighs; `class` does not fit here.
+        weight: Weight,
+        /// Why.
+        reason: ReweighReason,
+    }
+}
+
+record! {
+    /// An item leaves the scheme alive.
+    pub struct Released {
+        /// The item.
+        item: ItemId,
+        /// How.
+        reason: ReleaseReason,
+        /// The invoice or receipt.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// An item is gone and nobody has it.
+    pub struct Lost {
+        /// The item.
+        item: ItemId,
+        /// How.
+        cause: LossCause,
+        /// A police report or the like.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// Items are offered to a receiver; until it answers, custody stays with the sender.
+    pub struct HandoverOffered {
+        /// The new id of the handover.
+        handover: HandoverId,
+        /// The receiver.
+        to: OrganisationId,
+        /// The devices and components that are offered.
+        items: Vec<ItemId>,
+        /// Who carries it.
+        carrier: Option<OrganisationId>,
+        /// The number of the paper that goes with it.
+        number: Option<DocumentNumber>,
+        /// The paper.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// The sender takes an offer back.
+    pub struct HandoverWithdrawn {
+        /// The handover.
+        handover: HandoverId,
+    }
+}
+
+record! {
+    /// A device or component that the receiver does not take.
+    pub struct RefusedItem {
+        /// The item.
+        item: ItemId,
+        /// Why.
+        reason: RefusalReason,
+    }
+}
+
+record! {
+    /// The receiver takes what was offered, or a part of it.
+    pub struct HandoverAccepted {
+        /// The handover.
+        handover: HandoverId,
+        /// Devices and components that it does not take; all others it takes.
+        refused: Option<Vec<RefusedItem>>,
+        /// The weighbridge ticket or receipt.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// The receiver takes nothing.
+    pub struct HandoverRefused {
+        /// The handover.
+        handover: HandoverId,
+        /// Why.
+        reason: RefusalReason,
+    }
+}
+
 /// A year of manufacture, 1950 to 2199.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Year(i64);
@@ -312,6 +469,18 @@ events! {
     RulesAdopted = "rules_adopted",
     Registered = "registered",
     Tested = "tested",
+    Repaired = "repaired",
+    DataSanitised = "data_sanitised",
+    PreparedForReuse = "prepared_for_reuse",
+    PutInUse = "put_in_use",
+    Retired = "retired",
+    Reweighed = "reweighed",
+    HandoverOffered = "handover_offered",
+    HandoverWithdrawn = "handover_withdrawn",
+    HandoverAccepted = "handover_accepted",
+    HandoverRefused = "handover_refused",
+    Released = "released",
+    Lost = "lost",
 }
 
 fn is_type_name(text: &str) -> bool {
@@ -433,7 +602,25 @@ impl Statement {
             Event::ScaleRegistered(event) => concerned.owners_of.push(event.at_site.to_string()),
             Event::KeyRegistered(event) => concerned.organisations.push(event.organisation),
             Event::KeyRevoked(event) => concerned.owners_of.push(event.kid.to_string()),
-            Event::LedgerOpened(_) | Event::RulesAdopted(_) | Event::Registered(_) | Event::Tested(_) => {}
+            Event::HandoverOffered(event) => {
+                concerned.organisations.push(event.to);
+                concerned.organisations.extend(event.carrier);
+            }
+            Event::HandoverWithdrawn(event) => concerned.owners_of.push(event.handover.to_string()),
+            Event::HandoverAccepted(event) => concerned.owners_of.push(event.handover.to_string()),
+            Event::HandoverRefused(event) => concerned.owners_of.push(event.handover.to_string()),
+            Event::LedgerOpened(_)
+            | Event::RulesAdopted(_)
+            | Event::Registered(_)
+            | Event::Tested(_)
+            | Event::Repaired(_)
+            | Event::DataSanitised(_)
+            | Event::PreparedForReuse(_)
+            | Event::PutInUse(_)
+            | Event::Retired(_)
+            | Event::Reweighed(_)
+            | Event::Released(_)
+            | Event::Lost(_) => {}
         }
         concerned
     }

@@ -72,6 +72,11 @@ uuid_id!(
     ItemId
 );
 
+uuid_id!(
+    /// A handover from one organisation to another.
+    HandoverId
+);
+
 /// A key's RFC 7638 thumbprint (SHA-256), written in base64url without padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);

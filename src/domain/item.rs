@@ -1,11 +1,13 @@
-//! Items: how they come under the ledger and what is found about them.
+//! Items: how they come under the ledger, how their mass is known, and how they leave it alive.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
-use crate::domain::balance::{Account, SiteAccount};
-use crate::domain::codes::{Condition, Country, ItemKind, ItemStatus, Role, TableCode};
-use crate::domain::event::{Registered, Tested};
+use crate::domain::balance::{Account, adjust, flow_in, flow_out};
+use crate::domain::codes::{
+    Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode,
+};
+use crate::domain::event::{Lost, Registered, Released, Reweighed};
 use crate::domain::fields::record;
-use crate::domain::ids::{EntryIndex, ItemId, OrganisationId, SiteId};
+use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
@@ -34,6 +36,12 @@ record! {
         basis: WeightBasis,
         /// Where it was registered.
         country: Country,
+        /// Where and when it became waste, if it has.
+        arising: Option<Arising>,
+        /// How far its data was put out of reach, verified.
+        sanitised: Option<SanitisationMethod>,
+        /// The handover by which its holder got it.
+        received: Option<HandoverId>,
         /// The entry that registered it.
         registered: EntryIndex,
         /// The last entry about it.
@@ -65,13 +73,14 @@ pub fn registered(state: &mut State<'_>, context: &Context<'_>, event: &Register
         grams: weighed.grams,
         basis: weighed.basis,
         country: event.country.clone(),
+        arising: None,
+        sanitised: None,
+        received: None,
         registered: context.index,
         last_entry: context.index,
         last_occurred: context.occurred_by_now()?,
     };
-    for account in [Account::Inflow, Account::Live] {
-        state.book(SiteAccount { account, site: common.site }, weighed.grams.get());
-    }
+    flow_in(state, common.site, weighed.grams);
     state.put(Record::Item(item));
     Ok(weighed.warnings)
 }
@@ -124,21 +133,40 @@ fn scale_warning(state: &State<'_>, context: &Context<'_>, weight: &Weight) -> R
     Ok(None)
 }
 
-/// The item that a holder's statement is about, still its own and alive.
-fn held_item(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
+impl Item {
+    /// The same item after an entry about it.
+    pub(crate) fn touched(self, context: &Context<'_>) -> Result<Self, Stop> {
+        let last_occurred = self.last_occurred.max(context.occurred_by_now()?);
+        Ok(Self { last_entry: context.index, last_occurred, ..self })
+    }
+
+    /// The same item, ended: its grams are where the rule has booked them.
+    pub(crate) fn ended(self) -> Self {
+        Self { status: ItemStatus::Ended, grams: Grams::ZERO, ..self }
+    }
+}
+
+/// The item that a statement of its holder is about, in one of the statuses that allow it.
+pub(crate) fn own_item(
+    state: &State<'_>,
+    context: &Context<'_>,
+    id: &ItemId,
+    pointer: &str,
+    statuses: &[ItemStatus],
+) -> Result<Item, Stop> {
     let Some(item) = state.item(id)? else {
-        return refuse(RefusalCode::Unknown, "/item", "no item of this id is registered");
+        return refuse(RefusalCode::Unknown, pointer, "no item of this id is registered");
     };
     if item.holder != context.statement.common.org {
-        return refuse(RefusalCode::NotTheHolder, "/item", "another organisation holds this item");
+        return refuse(RefusalCode::NotTheHolder, pointer, "another organisation holds this item");
     }
-    match item.status {
-        ItemStatus::Held => {}
-        ItemStatus::Ended => return refuse(RefusalCode::ItemEnded, "/item", "this item has ended; correct instead"),
-        other => {
-            let detail = format!("this needs an item that is held; this one is {other}");
-            return refuse(RefusalCode::WrongStatus, "/item", detail);
-        }
+    if item.status == ItemStatus::Ended {
+        return refuse(RefusalCode::ItemEnded, pointer, "this item has ended; correct instead");
+    }
+    if !statuses.contains(&item.status) {
+        let allowed: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
+        let detail = format!("this needs an item that is {}; this one is {}", allowed.join(" or "), item.status);
+        return refuse(RefusalCode::WrongStatus, pointer, detail);
     }
     require_order(state, context, item)?;
     Ok(item.clone())
@@ -155,11 +183,48 @@ fn require_order(state: &State<'_>, context: &Context<'_>, item: &Item) -> Resul
     Ok(())
 }
 
-/// What a test found; the last finding holds.
-pub fn tested(state: &mut State<'_>, context: &Context<'_>, event: &Tested) -> Result<(), Stop> {
-    let item = held_item(state, context, &event.item)?;
-    let last_occurred = item.last_occurred.max(context.occurred_by_now()?);
-    let condition = Condition::from(event.result);
-    state.put(Record::Item(Item { condition, last_entry: context.index, last_occurred, ..item }));
+/// The grams that are stated for an item that exists, and what they rest on.
+pub(crate) fn restate(
+    state: &State<'_>,
+    context: &Context<'_>,
+    weight: &Weight,
+) -> Result<(Grams, WeightBasis, Option<Warning>), Stop> {
+    match weight.net() {
+        Ok(Some(grams)) => {
+            let warning = scale_warning(state, context, weight)?;
+            let basis = if warning.is_some() { WeightBasis::Estimated } else { weight.basis };
+            Ok((grams, basis, warning))
+        }
+        Ok(None) => refuse(RefusalCode::WeightInvalid, "/weight/basis", "expected weighed or estimated"),
+        Err(problem) => refuse(RefusalCode::WeightInvalid, format!("/weight{}", problem.pointer), problem.problem),
+    }
+}
+
+/// An item was weighed again; what it weighs more or less is booked as such.
+pub fn reweighed(state: &mut State<'_>, context: &Context<'_>, event: &Reweighed) -> Result<Vec<Warning>, Stop> {
+    let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held])?;
+    let (grams, basis, warning) = restate(state, context, &event.weight)?;
+    adjust(state, item.site, Account::Reweighed, grams.get() - item.grams.get());
+    state.put(Record::Item(Item { grams, basis, ..item }.touched(context)?));
+    Ok(warning.into_iter().collect())
+}
+
+/// An item leaves the scheme alive, and its grams with it.
+pub fn released(state: &mut State<'_>, context: &Context<'_>, event: &Released) -> Result<(), Stop> {
+    let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held])?;
+    if item.condition == Condition::Waste && event.reason == ReleaseReason::ReuseSale {
+        let detail = "this item is waste; waste is not sold for reuse";
+        return refuse(RefusalCode::WrongCondition, "/reason", detail);
+    }
+    flow_out(state, item.site, Account::Released, item.grams);
+    state.put(Record::Item(item.ended().touched(context)?));
+    Ok(())
+}
+
+/// An item is gone and nobody has it.
+pub fn lost(state: &mut State<'_>, context: &Context<'_>, event: &Lost) -> Result<(), Stop> {
+    let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held, ItemStatus::InUse])?;
+    flow_out(state, item.site, Account::Lost, item.grams);
+    state.put(Record::Item(item.ended().touched(context)?));
     Ok(())
 }

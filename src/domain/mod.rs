@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod balance;
 pub mod codes;
+pub mod custody;
 pub mod event;
 pub mod fields;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod item;
 pub mod mass;
 pub mod refusal;
 pub mod registry;
+pub mod reuse;
 pub mod rule_set;
 pub mod state;
 pub mod time;

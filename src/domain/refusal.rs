@@ -42,6 +42,18 @@ codes! {
         ItemEnded = "item_ended",
         /// The item's status does not allow it.
         WrongStatus = "wrong_status",
+        /// The item's condition does not allow it.
+        WrongCondition = "wrong_condition",
+        /// Its class bears data and no verified wipe is recorded.
+        NotSanitised = "not_sanitised",
+        /// The technique does not reach the method that is claimed.
+        MethodNotReached = "method_not_reached",
+        /// It did not come by an accepted handover.
+        NotHandedOver = "not_handed_over",
+        /// Sender or receiver is not who it must be.
+        WrongReceiver = "wrong_receiver",
+        /// The handover was answered or withdrawn before.
+        HandoverAnswered = "handover_answered",
         /// The code stands in no table of the rule set in force.
         CodeUnknown = "code_unknown",
         /// The rule set is not carried by this software, or its hash differs.

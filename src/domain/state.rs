@@ -5,9 +5,10 @@
 //! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
 
 use crate::domain::balance::SiteAccount;
+use crate::domain::custody::Handover;
 use crate::domain::event::Jwk;
 use crate::domain::fields::{Field, Malformed, Value, codes};
-use crate::domain::ids::{ItemId, KeyId, OrganisationId, ScaleId, SiteId};
+use crate::domain::ids::{HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken};
@@ -34,6 +35,8 @@ codes! {
         Scale = "scale",
         /// An item.
         Item = "item",
+        /// A handover.
+        Handover = "handover",
     }
 }
 
@@ -54,6 +57,8 @@ pub enum Record {
     Scale(Scale),
     /// An item.
     Item(Item),
+    /// A handover.
+    Handover(Handover),
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -76,18 +81,20 @@ impl Record {
             Self::SiteCode(taken) => (RecordKind::SiteCode, taken.id()),
             Self::Scale(scale) => (RecordKind::Scale, scale.id.to_string()),
             Self::Item(item) => (RecordKind::Item, item.id.to_string()),
+            Self::Handover(handover) => (RecordKind::Handover, handover.id.to_string()),
         };
         RecordId { id, kind }
     }
 
-    /// The organisation that owns it, for what has an owner.
-    pub const fn owner(&self) -> Option<OrganisationId> {
+    /// The organisations whose it is.
+    pub fn owners(&self) -> Vec<OrganisationId> {
         match self {
-            Self::Organisation(organisation) => Some(organisation.id),
-            Self::Key(key) => Some(key.organisation),
-            Self::Site(site) => Some(site.organisation),
-            Self::Item(item) => Some(item.holder),
-            Self::Ledger(_) | Self::SiteCode(_) | Self::Scale(_) => None,
+            Self::Organisation(organisation) => vec![organisation.id],
+            Self::Key(key) => vec![key.organisation],
+            Self::Site(site) => vec![site.organisation],
+            Self::Item(item) => vec![item.holder],
+            Self::Handover(handover) => vec![handover.from, handover.to],
+            Self::Ledger(_) | Self::SiteCode(_) | Self::Scale(_) => Vec::new(),
         }
     }
 
@@ -101,6 +108,7 @@ impl Record {
             Self::SiteCode(record) => record.write(),
             Self::Scale(record) => record.write(),
             Self::Item(record) => record.write(),
+            Self::Handover(record) => record.write(),
         };
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -115,6 +123,7 @@ impl Record {
             RecordKind::SiteCode => SiteCodeTaken::read(value).map(Self::SiteCode),
             RecordKind::Scale => Scale::read(value).map(Self::Scale),
             RecordKind::Item => Item::read(value).map(Self::Item),
+            RecordKind::Handover => Handover::read(value).map(Self::Handover),
         }
     }
 }
@@ -124,8 +133,8 @@ impl Record {
 pub enum Stop {
     /// The statement is refused.
     Refused(Refusal),
-    /// The state is partial and the rule needs the records of this id: load them and apply again.
-    Load(String),
+    /// The state is partial and the rule needs the records of these ids: load them and apply again.
+    Load(Vec<String>),
 }
 
 impl From<Refusal> for Stop {
@@ -235,9 +244,15 @@ impl<'base> State<'base> {
         &self.records
     }
 
+    /// Asks for many records at once, so that they are loaded in one go and not one after the other.
+    pub fn require_loaded(&self, ids: impl IntoIterator<Item = String>) -> Result<(), Stop> {
+        let missing: Vec<String> = ids.into_iter().filter(|id| !self.has_loaded(id)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Stop::Load(missing)) }
+    }
+
     fn record(&self, kind: RecordKind, id: String) -> Result<Option<&Record>, Stop> {
         if !self.has_loaded(&id) {
-            return Err(Stop::Load(id));
+            return Err(Stop::Load(vec![id]));
         }
         let key = RecordId { id, kind };
         let mut layer = Some(self);
@@ -274,6 +289,8 @@ impl<'base> State<'base> {
         scale(ScaleId) -> Scale;
         /// The item of that id.
         item(ItemId) -> Item;
+        /// The handover of that id.
+        handover(HandoverId) -> Handover;
     }
 
     /// SHA-256 over every record and account in order: two replays that agree have the same digest.

@@ -162,17 +162,23 @@ impl From<Refusal> for Problem {
             | RefusalCode::KeyNotForStatements
             | RefusalCode::SiteOfAnotherOrganisation
             | RefusalCode::ScaleOfAnotherOrganisation
-            | RefusalCode::NotTheHolder => StatusCode::FORBIDDEN,
+            | RefusalCode::NotTheHolder
+            | RefusalCode::WrongReceiver => StatusCode::FORBIDDEN,
             RefusalCode::LedgerAlreadyOpen
             | RefusalCode::AlreadyRegistered
             | RefusalCode::ItemEnded
-            | RefusalCode::WrongStatus => StatusCode::CONFLICT,
+            | RefusalCode::WrongStatus
+            | RefusalCode::WrongCondition
+            | RefusalCode::NotSanitised
+            | RefusalCode::NotHandedOver
+            | RefusalCode::HandoverAnswered => StatusCode::CONFLICT,
             RefusalCode::LedgerNotOpen
             | RefusalCode::WrongLedger
             | RefusalCode::KeyUnknown
             | RefusalCode::Unknown
             | RefusalCode::RolesExclude
             | RefusalCode::ListInvalid
+            | RefusalCode::MethodNotReached
             | RefusalCode::CodeUnknown
             | RefusalCode::RuleSetUnknown
             | RefusalCode::WeightInvalid

@@ -314,14 +314,14 @@ impl<'a> Run<'a> {
         for _ in 0..LOAD_ROUNDS_MAX * posted.len().max(1) {
             match self.stage_rest(posted, &mut staged)? {
                 None => return Ok(staged),
-                Some(id) => self.load(vec![id])?,
+                Some(ids) => self.load(ids)?,
             }
         }
         Err(StoreError::damaged("the rules ask for more state without end"))
     }
 
-    /// Stages from the first statement without an outcome on; gives the id that a rule asks for, if one does.
-    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<String>, StoreError> {
+    /// Stages from the first statement without an outcome on; gives the ids that a rule asks for, if one does.
+    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<Vec<String>>, StoreError> {
         let mut layer = self.state.overlay();
         layer.absorb(std::mem::take(&mut staged.changes));
         let mut asked = None;
@@ -330,8 +330,8 @@ impl<'a> Run<'a> {
                 Ok(outcome) => staged.outcomes.push(outcome),
                 Err(Unstaged::Refused(refused)) => staged.outcomes.push(Outcome::Refused(refused)),
                 Err(Unstaged::Damaged(error)) => return Err(error),
-                Err(Unstaged::Load(id)) => {
-                    asked = Some(id);
+                Err(Unstaged::Load(ids)) => {
+                    asked = Some(ids);
                     break;
                 }
             }
@@ -472,7 +472,7 @@ fn require_count(hashes: &[TreeHash], expected: u64) -> Result<(), StoreError> {
 /// A statement that was not staged.
 enum Unstaged {
     Refused(Refused),
-    Load(String),
+    Load(Vec<String>),
     Damaged(StoreError),
 }
 
@@ -480,7 +480,7 @@ impl From<Stop> for Unstaged {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Refused(refusal) => Self::Refused(Refused::Rules(Box::new(refusal))),
-            Stop::Load(id) => Self::Load(id),
+            Stop::Load(ids) => Self::Load(ids),
         }
     }
 }

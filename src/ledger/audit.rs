@@ -3,6 +3,7 @@
 //! Hashes, chain, leaves, tiles, every checkpoint stored, every signature under the key rules, every rule by replay,
 //! and the derived state record by record. Nothing that the database says about an entry is believed.
 
+use crate::domain::balance::imbalances;
 use crate::domain::fields::Field;
 use crate::domain::ids::{EntryIndex, Origin};
 use crate::domain::state::{LEDGER_RECORD, Record, RecordId};
@@ -222,6 +223,10 @@ fn compare_state(database: &mut Database, replay: &Replay, report: &mut Report) 
     let expected = u64::try_from(replay.state.records().len()).unwrap_or(u64::MAX);
     if seen != expected {
         report.find(None, format!("the derived state has {seen} records, the entries give {expected}"));
+    }
+    for (site, grams) in imbalances(replay.state.accounts()) {
+        let place = site.map_or_else(|| "no site, or between sites".to_owned(), |site| format!("site {site}"));
+        report.find(None, format!("the accounts do not close by {grams} g at {place}"));
     }
     if records::accounts(database)? != *replay.state.accounts() {
         report.find(None, "the accounts are not those that the entries give");

@@ -152,7 +152,7 @@ impl Ledger {
             return Ok(true);
         }
         let owned = self.store.read(|database| records::load(database, &concerned.owners_of))?;
-        Ok(owned.iter().any(|record| record.owner() == Some(organisation)))
+        Ok(owned.iter().any(|record| record.owners().contains(&organisation)))
     }
 
     /// Whether this node appends: the number of entries, or why not.

@@ -83,7 +83,7 @@ impl Replay {
         let mut overlay = self.state.overlay();
         let warnings = apply(&mut overlay, &context).map_err(|stop| match stop {
             Stop::Refused(refusal) => format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail),
-            Stop::Load(id) => format!("the rules asked to load {id} from a complete state"),
+            Stop::Load(ids) => format!("the rules asked to load {ids:?} from a complete state"),
         })?;
         let changes = overlay.into_changes();
         self.state.absorb(changes);

@@ -63,6 +63,16 @@ pub struct Writer {
     pub seen: Mutex<Option<Seen>>,
 }
 
+/// How often a transaction is tried that surely wrote nothing. A connection that broke while it was idle shows only when
+/// it is used; the next one is fresh.
+const fn tries_max(fault: StoreFault) -> u32 {
+    match fault {
+        StoreFault::Busy => BUSY_TRIES_MAX,
+        StoreFault::Failed => 2,
+        StoreFault::Rejected | StoreFault::OutcomeUnknown | StoreFault::Damaged => 1,
+    }
+}
+
 impl Sequencer {
     /// Starts the writer's thread; it ends when the last sender is gone and the queue is empty.
     pub fn start(writer: Writer) -> std::io::Result<Self> {
@@ -150,15 +160,16 @@ impl Writer {
         if let Some(reason) = self.health.halted() {
             return Err(AppendError::Halt(reason));
         }
-        for _ in 1..BUSY_TRIES_MAX {
+        let mut tries = 1;
+        loop {
             match self.try_commit(groups) {
-                Err(AppendError::Store(error)) if error.fault == StoreFault::Busy => {
-                    tracing::warn!(%error, "the database was busy; trying again");
+                Err(AppendError::Store(error)) if tries < tries_max(error.fault) => {
+                    tracing::warn!(%error, "nothing was written; trying again");
+                    tries += 1;
                 }
                 other => return other,
             }
         }
-        self.try_commit(groups)
     }
 
     fn try_commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {

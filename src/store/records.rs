@@ -78,13 +78,13 @@ pub fn store(database: &mut Database, changes: &Changes, known: &BTreeSet<Record
 }
 
 fn add_to_account(database: &mut Database, account: &SiteAccount, grams: i64) -> StoreResult<()> {
-    let name = account.account.as_str();
+    let name = account.account.to_string();
     let site = account.site.map(|site| site.to_string()).unwrap_or_default();
-    let target = accounts::table.find((name, &site));
+    let target = accounts::table.find((&name, &site));
     let written = diesel::update(target).set(accounts::grams.eq(accounts::grams + grams)).execute(database)?;
     if written == 0 {
         diesel::insert_into(accounts::table)
-            .values((accounts::account.eq(name), accounts::site.eq(&site), accounts::grams.eq(grams)))
+            .values((accounts::account.eq(&name), accounts::site.eq(&site), accounts::grams.eq(grams)))
             .execute(database)?;
     }
     Ok(())

@@ -72,7 +72,10 @@ fn load(
 /// What got no answer is sent again: it is written now, or it was before; either way its receipt comes.
 fn send_again(service: &Client, operator: &Party, receipts: &Receipts, unanswered: Vec<(String, String)>) {
     for (id, jws) in unanswered {
-        let answer = service.post_jws(&operator.token, &jws).expect("an answer");
+        let mut answer = service.post_jws(&operator.token, &jws).expect("an answer");
+        while answer.status == 503 {
+            answer = service.post_jws(&operator.token, &jws).expect("an answer");
+        }
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
         receipts.lock().expect("receipts").insert(id, answer.json());
     }

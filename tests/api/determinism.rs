@@ -31,6 +31,9 @@ enum Step {
     Revoke { who: u8, by_operator: bool },
     Register { who: u8, item: u8, class: bool },
     Test { who: u8, item: u8, waste: bool },
+    Live { who: u8, item: u8, event: u8 },
+    Offer { who: u8, to: u8, item: u8, handover: u8 },
+    Answer { who: u8, handover: u8, accepts: bool },
     Repeat { back: u8 },
 }
 
@@ -41,6 +44,14 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4_u8, any::<bool>()).prop_map(|(who, by_operator)| Step::Revoke { who, by_operator }),
         (0..4_u8, 0..12_u8, any::<bool>()).prop_map(|(who, item, class)| Step::Register { who, item, class }),
         (0..4_u8, 0..12_u8, any::<bool>()).prop_map(|(who, item, waste)| Step::Test { who, item, waste }),
+        (0..4_u8, 0..12_u8, 0..8_u8).prop_map(|(who, item, event)| Step::Live { who, item, event }),
+        (0..4_u8, 0..4_u8, 0..12_u8, 0..6_u8).prop_map(|(who, to, item, handover)| Step::Offer {
+            who,
+            to,
+            item,
+            handover
+        }),
+        (0..4_u8, 0..6_u8, any::<bool>()).prop_map(|(who, handover, accepts)| Step::Answer { who, handover, accepts }),
         (1..6_u8).prop_map(|back| Step::Repeat { back }),
     ]
 }
@@ -65,7 +76,8 @@ fn statements(steps: &[Step]) -> Vec<String> {
         };
         made.push(match step {
             Step::Join { who } => {
-                let fields = json!({"organisation": party(*who).id, "roles": ["donor"], "country": "XD"});
+                let fields =
+                    json!({"organisation": party(*who).id, "roles": ["donor", "beneficiary"], "country": "XD"});
                 say(&operator, "organisation_registered", fields)
             }
             Step::AddKey { who } => {
@@ -86,6 +98,32 @@ fn statements(steps: &[Step]) -> Vec<String> {
                 let result = if *waste { "waste" } else { "works" };
                 say(&party(*who), "tested", json!({"item": id(2, (*item).into()), "result": result}))
             }
+            Step::Live { who, item, event } => {
+                let item = id(2, (*item).into());
+                let (name, fields) = match event {
+                    0 => ("repaired", json!({"item": item})),
+                    1 => ("data_sanitised", wipe(&item)),
+                    2 => ("prepared_for_reuse", json!({"item": item})),
+                    3 => ("put_in_use", json!({"item": item, "country": "XD"})),
+                    4 => ("retired", json!({"item": item, "arising": {"country": "XD", "month": "2026-11"}})),
+                    5 => ("reweighed", reweigh(&item)),
+                    6 => ("released", json!({"item": item, "reason": "part_sale"})),
+                    _ => ("lost", json!({"item": item, "cause": "missing"})),
+                };
+                say(&party(*who), name, fields)
+            }
+            Step::Offer { who, to, item, handover } => {
+                let (handover, item) = (id(4, (*handover).into()), id(2, (*item).into()));
+                let fields = json!({"handover": handover, "to": party(*to).id, "items": [item]});
+                say(&party(*who), "handover_offered", fields)
+            }
+            Step::Answer { who, handover, accepts: true } => {
+                say(&party(*who), "handover_accepted", json!({"handover": id(4, (*handover).into())}))
+            }
+            Step::Answer { who, handover, accepts: false } => {
+                let fields = json!({"handover": id(4, (*handover).into()), "reason": "damaged"});
+                say(&party(*who), "handover_refused", fields)
+            }
             Step::Repeat { back } => {
                 let at = made.len().saturating_sub(usize::from(*back));
                 made.get(at).cloned().unwrap_or_else(|| jwk(&operator.key).to_string())
@@ -93,6 +131,14 @@ fn statements(steps: &[Step]) -> Vec<String> {
         });
     }
     made
+}
+
+fn wipe(item: &str) -> serde_json::Value {
+    json!({"item": item, "method": "clear", "technique": "overwrite", "verified": true})
+}
+
+fn reweigh(item: &str) -> serde_json::Value {
+    json!({"item": item, "weight": {"basis": "estimated", "net_g": 2_500}, "reason": "measured"})
 }
 
 fn open(database: &TestDatabase) -> Ledger {
@@ -235,7 +281,7 @@ fn any_batching_gives_the_same_bytes() {
     let kinds: &[Kind] = if postgres_is_here() { &[Kind::Sqlite, Kind::Postgres] } else { &[Kind::Sqlite] };
     let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let strategy = (proptest::collection::vec(step(), 1..80), proptest::collection::vec(1..40_usize, 1..6));
+    let strategy = (proptest::collection::vec(step(), 1..160), proptest::collection::vec(1..40_usize, 1..6));
     let outcome = runner.run(&strategy, |(steps, groups)| {
         check(kinds, &steps, &groups);
         Ok(())
