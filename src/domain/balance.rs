@@ -7,7 +7,7 @@ use crate::domain::codes::TableCode;
 use crate::domain::ids::SiteId;
 use crate::domain::mass::Grams;
 use crate::domain::state::State;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// An account.
@@ -133,22 +133,21 @@ pub(crate) fn relocate(state: &mut State<'_>, from: Option<SiteId>, to: Option<S
     }
 }
 
-/// By how much the identity fails at each site, and between the sites; empty, as it always must be, if it holds.
+/// By how much the identity fails at each site; empty, as it always must be, if it holds.
 pub fn imbalances(accounts: &BTreeMap<SiteAccount, i64>) -> Vec<(Option<SiteId>, i128)> {
-    let sites: BTreeSet<Option<SiteId>> = accounts.keys().map(|account| account.site).collect();
-    let sum_of = |of: &dyn Fn(&SiteAccount) -> i128| -> i128 {
-        accounts.iter().map(|(account, grams)| of(account) * i128::from(*grams)).sum()
-    };
-    let at_site =
-        |site: &Option<SiteId>| sum_of(&|account| if account.site == *site { account.account.side() } else { 0 });
-    let mut found: Vec<_> = sites.iter().map(|site| (*site, at_site(site))).filter(|(_, sum)| *sum != 0).collect();
-    let between = sum_of(&|account| match account.account {
-        Account::Arrived => 1,
-        Account::Departed => -1,
-        _ => 0,
-    });
-    if between != 0 {
-        found.push((None, between));
+    let mut sums: BTreeMap<Option<SiteId>, i128> = BTreeMap::new();
+    for (account, grams) in accounts {
+        *sums.entry(account.site).or_default() += account.account.side() * i128::from(*grams);
     }
-    found
+    sums.into_iter().filter(|(_, sum)| *sum != 0).collect()
+}
+
+/// What departed from some site and arrived at none, or the other way round; 0, as it always must be, over all sites.
+pub fn in_between(accounts: &BTreeMap<SiteAccount, i64>) -> i128 {
+    let signed = |(account, grams): (&SiteAccount, &i64)| match account.account {
+        Account::Departed => i128::from(*grams),
+        Account::Arrived => -i128::from(*grams),
+        _ => 0,
+    };
+    accounts.iter().map(signed).sum()
 }

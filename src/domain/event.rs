@@ -538,15 +538,6 @@ record! {
     }
 }
 
-/// Who a statement concerns.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Concerned {
-    /// These organisations.
-    pub organisations: Vec<OrganisationId>,
-    /// The organisations that own these sites and keys.
-    pub owners_of: Vec<String>,
-}
-
 /// A decoded payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -591,38 +582,6 @@ impl Statement {
             _ => {}
         }
         found
-    }
-
-    /// Who may read it beside auditors: whoever says it, and whoever it is about.
-    pub fn concerns(&self) -> Concerned {
-        let mut concerned = Concerned { organisations: vec![self.common.org], ..Concerned::default() };
-        match &self.event {
-            Event::OrganisationRegistered(event) => concerned.organisations.push(event.organisation),
-            Event::SiteRegistered(event) => concerned.organisations.push(event.organisation),
-            Event::ScaleRegistered(event) => concerned.owners_of.push(event.at_site.to_string()),
-            Event::KeyRegistered(event) => concerned.organisations.push(event.organisation),
-            Event::KeyRevoked(event) => concerned.owners_of.push(event.kid.to_string()),
-            Event::HandoverOffered(event) => {
-                concerned.organisations.push(event.to);
-                concerned.organisations.extend(event.carrier);
-            }
-            Event::HandoverWithdrawn(event) => concerned.owners_of.push(event.handover.to_string()),
-            Event::HandoverAccepted(event) => concerned.owners_of.push(event.handover.to_string()),
-            Event::HandoverRefused(event) => concerned.owners_of.push(event.handover.to_string()),
-            Event::LedgerOpened(_)
-            | Event::RulesAdopted(_)
-            | Event::Registered(_)
-            | Event::Tested(_)
-            | Event::Repaired(_)
-            | Event::DataSanitised(_)
-            | Event::PreparedForReuse(_)
-            | Event::PutInUse(_)
-            | Event::Retired(_)
-            | Event::Reweighed(_)
-            | Event::Released(_)
-            | Event::Lost(_) => {}
-        }
-        concerned
     }
 
     /// The payload as compact JSON, for those who author statements with this library.

@@ -116,8 +116,7 @@ fn scale_warning(state: &State<'_>, context: &Context<'_>, weight: &Weight) -> R
     let Some(scale) = state.scale(&scale_id)? else {
         return refuse(RefusalCode::Unknown, "/weight/scale", "no scale of this id is registered");
     };
-    let owner = state.site(&scale.site)?.map(|site| site.organisation);
-    if owner != Some(context.statement.common.org) {
+    if scale.organisation != context.statement.common.org {
         let detail = "this scale stands at another organisation's site";
         return refuse(RefusalCode::ScaleOfAnotherOrganisation, "/weight/scale", detail);
     }

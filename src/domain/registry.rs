@@ -139,6 +139,8 @@ record! {
     pub struct Scale {
         /// Its id.
         id: ScaleId,
+        /// Whose it is.
+        organisation: OrganisationId,
         /// Where it stands.
         site: SiteId,
         /// Its verification scale interval.
@@ -294,9 +296,9 @@ fn require_sound_permit(state: &State<'_>, permit: &Permit) -> Result<(), Stop> 
 /// A scale joins, or a scale that is known was verified again.
 pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &ScaleRegistered) -> Result<(), Stop> {
     context.require_operator(state)?;
-    if state.site(&event.at_site)?.is_none() {
+    let Some(organisation) = state.site(&event.at_site)?.map(|site| site.organisation) else {
         return refuse(RefusalCode::Unknown, "/at_site", "no site of this id is registered");
-    }
+    };
     let known = state.scale(&event.new_scale)?.cloned();
     if let Some(known) = &known {
         if known.site != event.at_site || known.division_g != event.division_g {
@@ -319,6 +321,7 @@ pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &Sc
     verifications.push(Verification { on: event.verified_on.clone(), until: event.verified_until.clone() });
     state.put(Record::Scale(Scale {
         id: event.new_scale,
+        organisation,
         site: event.at_site,
         division_g: event.division_g,
         capacity_g: event.capacity_g,

@@ -3,7 +3,7 @@
 //! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
 
 use crate::domain::event::RuleSetName;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 const FILES: &[&str] = &[include_str!("rule_sets/1.json")];
 
 /// A product class.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Class {
     /// The UNU-KEY.
     pub code: String,
@@ -31,7 +31,7 @@ pub struct Class {
 }
 
 /// A fraction that leaves dismantling.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fraction {
     /// The fraction's code.
     pub code: String,
@@ -44,7 +44,7 @@ pub struct Fraction {
 }
 
 /// A disposal or recovery operation (Basel Annex IV; Directive 2008/98/EC, Annexes I and II).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
     /// D1 to D15, R1 to R13.
     pub code: String,

@@ -6,7 +6,7 @@
 
 use crate::domain::balance::SiteAccount;
 use crate::domain::custody::Handover;
-use crate::domain::event::Jwk;
+use crate::domain::event::{Common, Jwk};
 use crate::domain::fields::{Field, Malformed, Value, codes};
 use crate::domain::ids::{HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::item::Item;
@@ -70,6 +70,22 @@ pub struct RecordId {
     pub kind: RecordKind,
 }
 
+impl Changes {
+    /// Ids of what an entry with these changes concerns: its author and site, and every organisation, site and item
+    /// that a changed record belongs to or is.
+    pub fn concerned(&self, common: &Common) -> BTreeSet<String> {
+        let mut concerned = BTreeSet::from([common.org.to_string()]);
+        concerned.extend(common.site.map(|site| site.to_string()));
+        for (id, record) in &self.records {
+            if matches!(id.kind, RecordKind::Item | RecordKind::Site | RecordKind::Organisation) {
+                concerned.insert(id.id.clone());
+            }
+            concerned.extend(record.owners().iter().map(ToString::to_string));
+        }
+        concerned
+    }
+}
+
 impl Record {
     /// Its id.
     pub fn id(&self) -> RecordId {
@@ -92,9 +108,10 @@ impl Record {
             Self::Organisation(organisation) => vec![organisation.id],
             Self::Key(key) => vec![key.organisation],
             Self::Site(site) => vec![site.organisation],
+            Self::Scale(scale) => vec![scale.organisation],
             Self::Item(item) => vec![item.holder],
             Self::Handover(handover) => vec![handover.from, handover.to],
-            Self::Ledger(_) | Self::SiteCode(_) | Self::Scale(_) => Vec::new(),
+            Self::Ledger(_) | Self::SiteCode(_) => Vec::new(),
         }
     }
 

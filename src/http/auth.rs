@@ -4,6 +4,7 @@ use crate::domain::ids::OrganisationId;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
+use crate::ledger::lookup::Reader;
 use crate::ledger::tokens::{self, Caller, Scope};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -36,6 +37,19 @@ impl Authenticated {
     /// Refuses a caller without the scope.
     pub(super) fn require(&self, scope: Scope) -> Result<(), Problem> {
         if self.0.may(scope) { Ok(()) } else { Err(Problem::scope_missing(scope)) }
+    }
+
+    /// What the caller may look at, if anything.
+    pub(super) fn reader(&self) -> Option<Reader> {
+        if self.0.may(Scope::Audit) {
+            return Some(Reader::All);
+        }
+        self.0.may(Scope::Read).then_some(Reader::Organisation(self.0.organisation))
+    }
+
+    /// The same, refused if it is nothing.
+    pub(super) fn require_reader(&self) -> Result<Reader, Problem> {
+        self.reader().ok_or_else(|| Problem::scope_missing(Scope::Read))
     }
 
     /// Refuses whoever is not an administrator of the operator: what they make speaks for anybody.

@@ -5,11 +5,7 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::tokens::{Caller, Scope};
-use crate::proof::entry::Entry;
-use crate::proof::statement::Unverified;
 use crate::store::StoreError;
-use crate::store::entries::StoredEntry;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, web};
 
@@ -34,26 +30,15 @@ pub(super) async fn get_entry(
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     let index = EntryIndex(index.into_inner());
+    let reader = caller.reader();
     let readable = blocking(move || -> Result<_, StoreError> {
-        Ok(match ledger.entry(index)? {
-            Some(entry) if may_read(&ledger, &caller.0, &entry)? => Some(entry.bytes),
+        Ok(match reader {
+            Some(reader) if ledger.may_see(reader, index)? => ledger.entry(index)?.map(|entry| entry.bytes),
             _ => None,
         })
     });
     match readable.await?? {
         Some(bytes) => Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(bytes)),
         None => Err(Problem::not_found(format!("there is no entry {index}, or this token may not read it"))),
-    }
-}
-
-fn may_read(ledger: &Ledger, caller: &Caller, entry: &StoredEntry) -> Result<bool, StoreError> {
-    if caller.may(Scope::Audit) {
-        return Ok(true);
-    }
-    let statement = Entry::parse(&entry.bytes).ok().map(|entry| entry.statement);
-    let concerned = statement.and_then(|jws| Unverified::read(&jws).ok().map(|read| read.statement.concerns()));
-    match concerned {
-        Some(concerned) if caller.may(Scope::Read) => ledger.concerns(&concerned, caller.organisation),
-        _ => Ok(false),
     }
 }

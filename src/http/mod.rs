@@ -4,17 +4,23 @@ mod auth;
 mod body;
 mod create_hosted_key;
 mod create_token;
+mod get_balance;
 mod get_checkpoint;
 mod get_consistency;
 mod get_entry;
 mod get_inclusion;
+mod get_item;
+mod get_item_path;
+mod get_reference;
 mod health;
+mod list_events;
 mod list_tokens;
 mod openapi;
 mod post_batch;
 mod post_event;
 pub mod problem;
 mod receipt;
+mod registry;
 mod revoke_token;
 
 use crate::ledger::Ledger;
@@ -31,7 +37,20 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
     config
         .service(post_event::post_event)
         .service(post_batch::post_batch)
+        .service(list_events::list_events)
         .service(get_entry::get_entry)
+        .service(get_item::get_item)
+        .service(get_item_path::get_item_path)
+        .service(get_balance::get_balance)
+        .service(registry::list_organisations)
+        .service(registry::get_organisation)
+        .service(registry::list_sites)
+        .service(registry::get_site)
+        .service(registry::list_scales)
+        .service(registry::get_scale)
+        .service(registry::list_keys)
+        .service(registry::get_key)
+        .service(get_reference::get_reference)
         .service(get_checkpoint::get_checkpoint)
         .service(get_inclusion::get_inclusion)
         .service(get_consistency::get_consistency)

@@ -20,7 +20,7 @@ use crate::proof::statement::{BytesRefused, Signed, Unverified};
 use crate::proof::tiles::TILE_WIDTH;
 use crate::store::entries::{Identity, NewEntry, StoredEntry};
 use crate::store::head::Head;
-use crate::store::{Database, StoreError, backend, entries, head, openings, records, tiles};
+use crate::store::{Database, StoreError, backend, entries, head, mentions, openings, records, tiles};
 use ed25519_dalek::VerifyingKey;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -226,6 +226,7 @@ struct Run<'a> {
 struct Accepted {
     entries: Vec<NewEntry>,
     openings: Vec<(EntryIndex, Opening)>,
+    mentions: BTreeSet<(String, EntryIndex)>,
     receipts: BTreeMap<Identity, ([u8; 32], Receipt)>,
 }
 
@@ -299,6 +300,7 @@ impl<'a> Run<'a> {
         }
         self.accepted.entries.extend(staged.accepted.entries);
         self.accepted.openings.extend(staged.accepted.openings);
+        self.accepted.mentions.extend(staged.accepted.mentions);
         self.accepted.receipts.extend(staged.accepted.receipts);
         staged.outcomes
     }
@@ -357,6 +359,8 @@ impl<'a> Run<'a> {
         let mut overlay = layer.overlay();
         let warnings = apply(&mut overlay, &context)?;
         let changes = overlay.into_changes();
+        let concerned = changes.concerned(&signed.statement.common);
+        staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject, index)));
         layer.absorb(changes);
         Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
     }
@@ -422,6 +426,7 @@ impl<'a> Run<'a> {
         }
         entries::insert(self.database, &self.accepted.entries)?;
         openings::insert(self.database, &self.accepted.openings)?;
+        mentions::insert(self.database, &self.accepted.mentions)?;
         records::store(self.database, &self.changes, &self.known)?;
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;

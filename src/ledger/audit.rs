@@ -3,7 +3,7 @@
 //! Hashes, chain, leaves, tiles, every checkpoint stored, every signature under the key rules, every rule by replay,
 //! and the derived state record by record. Nothing that the database says about an entry is believed.
 
-use crate::domain::balance::imbalances;
+use crate::domain::balance::{imbalances, in_between};
 use crate::domain::fields::Field;
 use crate::domain::ids::{EntryIndex, Origin};
 use crate::domain::state::{LEDGER_RECORD, Record, RecordId};
@@ -12,7 +12,7 @@ use crate::proof::checkpoint::Checkpoint;
 use crate::proof::merkle::{TreeHash, leaf_hash, root_of};
 use crate::proof::note::NoteVerifier;
 use crate::store::entries::StoredEntry;
-use crate::store::{Database, StoreError, StoreFault, entries, head, records, tiles};
+use crate::store::{Database, StoreError, StoreFault, entries, head, mentions, records, tiles};
 use std::collections::BTreeMap;
 
 /// Rows that are read at once.
@@ -111,6 +111,7 @@ pub fn audit(database: &mut Database, mut progress: impl FnMut(u64, u64)) -> Res
     let head = head::read(database)?;
     let mut replay = Replay::start(origin);
     let mut levels = TileLevels::default();
+    let mut mentions = 0;
     while replay.frontier.size() < head.size() {
         let done = replay.frontier.size();
         progress(done, head.size());
@@ -123,6 +124,7 @@ pub fn audit(database: &mut Database, mut progress: impl FnMut(u64, u64)) -> Res
         for stored in page.iter().take_while(|stored| stored.index.0 < head.size()) {
             let Some(taken) = take(&mut replay, stored, &mut report) else { return Ok(report) };
             compare_columns(stored, &taken, &mut report);
+            mentions += compare_mentions(database, stored.index, &taken, &mut report)?;
             report.hosted_statements += u64::from(is_hosted(&replay, &taken));
             levels.push(database, leaf_hash(&stored.bytes), &mut report)?;
             let size = replay.frontier.size();
@@ -140,6 +142,9 @@ pub fn audit(database: &mut Database, mut progress: impl FnMut(u64, u64)) -> Res
     }
     if tiles::last_checkpoint(database)?.is_some_and(|last| last.size > head.size()) {
         report.find(None, "a checkpoint is stored over more entries than there are");
+    }
+    if mentions::count(database)? != mentions {
+        report.find(None, "the index of what entries concern has other rows than the entries give");
     }
     compare_state(database, &replay, &mut report)?;
     report.entries = replay.frontier.size();
@@ -185,6 +190,20 @@ fn compare_columns(stored: &StoredEntry, taken: &Taken, report: &mut Report) {
     }
 }
 
+fn compare_mentions(
+    database: &mut Database,
+    index: EntryIndex,
+    taken: &Taken,
+    report: &mut Report,
+) -> Result<u64, StoreError> {
+    for subject in &taken.concerned {
+        if !mentions::concerns(database, subject, index)? {
+            report.find(Some(index), format!("the index does not say that it concerns {subject}"));
+        }
+    }
+    Ok(u64::try_from(taken.concerned.len()).unwrap_or(u64::MAX))
+}
+
 fn is_hosted(replay: &Replay, taken: &Taken) -> bool {
     use crate::domain::codes::KeyCustody;
     matches!(replay.state.key(&taken.signed.signer), Ok(Some(key)) if key.custody == KeyCustody::Hosted)
@@ -225,8 +244,11 @@ fn compare_state(database: &mut Database, replay: &Replay, report: &mut Report) 
         report.find(None, format!("the derived state has {seen} records, the entries give {expected}"));
     }
     for (site, grams) in imbalances(replay.state.accounts()) {
-        let place = site.map_or_else(|| "no site, or between sites".to_owned(), |site| format!("site {site}"));
+        let place = site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"));
         report.find(None, format!("the accounts do not close by {grams} g at {place}"));
+    }
+    if in_between(replay.state.accounts()) != 0 {
+        report.find(None, "what departed from sites is not what arrived at others");
     }
     if records::accounts(database)? != *replay.state.accounts() {
         report.find(None, "the accounts are not those that the entries give");

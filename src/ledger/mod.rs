@@ -20,6 +20,7 @@ pub mod export;
 pub mod guard;
 pub mod health;
 pub mod keyring;
+pub mod lookup;
 pub mod opening;
 pub mod proofs;
 pub mod publisher;
@@ -28,7 +29,6 @@ pub mod sequencer;
 pub mod tokens;
 pub mod vault;
 
-use crate::domain::event::Concerned;
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
 use crate::domain::state::Record;
@@ -144,15 +144,6 @@ impl Ledger {
             return Err(StoreError { fault: StoreFault::Damaged, message });
         }
         Ok(found)
-    }
-
-    /// Whether a statement concerns an organisation.
-    pub fn concerns(&self, concerned: &Concerned, organisation: OrganisationId) -> Result<bool, StoreError> {
-        if concerned.organisations.contains(&organisation) {
-            return Ok(true);
-        }
-        let owned = self.store.read(|database| records::load(database, &concerned.owners_of))?;
-        Ok(owned.iter().any(|record| record.owners().contains(&organisation)))
     }
 
     /// Whether this node appends: the number of entries, or why not.

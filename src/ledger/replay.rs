@@ -30,6 +30,8 @@ pub struct Taken {
     pub signed: Signed,
     /// The warnings that the rules give.
     pub warnings: Vec<Warning>,
+    /// Ids of what it concerns.
+    pub concerned: BTreeSet<String>,
 }
 
 /// An entry that does not follow.
@@ -86,11 +88,12 @@ impl Replay {
             Stop::Load(ids) => format!("the rules asked to load {ids:?} from a complete state"),
         })?;
         let changes = overlay.into_changes();
+        let concerned = changes.concerned(&signed.statement.common);
         self.state.absorb(changes);
         self.frontier.push(leaf_hash(bytes));
         self.chain_hash = ChainHash::of(bytes);
         self.last_time = Some(entry.time);
-        Ok(Taken { signed, warnings })
+        Ok(Taken { signed, warnings, concerned })
     }
 
     fn verify(&self, jws: &str) -> Result<Signed, String> {

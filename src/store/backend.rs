@@ -1,7 +1,7 @@
 //! Everything in which the two databases differ: how they are opened, what makes them durable, how their errors are
 //! told apart, and the fast road of each for many rows.
 
-use crate::store::schema::{entries, openings, records};
+use crate::store::schema::{entries, mentions, openings, records};
 use crate::store::{StoreError, StoreFault, StoreResult};
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, Pool, PoolError, R2D2Connection};
@@ -373,6 +373,32 @@ pub(super) fn update_records(connection: &mut Database, rows: &[RecordRow]) -> S
             Ok(written)
         }
     }
+}
+
+/// A row of `mentions`.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = mentions)]
+pub(super) struct MentionRow {
+    pub(super) subject: String,
+    pub(super) idx: i64,
+}
+
+/// Many mentions.
+pub(super) fn insert_mentions(connection: &mut Database, rows: &[MentionRow]) -> StoreResult<()> {
+    match connection {
+        Database::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(mentions::table).values(row).execute(connection)?;
+            }
+        }
+        Database::Postgres(connection) => {
+            sql_query("INSERT INTO mentions (subject, idx) SELECT * FROM UNNEST($1, $2)")
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.subject.as_str()).collect::<Vec<_>>())
+                .bind::<Array<BigInt>, _>(rows.iter().map(|row| row.idx).collect::<Vec<_>>())
+                .execute(connection)?;
+        }
+    }
+    Ok(())
 }
 
 /// A row of `openings`.

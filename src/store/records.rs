@@ -49,6 +49,18 @@ pub fn page_all(database: &mut Database, after: (&str, &str), count: i64) -> Sto
     rows.iter().map(|(id, kind, body)| read_row(id, kind, body)).collect()
 }
 
+/// A page of the records of one kind, in the order of their ids; for the kinds of the registry.
+pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) -> StoreResult<Vec<Record>> {
+    let rows: Vec<(String, String)> = records::table
+        .filter(records::kind.eq(kind.as_str()))
+        .filter(records::id.gt(after))
+        .order(records::id.asc())
+        .limit(count)
+        .select((records::id, records::body))
+        .load(database)?;
+    rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
+}
+
 /// All accounts, in grams.
 pub fn accounts(database: &mut Database) -> StoreResult<BTreeMap<SiteAccount, i64>> {
     let rows: Vec<(String, String, i64)> = accounts::table.load(database)?;

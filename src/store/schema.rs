@@ -65,6 +65,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    mentions (subject, idx) {
+        subject -> Text,
+        idx -> BigInt,
+    }
+}
+
+diesel::table! {
     accounts (account, site) {
         account -> Text,
         site -> Text,

@@ -258,4 +258,5 @@ impl Backup {
 }
 
 const GUARDED: &[&str] = &["entries", "tiles", "checkpoints"];
-const TABLES: &[&str] = &["entries", "tiles", "checkpoints", "shown", "head", "openings", "records", "accounts"];
+const TABLES: &[&str] =
+    &["entries", "tiles", "checkpoints", "shown", "head", "openings", "records", "mentions", "accounts"];

@@ -15,6 +15,7 @@ mod hosted_keys;
 mod idempotency;
 mod items;
 mod keys;
+mod lookup;
 mod openings;
 mod process;
 mod proofs;

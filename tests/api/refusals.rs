@@ -1,8 +1,6 @@
 //! Bad input: every refusal is a problem with a stable code, nothing is written, and the next request works.
 
-use crate::harness::{
-    Party, TestApp, both_databases, key_fields, kid, laptop_fields, new_id, payload, sign_bytes, signed,
-};
+use crate::harness::{Party, TestApp, both_databases, kid, laptop_fields, new_id, payload, sign_bytes, signed};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::Signer;
 use serde_json::json;
@@ -142,10 +140,23 @@ both_databases! {
         let donor = app.join(&["donor"]);
         let jws = sign_bytes(&donor.key, b"{}");
         let admin = &app.operator.token;
-        let _ = key_fields(&donor.id, &donor.key);
+        let posting = app.token(&donor.id, &["post"]);
         let table = [
             ("post", "/v1/events", app.post_jws("", &jws), 401, "token_invalid"),
             ("post", "/v1/events/batch", app.post_batch("", "each", &[jws]), 401, "token_invalid"),
+            ("get", "/v1/events", app.get("/v1/events", ""), 401, "token_invalid"),
+            ("get", "/v1/items/{id}", app.get(&format!("/v1/items/{}", new_id()), &donor.token), 404, "not_found"),
+            ("get", "/v1/items/{id}/path", app.get("/v1/items/x/path", &donor.token), 404, "not_found"),
+            ("get", "/v1/balance", app.get("/v1/balance", ""), 401, "token_invalid"),
+            ("get", "/v1/organisations", app.get("/v1/organisations", ""), 401, "token_invalid"),
+            ("get", "/v1/organisations/{id}", app.get("/v1/organisations/x", &donor.token), 404, "not_found"),
+            ("get", "/v1/sites", app.get("/v1/sites", &posting), 403, "scope_missing"),
+            ("get", "/v1/sites/{id}", app.get("/v1/sites/x", &donor.token), 404, "not_found"),
+            ("get", "/v1/scales", app.get("/v1/scales", &posting), 403, "scope_missing"),
+            ("get", "/v1/scales/{id}", app.get("/v1/scales/x", &donor.token), 404, "not_found"),
+            ("get", "/v1/keys", app.get("/v1/keys", &posting), 403, "scope_missing"),
+            ("get", "/v1/keys/{id}", app.get("/v1/keys/x", &donor.token), 404, "not_found"),
+            ("get", "/v1/reference/{table}", app.get("/v1/reference/x", ""), 404, "not_found"),
             ("get", "/v1/entries/{index}", app.get("/v1/entries/0", &donor.token), 404, "not_found"),
             ("get", "/log/checkpoint", before_the_first_checkpoint(kind), 404, "not_found"),
             ("get", "/v1/proofs/inclusion", app.get("/v1/proofs/inclusion?index=99", ""), 404, "not_found"),

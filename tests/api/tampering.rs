@@ -64,6 +64,7 @@ both_databases! {
             ("head", format!("frontier = {}", flip("frontier")), "id = 1"),
             ("records", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
             ("records", "kind = 'scale'".into(), "kind = 'item'"),
+            ("mentions", "idx = idx + 1000".into(), "idx = 7"),
             ("accounts", "grams = grams + 1".into(), "account = 'inflow'"),
         ];
         for (name, change, place) in table {

@@ -62,6 +62,14 @@ CREATE TABLE records (
     body TEXT NOT NULL,
     PRIMARY KEY (id, kind)
 );
+CREATE INDEX records_registry ON records (kind, id) WHERE kind IN ('organisation', 'site', 'scale', 'key');
+
+-- Derived: which entries concern an organisation, a site or an item.
+CREATE TABLE mentions (
+    subject TEXT NOT NULL,
+    idx BIGINT NOT NULL,
+    PRIMARY KEY (subject, idx)
+);
 
 -- Derived: grams by account and site ('' is no site).
 CREATE TABLE accounts (

@@ -1,0 +1,85 @@
+//! `GET /v1/balance`: where every gram is.
+
+use crate::domain::balance::{SiteAccount, imbalances, in_between};
+use crate::domain::ids::SiteId;
+use crate::domain::state::{Record, RecordKind};
+use crate::http::auth::Authenticated;
+use crate::http::blocking;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::lookup::Reader;
+use crate::store::{StoreError, records};
+use actix_web::http::StatusCode;
+use actix_web::{get, web};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+
+/// The query.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BalanceQuery {
+    /// One site; without it the whole ledger, for tokens with the scope `audit`.
+    site: Option<String>,
+}
+
+/// Where every gram is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BalanceBody {
+    /// Grams by account; `reweighed` and `difference` are signed.
+    accounts_g: BTreeMap<String, i64>,
+    /// Whether inflow + reweighed + difference + arrived = live + every other account, to the gram.
+    closes: bool,
+}
+
+/// Read the mass balance.
+///
+/// Of a site, for the organisation whose it is; of the whole ledger, for auditors.
+#[utoipa::path(
+    tag = "balance",
+    params(BalanceQuery),
+    responses(
+        (status = 200, description = "Grams by account.", body = BalanceBody),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("token" = ["audit"])),
+)]
+#[get("/v1/balance")]
+pub(super) async fn get_balance(
+    caller: Authenticated,
+    query: web::Query<BalanceQuery>,
+    ledger: web::Data<Ledger>,
+) -> Result<web::Json<BalanceBody>, Problem> {
+    let reader = caller.require_reader()?;
+    let missing = || Problem::not_found("there is no such site, or it is another organisation's");
+    let site = match &query.site {
+        Some(site) => Some(SiteId::parse(site).ok_or_else(missing)?),
+        None => None,
+    };
+    if site.is_none() && reader != Reader::All {
+        let detail = "the balance of the whole ledger needs the scope audit; name one of your sites";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", "/site", detail));
+    }
+    let accounts = blocking(move || accounts_of(&ledger, reader, site)).await??.ok_or_else(missing)?;
+    let closes = imbalances(&accounts).is_empty() && (site.is_some() || in_between(&accounts) == 0);
+    let mut accounts_g = BTreeMap::new();
+    for (account, grams) in accounts {
+        *accounts_g.entry(account.account.to_string()).or_default() += grams;
+    }
+    Ok(web::Json(BalanceBody { accounts_g, closes }))
+}
+
+fn accounts_of(
+    ledger: &Ledger,
+    reader: Reader,
+    site: Option<SiteId>,
+) -> Result<Option<BTreeMap<SiteAccount, i64>>, StoreError> {
+    let all = ledger.store.read(records::accounts)?;
+    let Some(site) = site else { return Ok(Some(all)) };
+    let owner = match ledger.registered(RecordKind::Site, &site.to_string())? {
+        Some(Record::Site(site)) => site.organisation,
+        _ => return Ok(None),
+    };
+    let may_see = reader == Reader::All || reader == Reader::Organisation(owner);
+    Ok(may_see.then(|| all.into_iter().filter(|(account, _)| account.site == Some(site)).collect()))
+}

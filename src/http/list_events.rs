@@ -1,0 +1,142 @@
+//! `GET /v1/events`: entries, found again.
+
+use crate::domain::ids::{EntryIndex, ItemId, OrganisationId, SiteId};
+use crate::http::auth::Authenticated;
+use crate::http::blocking;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::lookup::{Event, EventsPage};
+use crate::limits::PAGE_ROWS_MAX;
+use actix_web::http::header::LINK;
+use actix_web::{HttpResponse, get, web};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+/// The query; at most one of item, site and org.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsQuery {
+    /// Entries about this item.
+    item: Option<String>,
+    /// Entries at or about this site.
+    site: Option<String>,
+    /// Entries by or about this organisation.
+    org: Option<String>,
+    /// Only of this type.
+    r#type: Option<String>,
+    /// From this index on: the `next` of the page before.
+    #[serde(default)]
+    from: u64,
+}
+
+/// An entry as it is listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventBody {
+    /// Its place.
+    index: u64,
+    /// When the ledger wrote it down.
+    time: String,
+    /// Its type.
+    r#type: String,
+    /// Who said it.
+    org: String,
+    /// Codes and pointers of its warnings.
+    #[schema(value_type = Vec<Object>)]
+    warnings: Box<RawValue>,
+    /// The payload as it was signed.
+    #[schema(value_type = Object)]
+    payload: Box<RawValue>,
+}
+
+impl EventBody {
+    pub(super) fn of(event: Event) -> Result<Self, Problem> {
+        Ok(Self {
+            index: event.index.0,
+            time: event.time.to_string(),
+            r#type: event.statement.event.type_name().to_owned(),
+            org: event.statement.common.org.to_string(),
+            warnings: RawValue::from_string(event.warnings).map_err(Problem::internal)?,
+            payload: RawValue::from_string(event.payload).map_err(Problem::internal)?,
+        })
+    }
+}
+
+/// A page of entries.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventsBody {
+    /// In the order of the ledger. A page may hold few or none and still have a next one: filters come after reading.
+    events: Vec<EventBody>,
+    /// Pass it as `from` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+impl EventsBody {
+    /// The body of a page, with those events that pass.
+    pub(super) fn of(page: EventsPage, passes: impl Fn(&Event) -> bool) -> Result<Self, Problem> {
+        let events = page.events.into_iter().filter(passes).map(EventBody::of).collect::<Result<_, _>>()?;
+        Ok(Self { events, next: page.next.map(|next| next.0) })
+    }
+
+    /// The answer; `link` makes the address of the next page.
+    pub(super) fn respond(self, link: impl Fn(u64) -> String) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        if let Some(next) = self.next {
+            response.insert_header((LINK, format!("<{}>; rel=\"next\"", link(next))));
+        }
+        response.json(self)
+    }
+}
+
+/// List entries.
+///
+/// Those that concern the token's organisation; a token with the scope `audit` sees all.
+#[utoipa::path(
+    tag = "events",
+    params(EventsQuery),
+    responses(
+        (status = 200, description = "A page.", body = EventsBody),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("token" = ["audit"])),
+)]
+#[get("/v1/events")]
+pub(super) async fn list_events(
+    caller: Authenticated,
+    query: web::Query<EventsQuery>,
+    ledger: web::Data<Ledger>,
+) -> Result<HttpResponse, Problem> {
+    let reader = caller.require_reader()?;
+    let subject = subject(&query)?;
+    let from = EntryIndex(query.from);
+    let looked_for = subject.clone().map(|(_, id)| id);
+    let page = blocking(move || ledger.events(reader, looked_for.as_deref(), from, PAGE_ROWS_MAX)).await??;
+    let wanted = query.r#type.as_deref();
+    let body = EventsBody::of(page, |event| wanted.is_none_or(|wanted| event.statement.event.type_name() == wanted))?;
+    Ok(body.respond(|next| {
+        let subject = subject.as_ref().map(|(name, id)| format!("&{name}={id}")).unwrap_or_default();
+        let of_type = wanted.map(|wanted| format!("&type={wanted}")).unwrap_or_default();
+        format!("/v1/events?from={next}{subject}{of_type}")
+    }))
+}
+
+/// The one subject of the query, its parameter's name and its id; and a type that is no more than a word.
+fn subject(query: &EventsQuery) -> Result<Option<(&'static str, String)>, Problem> {
+    let invalid = |pointer: &str, detail: &str| Problem::bad_request("query_invalid", pointer, detail);
+    if query.r#type.as_ref().is_some_and(|word| !word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
+        return Err(invalid("/type", "expected a type such as registered"));
+    }
+    let given = [
+        ("item", query.item.as_ref().map(|id| (ItemId::parse(id).is_some(), id))),
+        ("site", query.site.as_ref().map(|id| (SiteId::parse(id).is_some(), id))),
+        ("org", query.org.as_ref().map(|id| (OrganisationId::parse(id).is_some(), id))),
+    ];
+    let mut named = given.into_iter().filter_map(|(name, given)| given.map(|(is_id, id)| (name, is_id, id)));
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some((name, true, id)), None) => Ok(Some((name, id.clone()))),
+        (Some((name, false, _)), None) => Err(invalid(&format!("/{name}"), "expected a UUID in lower case")),
+        (Some(_), Some(_)) => Err(invalid("", "name one of item, site and org, not several")),
+    }
+}

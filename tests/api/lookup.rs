@@ -1,0 +1,134 @@
+//! Looking things up: each sees what concerns it, auditors see all.
+
+use crate::harness::{Party, TestApp, both_databases, laptop_fields, new_id, signed};
+use serde_json::{Value, json};
+
+fn types(body: &Value) -> Vec<&str> {
+    let events = body["events"].as_array().expect("events");
+    events.iter().map(|event| event["type"].as_str().expect("a type")).collect()
+}
+
+fn hand_over(app: &TestApp, from: &Party, to: &Party, item: &str) {
+    let handover = new_id();
+    app.say(from, "handover_offered", &json!({"handover": handover, "to": to.id, "items": [item]})).accepted();
+    app.say(to, "handover_accepted", &json!({"handover": handover})).accepted();
+}
+
+both_databases! {
+    fn an_item_and_its_path(kind) {
+        let app = TestApp::start(kind);
+        let (donor, workshop, other) = (app.join(&["donor"]), app.join(&["refurbisher"]), app.join(&["donor"]));
+        let item = app.laptop(&donor);
+        hand_over(&app, &donor, &workshop, &item);
+        app.say(&workshop, "tested", &json!({"item": item, "result": "works"})).accepted();
+        let path = format!("/v1/items/{item}/path");
+        let whole = ["registered", "handover_offered", "handover_accepted", "tested"];
+        assert_eq!(types(&app.get(&path, &app.operator.token).json()), whole);
+        assert_eq!(types(&app.get(&path, &donor.token).json()), whole[..3], "what came after it does not concern it");
+        assert_eq!(types(&app.get(&path, &workshop.token).json()), whole[1..]);
+        app.get(&path, &other.token).refused(404, "not_found", "");
+        let now = app.get(&format!("/v1/items/{item}"), &donor.token).json();
+        assert_eq!((&now["holder"], &now["condition"], &now["grams"]), (&json!(workshop.id), &json!("works"), &json!(3_000)));
+        app.get(&format!("/v1/items/{item}"), &other.token).refused(404, "not_found", "");
+        app.get(&format!("/v1/items/{item}"), &app.token(&donor.id, &["post"])).refused(403, "scope_missing", "");
+    }
+
+    fn events_by_subject_type_and_page(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let site = app.site(&donor.id);
+        let batch: Vec<String> = (0..250)
+            .map(|_| {
+                let mut fields = laptop_fields(&new_id());
+                fields["site"] = json!(site);
+                signed(&donor, "registered", &fields)
+            })
+            .collect();
+        app.post_batch(&donor.token, "all", &batch);
+        let mut path = "/v1/events".to_owned();
+        let mut seen = Vec::new();
+        loop {
+            let answer = app.get(&path, &donor.token);
+            let body = answer.json();
+            seen.extend(body["events"].as_array().expect("events").iter().map(|event| event["index"].as_u64()));
+            let Some(next) = body["next"].as_u64() else { break };
+            path = format!("/v1/events?from={next}");
+        }
+        // organisation, key and site, then the laptops.
+        assert_eq!(seen.len(), 3 + 250);
+        assert!(seen.is_sorted());
+        let get = |query: &str, party: &Party| app.get(&format!("/v1/events?{query}"), &party.token);
+        assert_eq!(types(&get(&format!("site={site}&type=site_registered"), &donor).json()), ["site_registered"]);
+        assert_eq!(types(&get(&format!("org={}&type=key_registered", donor.id), &app.operator).json()), ["key_registered"]);
+        assert_eq!(types(&get("type=ledger_opened", &app.operator).json()), ["ledger_opened"]);
+        let stranger = app.join(&["donor"]);
+        assert!(types(&get(&format!("site={site}"), &stranger).json()).is_empty());
+        let page = get("", &donor).json();
+        assert_eq!(page["events"][3]["payload"]["site"], json!(site));
+        get("item=x", &donor).refused(400, "query_invalid", "/item");
+        get("type=A%26B", &donor).refused(400, "query_invalid", "/type");
+        get(&format!("item={}&site={site}", new_id()), &donor).refused(400, "query_invalid", "");
+        get("size=1", &donor).refused(400, "query_invalid", "");
+    }
+
+    fn the_balance_of_a_site_and_of_the_whole(kind) {
+        let app = TestApp::start(kind);
+        let (donor, workshop) = (app.join(&["donor"]), app.join(&["refurbisher"]));
+        let site = app.site(&workshop.id);
+        let item = app.laptop(&donor);
+        let handover = new_id();
+        let offered = json!({"handover": handover, "to": workshop.id, "items": [item]});
+        app.say(&donor, "handover_offered", &offered).accepted();
+        app.say(&workshop, "handover_accepted", &json!({"handover": handover, "site": site})).accepted();
+        app.say(&workshop, "lost", &json!({"item": item, "cause": "stolen"})).accepted();
+        let of_site = format!("/v1/balance?site={site}");
+        let here = app.get(&of_site, &workshop.token).json();
+        assert_eq!(here, json!({"accounts_g": {"arrived": 3_000, "live": 0, "lost": 3_000}, "closes": true}));
+        let whole = app.get("/v1/balance", &app.operator.token).json();
+        let expected = json!({"arrived": 3_000, "departed": 3_000, "inflow": 3_000, "live": 0, "lost": 3_000});
+        assert_eq!(whole, json!({"accounts_g": expected, "closes": true}));
+        app.get(&of_site, &donor.token).refused(404, "not_found", "");
+        app.get("/v1/balance", &workshop.token).refused(403, "scope_missing", "/site");
+        app.get("/v1/balance?site=x", &workshop.token).refused(404, "not_found", "");
+    }
+
+    fn the_registry_is_read_by_every_token(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor", "collector"]);
+        let site = app.site(&donor.id);
+        let scale = app.scale(&site);
+        let kid = crate::harness::kid(&donor.key);
+        let table = [
+            ("organisations", &donor.id, "roles", json!(["donor", "collector"])),
+            ("sites", &site, "country", json!("XD")),
+            ("scales", &scale, "division_g", json!(500)),
+            ("keys", &kid, "custody", json!("own")),
+        ];
+        for (name, id, field, value) in table {
+            let one = app.get(&format!("/v1/{name}/{id}"), &donor.token).json();
+            assert_eq!(one[field], value, "{name}");
+            let all = app.get(&format!("/v1/{name}"), &donor.token).json();
+            assert!(all["records"].as_array().expect("records").contains(&one), "{name}");
+        }
+        for _ in 0..200 {
+            app.say(&app.operator, "organisation_registered",
+                &json!({"organisation": new_id(), "roles": ["buyer"], "country": "XD"})).accepted();
+        }
+        let first = app.get("/v1/organisations", &donor.token).json();
+        let next = first["next"].as_str().expect("a second page");
+        let second = app.get(&format!("/v1/organisations?after={next}"), &donor.token).json();
+        let count = |page: &Value| page["records"].as_array().map(Vec::len);
+        assert_eq!((count(&first), count(&second)), (Some(200), Some(2)));
+    }
+
+    fn code_tables_are_public(kind) {
+        let app = TestApp::start(kind);
+        let get = |table: &str| app.get(&format!("/v1/reference/{table}"), "").json();
+        let classes = get("classes");
+        assert_eq!(classes["classes"].as_array().map(Vec::len), Some(54));
+        assert_eq!(classes["rule_set"]["version"], "1");
+        assert_eq!(get("operations")["operations"].as_array().map(Vec::len), Some(28));
+        assert_eq!(get("fractions")["fractions"].as_array().map(Vec::len), Some(40));
+        assert!(get("events")["events"]["types"].as_array().is_some_and(|types| types.len() > 20));
+    }
+}
