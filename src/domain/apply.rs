@@ -11,7 +11,7 @@ use crate::domain::registry::{Key, Ledger, Organisation};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, MINUTE_MS};
-use crate::domain::{custody, item, registry, reuse};
+use crate::domain::{custody, item, lot, registry, reuse};
 
 /// A statement in its place.
 #[derive(Debug, Clone, Copy)]
@@ -95,9 +95,13 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
         Event::PutInUse(event) => reuse::put_in_use(state, context, event)?,
         Event::Retired(event) => reuse::retired(state, context, event)?,
         Event::Reweighed(event) => warnings.extend(item::reweighed(state, context, event)?),
+        Event::Collected(event) => warnings.extend(lot::collected(state, context, event)?),
+        Event::Received(event) => warnings.extend(lot::received(state, context, event)?),
+        Event::Merged(event) => warnings.extend(lot::merged(state, context, event)?),
+        Event::Split(event) => lot::split(state, context, event)?,
         Event::HandoverOffered(event) => custody::handover_offered(state, context, event)?,
         Event::HandoverWithdrawn(event) => custody::handover_withdrawn(state, context, event)?,
-        Event::HandoverAccepted(event) => custody::handover_accepted(state, context, event)?,
+        Event::HandoverAccepted(event) => warnings.extend(custody::handover_accepted(state, context, event)?),
         Event::HandoverRefused(event) => custody::handover_refused(state, context, event)?,
         Event::Released(event) => item::released(state, context, event)?,
         Event::Lost(event) => item::lost(state, context, event)?,

@@ -129,6 +129,19 @@ codes! {
     }
 }
 
+/// Countries in which the EU's List of Waste applies: the member states.
+const EU_MEMBERS: &[&str] = &[
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
+    "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+];
+
+impl Country {
+    /// The jurisdiction whose code tables apply there.
+    pub fn jurisdiction(&self) -> &str {
+        if EU_MEMBERS.contains(&self.as_str()) { "EU" } else { self.as_str() }
+    }
+}
+
 codes! {
     /// What a key may sign.
     pub enum KeyUse {
@@ -156,6 +169,54 @@ codes! {
         Device = "device",
         /// A part that is reused or leaves alone.
         Component = "component",
+        /// Anything known by weight.
+        Lot = "lot",
+    }
+}
+
+codes! {
+    /// Where waste came from.
+    pub enum SourceKind {
+        /// From reuse under this ledger.
+        Reuse = "reuse",
+        /// From homes.
+        Household = "household",
+        /// From firms.
+        Business = "business",
+        /// From schools, hospitals, offices of the state.
+        PublicBody = "public_body",
+        /// From repairers.
+        Repair = "repair",
+        /// From waste pickers and informal traders.
+        InformalCollector = "informal_collector",
+        /// From manufacturing; never eligible.
+        Manufacturing = "manufacturing",
+    }
+}
+
+codes! {
+    /// Whether the same mass is counted by another scheme.
+    pub enum CountedElsewhere {
+        /// It is not, as far as the declaring party knows.
+        None = "none",
+        /// Producer responsibility.
+        Epr = "epr",
+        /// A plastic credit.
+        PlasticCredit = "plastic_credit",
+        /// A carbon credit.
+        CarbonCredit = "carbon_credit",
+        /// Another compensation.
+        Other = "other",
+    }
+}
+
+record! {
+    /// What is declared of waste when it comes to be, or comes in.
+    pub struct Provenance {
+        /// Where it came from.
+        kind: SourceKind,
+        /// Whether another scheme counts it.
+        counted_elsewhere: CountedElsewhere,
     }
 }
 
@@ -315,6 +376,15 @@ fn is_month(text: &str) -> bool {
 text_field!(
     /// A month of the calendar, `2026-11`; months compare as their text does.
     Month, Time, "a month such as 2026-11", is_month
+);
+
+fn is_calendar_year(text: &str) -> bool {
+    text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+text_field!(
+    /// A year of the calendar, `2026`.
+    CalendarYear, Time, "a year such as 2026", is_calendar_year
 );
 
 record! {

@@ -1,13 +1,17 @@
 //! Custody: two parties, two statements. Until the receiver answers, everything stays with the sender.
 
-use crate::domain::apply::{Context, refuse};
-use crate::domain::balance::relocate;
-use crate::domain::codes::{ItemStatus, Role};
-use crate::domain::event::{HandoverAccepted, HandoverOffered, HandoverRefused, HandoverWithdrawn, RefusedItem};
+use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::balance::{Account, adjust, relocate};
+use crate::domain::codes::{ItemKind, ItemStatus, Role};
+use crate::domain::event::{
+    HandoverAccepted, HandoverOffered, HandoverRefused, HandoverWithdrawn, ReceivedLot, RefusedItem,
+};
 use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
-use crate::domain::item::{Item, own_item};
-use crate::domain::refusal::RefusalCode;
+use crate::domain::item::{Item, own_item, restate_at};
+use crate::domain::lot::intake_warnings;
+use crate::domain::mass::Grams;
+use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
 use std::collections::BTreeSet;
 
@@ -34,14 +38,22 @@ record! {
         from: OrganisationId,
         /// The receiver.
         to: OrganisationId,
-        /// What was offered, in the offer's order.
+        /// The devices and components that were offered.
         items: Vec<ItemId>,
+        /// The lots that were offered, in the offer's order.
+        lots: Vec<ItemId>,
         /// Where it stands.
         status: HandoverStatus,
         /// The entry of the offer.
         offered: EntryIndex,
         /// The entry of the answer.
         answered: Option<EntryIndex>,
+    }
+}
+
+impl Handover {
+    fn all(&self) -> impl Iterator<Item = &ItemId> {
+        self.items.iter().chain(&self.lots)
     }
 }
 
@@ -58,24 +70,33 @@ pub fn handover_offered(state: &mut State<'_>, context: &Context<'_>, event: &Ha
         return refuse(RefusalCode::Unknown, "/to", "no organisation of this id is registered");
     }
     require_carrier(state, event.carrier.as_ref())?;
-    let distinct: BTreeSet<&ItemId> = event.items.iter().collect();
-    if event.items.is_empty() || distinct.len() != event.items.len() {
-        return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
+    let items = event.items.clone().unwrap_or_default();
+    let lots: Vec<ItemId> = event.lots.iter().flatten().map(|offered| offered.lot).collect();
+    let distinct: BTreeSet<&ItemId> = items.iter().chain(&lots).collect();
+    if distinct.is_empty() || distinct.len() != items.len() + lots.len() {
+        return refuse(RefusalCode::ListInvalid, "/items", "name at least one item or lot, and each once");
     }
-    for (position, id) in event.items.iter().enumerate() {
-        let item = own_item(state, context, id, &format!("/items/{position}"), &[ItemStatus::Held])?;
-        let offered = Item { status: ItemStatus::Offered, ..item };
-        state.put(Record::Item(offered.touched(context)?));
+    for (position, id) in items.iter().enumerate() {
+        offer(state, context, id, &format!("/items/{position}"), false)?;
     }
-    state.put(Record::Handover(Handover {
-        id: event.handover,
-        from,
-        to: event.to,
-        items: event.items.clone(),
-        status: HandoverStatus::Open,
-        offered: context.index,
-        answered: None,
-    }));
+    for (position, id) in lots.iter().enumerate() {
+        offer(state, context, id, &format!("/lots/{position}/lot"), true)?;
+    }
+    let (status, offered) = (HandoverStatus::Open, context.index);
+    let handover = Handover { id: event.handover, from, to: event.to, items, lots, status, offered, answered: None };
+    state.put(Record::Handover(handover));
+    Ok(())
+}
+
+/// Marks an item as offered; lots, which are weighed again, stand in a list of their own.
+fn offer(state: &mut State<'_>, context: &Context<'_>, id: &ItemId, pointer: &str, as_lot: bool) -> Result<(), Stop> {
+    let item = own_item(state, context, id, pointer, &[ItemStatus::Held])?;
+    if (item.kind == ItemKind::Lot) != as_lot {
+        let detail = "devices and components stand in items, lots with their sent mass in lots";
+        return refuse(RefusalCode::WrongKind, pointer, detail);
+    }
+    let offered = Item { status: ItemStatus::Offered, ..item };
+    state.put(Record::Item(offered.touched(context)?));
     Ok(())
 }
 
@@ -110,7 +131,7 @@ fn open_handover(state: &State<'_>, context: &Context<'_>, id: &HandoverId, side
         let detail = format!("this handover is {} already", handover.status);
         return refuse(RefusalCode::HandoverAnswered, "/handover", detail);
     }
-    state.require_loaded(handover.items.iter().map(ToString::to_string))?;
+    state.require_loaded(handover.all().map(ToString::to_string))?;
     Ok(handover)
 }
 
@@ -137,7 +158,7 @@ fn close(state: &mut State<'_>, context: &Context<'_>, handover: Handover, statu
 /// The sender takes the offer back.
 pub fn handover_withdrawn(state: &mut State<'_>, context: &Context<'_>, event: &HandoverWithdrawn) -> Result<(), Stop> {
     let handover = open_handover(state, context, &event.handover, &Side::Sender)?;
-    for id in &handover.items {
+    for id in handover.all() {
         give_back(state, context, id)?;
     }
     close(state, context, handover, HandoverStatus::Withdrawn);
@@ -147,19 +168,22 @@ pub fn handover_withdrawn(state: &mut State<'_>, context: &Context<'_>, event: &
 /// The receiver takes nothing.
 pub fn handover_refused(state: &mut State<'_>, context: &Context<'_>, event: &HandoverRefused) -> Result<(), Stop> {
     let handover = open_handover(state, context, &event.handover, &Side::Receiver)?;
-    for id in &handover.items {
+    for id in handover.all() {
         give_back(state, context, id)?;
     }
     close(state, context, handover, HandoverStatus::Refused);
     Ok(())
 }
 
-/// The receiver takes what it does not refuse one by one; devices and components keep their grams.
-pub fn handover_accepted(state: &mut State<'_>, context: &Context<'_>, event: &HandoverAccepted) -> Result<(), Stop> {
+/// The receiver takes what it does not refuse one by one; devices and components keep their grams, lots are weighed.
+pub fn handover_accepted(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &HandoverAccepted,
+) -> Result<Vec<Warning>, Stop> {
     let handover = open_handover(state, context, &event.handover, &Side::Receiver)?;
-    let none = Vec::new();
-    let refused = event.refused.as_ref().unwrap_or(&none);
-    require_sound_refusals(&handover, refused)?;
+    let refused = event.refused.clone().unwrap_or_default();
+    require_sound_refusals(&handover, &refused)?;
     for id in &handover.items {
         if refused.iter().any(|refused| refused.item == *id) {
             give_back(state, context, id)?;
@@ -167,8 +191,97 @@ pub fn handover_accepted(state: &mut State<'_>, context: &Context<'_>, event: &H
             take_over(state, context, &handover, id)?;
         }
     }
+    let received = event.lots.clone().unwrap_or_default();
+    if received.len() != handover.lots.len() {
+        let detail =
+            format!("say of each of the {} lots, in the offer's order, what was received", handover.lots.len());
+        return refuse(RefusalCode::ListInvalid, "/lots", detail);
+    }
+    let mut warnings = Vec::new();
+    for (position, (id, received)) in handover.lots.iter().zip(&received).enumerate() {
+        let lot = offered_item(state, id)?;
+        warnings.extend(take_lot(state, context, &handover, lot, received, &format!("/lots/{position}"))?);
+    }
     close(state, context, handover, HandoverStatus::Accepted);
-    Ok(())
+    Ok(warnings)
+}
+
+/// A lot is the receiver's with the receiver's net weight; a refused part never leaves the sender; the rest is
+/// difference, at the receiver's site, where it was found.
+fn take_lot(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    handover: &Handover,
+    lot: Item,
+    received: &ReceivedLot,
+    pointer: &str,
+) -> Result<Vec<Warning>, Stop> {
+    let (net, basis, scale_warning) = restate_at(state, context, &received.weight, &format!("{pointer}/weight"))?;
+    if received.accepted_g.plus(received.refused_g) != Some(net) {
+        let detail = format!("accepted and refused must add up to the {net} received");
+        return refuse(RefusalCode::SumDiffers, format!("{pointer}/accepted_g"), detail);
+    }
+    require_whole_answer(state, received, pointer)?;
+    if received.accepted_g == Grams::ZERO {
+        give_back(state, context, &lot.id)?;
+        return Ok(scale_warning.into_iter().collect());
+    }
+    let division = match &received.weight.scale {
+        Some(scale) => state.scale(scale)?.map_or(Grams::ZERO, |scale| scale.division_g),
+        None => Grams::ZERO,
+    };
+    let difference = net.get() - lot.grams.get();
+    let disputed = difference.abs() > rules_in_force(state)?.bands.handover_g(lot.grams, division);
+    let site = context.statement.common.site;
+    // What is refused stays at the sender's site, as far as the ledger has grams for it there; all else travels.
+    let staying = received.refused_g.min(lot.grams);
+    let travelling = lot.grams.minus(staying).unwrap_or(Grams::ZERO);
+    relocate(state, lot.site, site, travelling);
+    adjust(state, lot.site, Account::Difference, received.refused_g.get() - staying.get());
+    adjust(state, site, Account::Difference, received.accepted_g.get() - travelling.get());
+    if let Some(id) = received.refused_as {
+        let status = ItemStatus::Held;
+        let returned = Item { id, grams: received.refused_g, status, registered: context.index, ..lot.clone() };
+        state.put(Record::Item(returned.touched(context)?));
+    }
+    let taken = Item {
+        holder: context.statement.common.org,
+        site,
+        status: ItemStatus::Held,
+        received: Some(handover.id),
+        grams: received.accepted_g,
+        basis,
+        disputed: lot.disputed || disputed,
+        ..lot
+    };
+    let mut warnings: Vec<Warning> = scale_warning.into_iter().collect();
+    if let Some(site) = site {
+        warnings.extend(intake_warnings(state, context, site, &taken)?);
+    }
+    if disputed {
+        warnings.extend(Warning::new(WarningCode::DifferenceBeyondBand, pointer));
+    }
+    state.put(Record::Item(taken.touched(context)?));
+    Ok(warnings)
+}
+
+/// A refused part has a new id and a reason; where nothing, or everything, is refused there is no part.
+fn require_whole_answer(state: &State<'_>, received: &ReceivedLot, pointer: &str) -> Result<(), Stop> {
+    let is_part = received.refused_g > Grams::ZERO && received.accepted_g > Grams::ZERO;
+    if received.refused_as.is_some() != is_part {
+        let detail = "name a new id for a refused part, and only for a part";
+        return refuse(RefusalCode::ListInvalid, format!("{pointer}/refused_as"), detail);
+    }
+    if received.reason.is_some() != (received.refused_g > Grams::ZERO) {
+        let detail = "give a reason for what is refused, and only for that";
+        return refuse(RefusalCode::ListInvalid, format!("{pointer}/reason"), detail);
+    }
+    match &received.refused_as {
+        Some(id) if state.item(id)?.is_some() => {
+            refuse(RefusalCode::AlreadyRegistered, format!("{pointer}/refused_as"), "an item of this id is known")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn require_sound_refusals(handover: &Handover, refused: &[RefusedItem]) -> Result<(), Stop> {
@@ -179,7 +292,7 @@ fn require_sound_refusals(handover: &Handover, refused: &[RefusedItem]) -> Resul
             return refuse(RefusalCode::ListInvalid, pointer, "name items of this handover, and each once");
         }
     }
-    if seen.len() == handover.items.len() {
+    if handover.lots.is_empty() && seen.len() == handover.items.len() {
         let detail = "everything is refused; say handover_refused";
         return refuse(RefusalCode::ListInvalid, "/refused", detail);
     }

@@ -1,9 +1,9 @@
 //! Every statement that can be made, version 1: its type, its fields, who is named in it.
 
 use crate::domain::codes::{
-    Arising, Commitment, Country, Document, DocumentNumber, Hash, ItemKind, KeyCustody, KeyUse, LossCause,
-    RefusalReason, ReleaseReason, RevocationReason, ReweighReason, Role, SanitisationMethod, SanitisationTechnique,
-    SiteCode, TableCode, TestResult, WasteCode,
+    Arising, Commitment, CountedElsewhere, Country, Document, DocumentNumber, Hash, KeyCustody, KeyUse, LossCause,
+    Provenance, RefusalReason, ReleaseReason, RevocationReason, ReweighReason, Role, SanitisationMethod,
+    SanitisationTechnique, SiteCode, TableCode, TestResult, WasteCode,
 };
 use crate::domain::fields::{
     Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, codes, record, text_field,
@@ -219,13 +219,23 @@ record! {
     }
 }
 
+codes! {
+    /// What can be registered.
+    pub enum RegisteredKind {
+        /// A whole product.
+        Device = "device",
+        /// A part.
+        Component = "component",
+    }
+}
+
 record! {
     /// A device or component comes under the ledger.
     pub struct Registered {
         /// Its new id.
         item: ItemId,
         /// What it is.
-        kind: ItemKind,
+        kind: RegisteredKind,
         /// Its product class: a UNU-KEY of the rule set.
         class: TableCode,
         /// Its mass.
@@ -312,6 +322,139 @@ record! {
         item: ItemId,
         /// Where and when it became waste.
         arising: Arising,
+        /// Whether another scheme counts it.
+        counted_elsewhere: CountedElsewhere,
+    }
+}
+
+codes! {
+    /// What can be collected.
+    pub enum CollectedKind {
+        /// One device.
+        Device = "device",
+        /// A lot of one class, known by weight.
+        Lot = "lot",
+    }
+}
+
+record! {
+    /// Waste from outside the scheme comes under the ledger where it is gathered.
+    pub struct Collected {
+        /// Its new id.
+        item: ItemId,
+        /// A device or a lot.
+        kind: CollectedKind,
+        /// Its product class.
+        class: TableCode,
+        /// Its mass.
+        weight: Weight,
+        /// How many pieces a lot has.
+        pieces: Option<Count>,
+        /// Where and when it became waste.
+        arising: Arising,
+        /// Where it came from, and whether another scheme counts it.
+        provenance: Provenance,
+        /// Who gave it.
+        supplier: Option<Commitment>,
+    }
+}
+
+record! {
+    /// Waste from outside the scheme is received at a centre's gate.
+    pub struct Received {
+        /// The new lot's id.
+        item: ItemId,
+        /// Its product class.
+        class: TableCode,
+        /// Its mass.
+        weight: Weight,
+        /// How many pieces it has.
+        pieces: Option<Count>,
+        /// Where and when it became waste.
+        arising: Arising,
+        /// Where it came from, and whether another scheme counts it.
+        provenance: Provenance,
+        /// Who delivered it.
+        supplier: Commitment,
+        /// The number of the weighbridge ticket or gate receipt.
+        number: DocumentNumber,
+        /// The ticket itself.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// Devices or lots become one lot.
+    pub struct Merged {
+        /// What goes in.
+        inputs: Vec<ItemId>,
+        /// The new lot's id.
+        lot: ItemId,
+    }
+}
+
+record! {
+    /// A part of a lot.
+    pub struct LotPart {
+        /// The new lot's id.
+        lot: ItemId,
+        /// Its mass.
+        net_g: Grams,
+    }
+}
+
+record! {
+    /// A lot becomes several, exactly.
+    pub struct Split {
+        /// The lot.
+        lot: ItemId,
+        /// Its parts.
+        parts: Vec<LotPart>,
+    }
+}
+
+record! {
+    /// A lot in an offer.
+    pub struct OfferedLot {
+        /// The lot.
+        lot: ItemId,
+        /// What the sender says it weighs.
+        sent_g: Grams,
+    }
+}
+
+record! {
+    /// What became of an offered lot at the receiver's.
+    pub struct ReceivedLot {
+        /// What was received, on the receiver's scale.
+        weight: Weight,
+        /// What of it is taken.
+        accepted_g: Grams,
+        /// What of it is not; it goes back to the sender.
+        refused_g: Grams,
+        /// The new id of the refused part.
+        refused_as: Option<ItemId>,
+        /// Why it is refused.
+        reason: Option<RefusalReason>,
+    }
+}
+
+/// A number of pieces, 1 to a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(i64);
+
+impl Field for Count {
+    const CLASS: FieldClass = FieldClass::Quantity;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        match value {
+            Value::Integer(count @ 1..=1_000_000) => Ok(Self(*count)),
+            _ => Err(Malformed::here("expected a number of pieces, 1 to 1000000")),
+        }
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Integer(self.0))
     }
 }
 
@@ -359,7 +502,9 @@ record! {
         /// The receiver.
         to: OrganisationId,
         /// The devices and components that are offered.
-        items: Vec<ItemId>,
+        items: Option<Vec<ItemId>>,
+        /// The lots that are offered.
+        lots: Option<Vec<OfferedLot>>,
         /// Who carries it.
         carrier: Option<OrganisationId>,
         /// The number of the paper that goes with it.
@@ -394,6 +539,8 @@ record! {
         handover: HandoverId,
         /// Devices and components that it does not take; all others it takes.
         refused: Option<Vec<RefusedItem>>,
+        /// What became of the lots, in the offer's order.
+        lots: Option<Vec<ReceivedLot>>,
         /// The weighbridge ticket or receipt.
         document: Option<Document>,
     }
@@ -475,6 +622,10 @@ events! {
     PutInUse = "put_in_use",
     Retired = "retired",
     Reweighed = "reweighed",
+    Collected = "collected",
+    Received = "received",
+    Merged = "merged",
+    Split = "split",
     HandoverOffered = "handover_offered",
     HandoverWithdrawn = "handover_withdrawn",
     HandoverAccepted = "handover_accepted",

@@ -3,9 +3,10 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_in, flow_out};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, Provenance, ReleaseReason, Role, SanitisationMethod, TableCode,
+    WasteCode,
 };
-use crate::domain::event::{Lost, Registered, Released, Reweighed};
+use crate::domain::event::{Lost, Registered, RegisteredKind, Released, Reweighed};
 use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
@@ -22,6 +23,8 @@ record! {
         kind: ItemKind,
         /// Its product class.
         class: TableCode,
+        /// The waste code of its class where it lies; known once it is waste and weighed as such.
+        waste_code: Option<WasteCode>,
         /// Who has it.
         holder: OrganisationId,
         /// Where it is, if its holder has named a site.
@@ -34,10 +37,16 @@ record! {
         grams: Grams,
         /// What the mass rests on.
         basis: WeightBasis,
-        /// Where it was registered.
-        country: Country,
+        /// Where it came under the ledger; provenance only.
+        country: Option<Country>,
         /// Where and when it became waste, if it has.
         arising: Option<Arising>,
+        /// What was declared of it when it became waste or came in.
+        provenance: Option<Provenance>,
+        /// The lot that it has joined.
+        joined: Option<ItemId>,
+        /// Whether sender and receiver weighed it so differently that both must sign.
+        disputed: bool,
         /// How far its data was put out of reach, verified.
         sanitised: Option<SanitisationMethod>,
         /// The handover by which its holder got it.
@@ -62,38 +71,64 @@ pub fn registered(state: &mut State<'_>, context: &Context<'_>, event: &Register
     }
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let common = &context.statement.common;
-    let item = Item {
-        id: event.item,
-        kind: event.kind,
-        class: event.class.clone(),
+    let kind = match event.kind {
+        RegisteredKind::Device => ItemKind::Device,
+        RegisteredKind::Component => ItemKind::Component,
+    };
+    flow_in(state, common.site, weighed.grams);
+    let item = new_item(context, event.item, kind, event.class.clone(), &weighed)?;
+    state.put(Record::Item(Item { country: Some(event.country.clone()), ..item }));
+    Ok(weighed.warnings)
+}
+
+/// A new item of the statement's author, untested and held.
+pub(crate) fn new_item(
+    context: &Context<'_>,
+    id: ItemId,
+    kind: ItemKind,
+    class: TableCode,
+    weighed: &Weighed,
+) -> Result<Item, Stop> {
+    let common = &context.statement.common;
+    Ok(Item {
+        id,
+        kind,
+        class,
+        waste_code: None,
         holder: common.org,
         site: common.site,
         status: ItemStatus::Held,
         condition: Condition::Untested,
         grams: weighed.grams,
         basis: weighed.basis,
-        country: event.country.clone(),
+        country: None,
         arising: None,
+        provenance: None,
+        joined: None,
+        disputed: false,
         sanitised: None,
         received: None,
         registered: context.index,
         last_entry: context.index,
         last_occurred: context.occurred_by_now()?,
-    };
-    flow_in(state, common.site, weighed.grams);
-    state.put(Record::Item(item));
-    Ok(weighed.warnings)
+    })
 }
 
-struct Weighed {
-    grams: Grams,
-    basis: WeightBasis,
-    warnings: Vec<Warning>,
+/// A weight as it counts.
+pub(crate) struct Weighed {
+    pub(crate) grams: Grams,
+    pub(crate) basis: WeightBasis,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// The grams of a stated weight and what they really rest on: a scale that is overdue or overloaded only estimates. An
 /// unknown class is a fact like any other: it is accepted with a warning where the grams are stated.
-fn weigh(state: &State<'_>, context: &Context<'_>, class: &TableCode, weight: &Weight) -> Result<Weighed, Stop> {
+pub(crate) fn weigh(
+    state: &State<'_>,
+    context: &Context<'_>,
+    class: &TableCode,
+    weight: &Weight,
+) -> Result<Weighed, Stop> {
     let known = rules_in_force(state)?.class(class.as_str());
     let net = match weight.net() {
         Ok(net) => net,
@@ -105,29 +140,34 @@ fn weigh(state: &State<'_>, context: &Context<'_>, class: &TableCode, weight: &W
         let detail = format!("the rule set has no mean mass for class {class}; weigh it or estimate it");
         return refuse(RefusalCode::NoClassMean, "/weight/basis", detail);
     };
-    let of_scale = scale_warning(state, context, weight)?;
+    let of_scale = scale_warning(state, context, weight, "/weight")?;
     let basis = if of_scale.is_some() { WeightBasis::Estimated } else { weight.basis };
     let of_class = if known.is_none() { Warning::new(WarningCode::ClassUnknown, "/class") } else { None };
     Ok(Weighed { grams, basis, warnings: of_class.into_iter().chain(of_scale).collect() })
 }
 
-fn scale_warning(state: &State<'_>, context: &Context<'_>, weight: &Weight) -> Result<Option<Warning>, Stop> {
+fn scale_warning(
+    state: &State<'_>,
+    context: &Context<'_>,
+    weight: &Weight,
+    pointer: &str,
+) -> Result<Option<Warning>, Stop> {
     let Some(scale_id) = weight.scale else { return Ok(None) };
+    let at_scale = format!("{pointer}/scale");
     let Some(scale) = state.scale(&scale_id)? else {
-        return refuse(RefusalCode::Unknown, "/weight/scale", "no scale of this id is registered");
+        return refuse(RefusalCode::Unknown, at_scale, "no scale of this id is registered");
     };
     if scale.organisation != context.statement.common.org {
         let detail = "this scale stands at another organisation's site";
-        return refuse(RefusalCode::ScaleOfAnotherOrganisation, "/weight/scale", detail);
+        return refuse(RefusalCode::ScaleOfAnotherOrganisation, at_scale, detail);
     }
     let day = context.statement.common.occurred_at.date();
     let covers = |day: &Date| scale.verifications.iter().any(|held| held.on <= *day && *day <= held.until);
-    let verified = day.as_ref().is_some_and(covers);
-    if !verified {
-        return Ok(Warning::new(WarningCode::ScaleOverdue, "/weight/scale"));
+    if !day.as_ref().is_some_and(covers) {
+        return Ok(Warning::new(WarningCode::ScaleOverdue, &at_scale));
     }
     if weight.gross_g.is_some_and(|gross| gross > scale.capacity_g) {
-        return Ok(Warning::new(WarningCode::ScaleOverloaded, "/weight/gross_g"));
+        return Ok(Warning::new(WarningCode::ScaleOverloaded, &format!("{pointer}/gross_g")));
     }
     Ok(None)
 }
@@ -188,14 +228,24 @@ pub(crate) fn restate(
     context: &Context<'_>,
     weight: &Weight,
 ) -> Result<(Grams, WeightBasis, Option<Warning>), Stop> {
+    restate_at(state, context, weight, "/weight")
+}
+
+/// The same for a weight that stands elsewhere in the payload.
+pub(crate) fn restate_at(
+    state: &State<'_>,
+    context: &Context<'_>,
+    weight: &Weight,
+    pointer: &str,
+) -> Result<(Grams, WeightBasis, Option<Warning>), Stop> {
     match weight.net() {
         Ok(Some(grams)) => {
-            let warning = scale_warning(state, context, weight)?;
+            let warning = scale_warning(state, context, weight, pointer)?;
             let basis = if warning.is_some() { WeightBasis::Estimated } else { weight.basis };
             Ok((grams, basis, warning))
         }
-        Ok(None) => refuse(RefusalCode::WeightInvalid, "/weight/basis", "expected weighed or estimated"),
-        Err(problem) => refuse(RefusalCode::WeightInvalid, format!("/weight{}", problem.pointer), problem.problem),
+        Ok(None) => refuse(RefusalCode::WeightInvalid, format!("{pointer}/basis"), "expected weighed or estimated"),
+        Err(problem) => refuse(RefusalCode::WeightInvalid, format!("{pointer}{}", problem.pointer), problem.problem),
     }
 }
 

@@ -23,6 +23,11 @@ impl Grams {
         self.0
     }
 
+    /// The sum, unless it leaves the range.
+    pub fn plus(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).and_then(Self::new)
+    }
+
     /// The difference, unless it is negative.
     pub fn minus(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).and_then(Self::new)

@@ -11,6 +11,7 @@ pub mod event;
 pub mod fields;
 pub mod ids;
 pub mod item;
+pub mod lot;
 pub mod mass;
 pub mod refusal;
 pub mod registry;

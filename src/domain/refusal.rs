@@ -42,6 +42,16 @@ codes! {
         ItemEnded = "item_ended",
         /// The item's status does not allow it.
         WrongStatus = "wrong_status",
+        /// The item is of another kind than this needs.
+        WrongKind = "wrong_kind",
+        /// A lot has one class.
+        ClassesDiffer = "classes_differ",
+        /// A lot has one source, as long as compositions are not adopted.
+        SourcesDiffer = "sources_differ",
+        /// Masses that must add up do not.
+        SumDiffers = "sum_differs",
+        /// A sum would leave the range of 2^53 - 1 grams.
+        SumOutOfRange = "sum_out_of_range",
         /// The item's condition does not allow it.
         WrongCondition = "wrong_condition",
         /// Its class bears data and no verified wipe is recorded.
@@ -78,6 +88,14 @@ codes! {
         Late = "late",
         /// The class stands in no table of the rule set in force.
         ClassUnknown = "class_unknown",
+        /// No table gives a waste code for this class where it lies.
+        WasteCodeUnknown = "waste_code_unknown",
+        /// The site's permit does not cover this on that day, or it has none.
+        PermitNotValid = "permit_not_valid",
+        /// The site has received more this year than its permit allows.
+        OverCapacity = "over_capacity",
+        /// Sender and receiver weighed it differently beyond the band; until both agree it is in dispute.
+        DifferenceBeyondBand = "difference_beyond_band",
         /// The scale's verification does not hold on the day; the weight counts as estimated.
         ScaleOverdue = "scale_overdue",
         /// The weight exceeds what the scale can weigh; it counts as estimated.
@@ -127,6 +145,14 @@ impl WarningCode {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::ClockAhead => "occurred_at lies in the future of the ledger's time; check the clock of the device",
+            Self::WasteCodeUnknown => "no table gives a waste code for this class where it lies",
+            Self::PermitNotValid => {
+                "no permit of the site covers this on that day; it backs no certificate until cured"
+            }
+            Self::OverCapacity => "the site has received more this year than its permit allows",
+            Self::DifferenceBeyondBand => {
+                "sender and receiver differ beyond the band; until both agree it is in dispute"
+            }
             Self::Late => "posted later than the offline window after it happened",
             Self::ClassUnknown => "the rule set in force has no such class; the mass backs no certificate until cured",
             Self::ScaleOverdue => "the scale's verification does not hold on that day; the weight counts as estimated",

@@ -2,7 +2,7 @@
 
 use crate::domain::apply::{Context, refuse};
 use crate::domain::codes::{
-    Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode, TableCode,
+    CalendarYear, Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode, TableCode,
 };
 use crate::domain::event::{
     Jwk, KeyCoordinate, KeyRegistered, KeyRevoked, LedgerOpened, OrganisationRegistered, Permit, RuleSetName,
@@ -151,6 +151,30 @@ record! {
         verifications: Vec<Verification>,
         /// The entry that recorded it last.
         registered: EntryIndex,
+    }
+}
+
+record! {
+    /// What a site received in a calendar year, as dated; measured against its permit's capacity.
+    pub struct SiteYear {
+        /// The site.
+        site: SiteId,
+        /// The year.
+        year: CalendarYear,
+        /// The sum.
+        received_g: Grams,
+    }
+}
+
+impl SiteYear {
+    /// The record's id.
+    pub fn id(&self) -> String {
+        Self::id_of(&self.site, &self.year)
+    }
+
+    /// The id of a site's year.
+    pub fn id_of(site: &SiteId, year: &CalendarYear) -> String {
+        format!("{site}/{year}")
     }
 }
 

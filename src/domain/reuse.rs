@@ -1,7 +1,7 @@
 //! From donor to school: testing, repairing, wiping, preparing, using, and the end as a product.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
-use crate::domain::codes::{Condition, ItemStatus, Role};
+use crate::domain::codes::{Condition, ItemKind, ItemStatus, Provenance, Role, SourceKind};
 use crate::domain::event::{DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
 use crate::domain::item::{Item, own_item};
@@ -9,7 +9,11 @@ use crate::domain::refusal::RefusalCode;
 use crate::domain::state::{Record, State, Stop};
 
 fn held(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
-    own_item(state, context, id, "/item", &[ItemStatus::Held])
+    let item = own_item(state, context, id, "/item", &[ItemStatus::Held])?;
+    if item.kind == ItemKind::Lot {
+        return refuse(RefusalCode::WrongKind, "/item", "a lot is no product; this needs a device or a component");
+    }
+    Ok(item)
 }
 
 /// Waste is never made a product again here: what was found to be waste, or retired, is barred from reuse.
@@ -89,9 +93,10 @@ pub fn put_in_use(state: &mut State<'_>, context: &Context<'_>, event: &PutInUse
 /// It becomes waste, there and then; once.
 pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) -> Result<(), Stop> {
     let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held, ItemStatus::InUse])?;
-    if item.arising.is_some() {
-        return refuse(RefusalCode::WrongCondition, "/item", "this item was retired before");
+    if item.arising.is_some() || item.kind == ItemKind::Lot {
+        return refuse(RefusalCode::WrongCondition, "/item", "this item is waste already");
     }
     let arising = Some(event.arising.clone());
-    put(state, context, Item { status: ItemStatus::Held, condition: Condition::Waste, arising, ..item })
+    let provenance = Some(Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere });
+    put(state, context, Item { status: ItemStatus::Held, condition: Condition::Waste, arising, provenance, ..item })
 }

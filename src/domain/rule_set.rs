@@ -3,6 +3,7 @@
 //! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
 
 use crate::domain::event::RuleSetName;
+use crate::domain::mass::Grams;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -56,6 +57,26 @@ pub struct Operation {
     pub r#final: bool,
 }
 
+/// How far weighings may differ: the larger of a share in parts per million, some scale divisions, and a floor.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Bands {
+    /// Share of the mass between two parties, in parts per million.
+    pub handover_ppm: i64,
+    /// Floor, in grams.
+    pub floor_g: i64,
+    /// Floor, in divisions of the scale.
+    pub floor_divisions: i64,
+}
+
+impl Bands {
+    /// The band of a handover around a mass, in grams; at the boundary it still holds.
+    pub fn handover_g(&self, mass: Grams, division: Grams) -> i64 {
+        let share = i128::from(mass.get()) * i128::from(self.handover_ppm) / 1_000_000;
+        let share = i64::try_from(share).unwrap_or(i64::MAX);
+        share.max(self.floor_divisions.saturating_mul(division.get())).max(self.floor_g)
+    }
+}
+
 /// One rule set.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RuleSet {
@@ -63,6 +84,8 @@ pub struct RuleSet {
     pub version: String,
     /// The scheme of certificates.
     pub scheme: String,
+    /// Bands of weighing.
+    pub bands: Bands,
     /// How far an event may lie before the item's last one, in days.
     pub offline_window_days: i64,
     /// How far an event may lie in the future of the ledger's time before it earns a warning, in minutes.

@@ -11,7 +11,7 @@ use crate::domain::fields::{Field, Malformed, Value, codes};
 use crate::domain::ids::{HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::refusal::Refusal;
-use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken};
+use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,8 @@ codes! {
         Item = "item",
         /// A handover.
         Handover = "handover",
+        /// What a site received in a year.
+        SiteYear = "site_year",
     }
 }
 
@@ -59,6 +61,8 @@ pub enum Record {
     Item(Item),
     /// A handover.
     Handover(Handover),
+    /// What a site received in a year.
+    SiteYear(SiteYear),
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -98,6 +102,7 @@ impl Record {
             Self::Scale(scale) => (RecordKind::Scale, scale.id.to_string()),
             Self::Item(item) => (RecordKind::Item, item.id.to_string()),
             Self::Handover(handover) => (RecordKind::Handover, handover.id.to_string()),
+            Self::SiteYear(year) => (RecordKind::SiteYear, year.id()),
         };
         RecordId { id, kind }
     }
@@ -111,7 +116,7 @@ impl Record {
             Self::Scale(scale) => vec![scale.organisation],
             Self::Item(item) => vec![item.holder],
             Self::Handover(handover) => vec![handover.from, handover.to],
-            Self::Ledger(_) | Self::SiteCode(_) => Vec::new(),
+            Self::Ledger(_) | Self::SiteCode(_) | Self::SiteYear(_) => Vec::new(),
         }
     }
 
@@ -126,6 +131,7 @@ impl Record {
             Self::Scale(record) => record.write(),
             Self::Item(record) => record.write(),
             Self::Handover(record) => record.write(),
+            Self::SiteYear(record) => record.write(),
         };
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -141,6 +147,7 @@ impl Record {
             RecordKind::Scale => Scale::read(value).map(Self::Scale),
             RecordKind::Item => Item::read(value).map(Self::Item),
             RecordKind::Handover => Handover::read(value).map(Self::Handover),
+            RecordKind::SiteYear => SiteYear::read(value).map(Self::SiteYear),
         }
     }
 }
@@ -286,6 +293,14 @@ impl<'base> State<'base> {
     pub fn ledger(&self) -> Result<Option<&Ledger>, Stop> {
         Ok(match self.record(RecordKind::Ledger, LEDGER_RECORD.to_owned())? {
             Some(Record::Ledger(ledger)) => Some(ledger),
+            _ => None,
+        })
+    }
+
+    /// What a site received in a year; the id is [`SiteYear::id_of`].
+    pub fn site_year(&self, id: &str) -> Result<Option<&SiteYear>, Stop> {
+        Ok(match self.record(RecordKind::SiteYear, id.to_owned())? {
+            Some(Record::SiteYear(year)) => Some(year),
             _ => None,
         })
     }

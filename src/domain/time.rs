@@ -1,5 +1,6 @@
 //! Two times: when something happened, as its author wrote it, and when the ledger wrote it down.
 
+use crate::domain::codes::CalendarYear;
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, text_field};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone, Utc};
 use std::fmt;
@@ -118,6 +119,13 @@ text_field!(
     /// A day of the calendar, `2026-11-23`; days compare as their text does.
     Date, Time, "a date such as 2026-11-23", is_date
 );
+
+impl Date {
+    /// The year.
+    pub fn year(&self) -> Option<CalendarYear> {
+        self.as_str().get(..4).and_then(CalendarYear::parse)
+    }
+}
 
 #[cfg(test)]
 mod tests {

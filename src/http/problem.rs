@@ -169,6 +169,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::ItemEnded
             | RefusalCode::WrongStatus
             | RefusalCode::WrongCondition
+            | RefusalCode::WrongKind
             | RefusalCode::NotSanitised
             | RefusalCode::NotHandedOver
             | RefusalCode::HandoverAnswered => StatusCode::CONFLICT,
@@ -179,6 +180,10 @@ impl From<Refusal> for Problem {
             | RefusalCode::RolesExclude
             | RefusalCode::ListInvalid
             | RefusalCode::MethodNotReached
+            | RefusalCode::ClassesDiffer
+            | RefusalCode::SourcesDiffer
+            | RefusalCode::SumDiffers
+            | RefusalCode::SumOutOfRange
             | RefusalCode::CodeUnknown
             | RefusalCode::RuleSetUnknown
             | RefusalCode::WeightInvalid

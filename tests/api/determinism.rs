@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4_u8, any::<bool>()).prop_map(|(who, by_operator)| Step::Revoke { who, by_operator }),
         (0..4_u8, 0..12_u8, any::<bool>()).prop_map(|(who, item, class)| Step::Register { who, item, class }),
         (0..4_u8, 0..12_u8, any::<bool>()).prop_map(|(who, item, waste)| Step::Test { who, item, waste }),
-        (0..4_u8, 0..12_u8, 0..8_u8).prop_map(|(who, item, event)| Step::Live { who, item, event }),
+        (0..4_u8, 0..12_u8, 0..10_u8).prop_map(|(who, item, event)| Step::Live { who, item, event }),
         (0..4_u8, 0..4_u8, 0..12_u8, 0..6_u8).prop_map(|(who, to, item, handover)| Step::Offer {
             who,
             to,
@@ -105,7 +105,9 @@ fn statements(steps: &[Step]) -> Vec<String> {
                     1 => ("data_sanitised", wipe(&item)),
                     2 => ("prepared_for_reuse", json!({"item": item})),
                     3 => ("put_in_use", json!({"item": item, "country": "XD"})),
-                    4 => ("retired", json!({"item": item, "arising": {"country": "XD", "month": "2026-11"}})),
+                    8 => ("merged", json!({"inputs": [item], "lot": id(5, number as u128)})),
+                    9 => ("split", halve(&item)),
+                    4 => ("retired", json!({"item": item, "arising": {"country": "XD", "month": "2026-11"}, "counted_elsewhere": "none"})),
                     5 => ("reweighed", reweigh(&item)),
                     6 => ("released", json!({"item": item, "reason": "part_sale"})),
                     _ => ("lost", json!({"item": item, "cause": "missing"})),
@@ -139,6 +141,10 @@ fn wipe(item: &str) -> serde_json::Value {
 
 fn reweigh(item: &str) -> serde_json::Value {
     json!({"item": item, "weight": {"basis": "estimated", "net_g": 2_500}, "reason": "measured"})
+}
+
+fn halve(lot: &str) -> serde_json::Value {
+    json!({"lot": lot, "parts": [{"lot": id(6, 1), "net_g": 1_000}, {"lot": id(6, 2), "net_g": 2_000}]})
 }
 
 fn open(database: &TestDatabase) -> Ledger {

@@ -16,6 +16,7 @@ mod idempotency;
 mod items;
 mod keys;
 mod lookup;
+mod lots;
 mod openings;
 mod process;
 mod proofs;

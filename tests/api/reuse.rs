@@ -25,7 +25,7 @@ fn wiped(item: &str, method: &str, technique: &str, verified: bool) -> Value {
 }
 
 fn retired(item: &str) -> Value {
-    json!({"item": item, "arising": {"country": "XD", "month": "2026-11"}})
+    json!({"item": item, "arising": {"country": "XD", "month": "2026-11"}, "counted_elsewhere": "none"})
 }
 
 /// Hands one item over.
