@@ -195,6 +195,16 @@ codes! {
 }
 
 codes! {
+    /// What an auditor found on site.
+    pub enum AuditOutcome {
+        /// The site does what it says.
+        Conforms = "conforms",
+        /// It does not; details are findings.
+        DoesNotConform = "does_not_conform",
+    }
+}
+
+codes! {
     /// Whether the same mass is counted by another scheme.
     pub enum CountedElsewhere {
         /// It is not, as far as the declaring party knows.

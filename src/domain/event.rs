@@ -1,15 +1,15 @@
 //! Every statement that can be made, version 1: its type, its fields, who is named in it.
 
 use crate::domain::codes::{
-    Arising, Commitment, CountedElsewhere, Country, Document, DocumentNumber, Hash, KeyCustody, KeyUse, LossCause,
-    Provenance, RefusalReason, ReleaseReason, RevocationReason, ReweighReason, Role, SanitisationMethod,
+    Arising, AuditOutcome, Commitment, CountedElsewhere, Country, Document, DocumentNumber, Hash, KeyCustody, KeyUse,
+    LossCause, Provenance, RefusalReason, ReleaseReason, RevocationReason, ReweighReason, Role, SanitisationMethod,
     SanitisationTechnique, SiteCode, TableCode, TestResult, WasteCode,
 };
 use crate::domain::fields::{
     Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, codes, record, text_field,
 };
 use crate::domain::ids::{
-    ActorId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId,
+    ActorId, BatchId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId,
 };
 use crate::domain::mass::{Grams, Weight};
 use crate::domain::registry::SiteCodeTaken;
@@ -439,6 +439,92 @@ record! {
     }
 }
 
+record! {
+    /// A stretch of dismantling begins at the statement's site; it lasts 31 days at most.
+    pub struct BatchOpened {
+        /// The new batch's id.
+        batch: BatchId,
+    }
+}
+
+record! {
+    /// Waste goes into a batch.
+    pub struct BatchFed {
+        /// The batch.
+        batch: BatchId,
+        /// Lots and devices.
+        items: Vec<ItemId>,
+    }
+}
+
+record! {
+    /// A fraction leaves a batch, weighed when its cage is full.
+    pub struct Dismantled {
+        /// The batch.
+        batch: BatchId,
+        /// The new lot's id.
+        lot: ItemId,
+        /// What it is: a fraction of the rule set.
+        fraction: TableCode,
+        /// Its mass.
+        weight: Weight,
+    }
+}
+
+record! {
+    /// What was fed into a batch and not dismantled.
+    pub struct RemainingStock {
+        /// The new lot's id.
+        lot: ItemId,
+        /// Its product class, one of those fed in.
+        class: TableCode,
+        /// Its mass.
+        weight: Weight,
+    }
+}
+
+record! {
+    /// A batch ends. What no figure explains is booked as difference; nobody types it.
+    pub struct BatchClosed {
+        /// The batch.
+        batch: BatchId,
+        /// Dust and spills.
+        loss_g: Grams,
+        /// Packaging, pallets, dirt, water.
+        out_of_scope_g: Grams,
+        /// What was not dismantled.
+        remaining: Option<Vec<RemainingStock>>,
+    }
+}
+
+record! {
+    /// The end of mass: a final operation at the statement's site.
+    pub struct TreatedFinal {
+        /// The lot or device.
+        item: ItemId,
+        /// A final R or D operation.
+        operation: TableCode,
+        /// The number of the treatment's certificate.
+        number: Option<DocumentNumber>,
+        /// The certificate.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// An auditor was on site.
+    pub struct SiteAudited {
+        /// The site.
+        audited_site: SiteId,
+        /// The day.
+        on: Date,
+        /// What was found.
+        outcome: AuditOutcome,
+        /// The report.
+        document: Document,
+    }
+}
+
 /// A number of pieces, 1 to a million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count(i64);
@@ -630,8 +716,14 @@ events! {
     HandoverWithdrawn = "handover_withdrawn",
     HandoverAccepted = "handover_accepted",
     HandoverRefused = "handover_refused",
+    BatchOpened = "batch_opened",
+    BatchFed = "batch_fed",
+    Dismantled = "dismantled",
+    BatchClosed = "batch_closed",
+    TreatedFinal = "treated_final",
     Released = "released",
     Lost = "lost",
+    SiteAudited = "site_audited",
 }
 
 fn is_type_name(text: &str) -> bool {

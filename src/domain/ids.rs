@@ -77,6 +77,11 @@ uuid_id!(
     HandoverId
 );
 
+uuid_id!(
+    /// A stretch of dismantling at one site.
+    BatchId
+);
+
 /// A key's RFC 7638 thumbprint (SHA-256), written in base64url without padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);

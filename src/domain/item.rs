@@ -8,11 +8,25 @@ use crate::domain::codes::{
 };
 use crate::domain::event::{Lost, Registered, RegisteredKind, Released, Reweighed};
 use crate::domain::fields::record;
-use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime};
+
+record! {
+    /// How the mass of an item ended.
+    pub struct Treatment {
+        /// The entry: the treatment's own id.
+        entry: EntryIndex,
+        /// The final operation.
+        operation: TableCode,
+        /// Where.
+        site: SiteId,
+        /// How much.
+        grams: Grams,
+    }
+}
 
 record! {
     /// Anything traced.
@@ -21,8 +35,12 @@ record! {
         id: ItemId,
         /// What it is.
         kind: ItemKind,
-        /// Its product class.
+        /// Its product class; of a lot that left dismantling, its fraction.
         class: TableCode,
+        /// The batch that it left.
+        batch: Option<BatchId>,
+        /// By which operation it ended, and where.
+        treated: Option<Treatment>,
         /// The waste code of its class where it lies; known once it is waste and weighed as such.
         waste_code: Option<WasteCode>,
         /// Who has it.
@@ -94,6 +112,8 @@ pub(crate) fn new_item(
         id,
         kind,
         class,
+        batch: None,
+        treated: None,
         waste_code: None,
         holder: common.org,
         site: common.site,

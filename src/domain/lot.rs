@@ -3,21 +3,26 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
 use crate::domain::codes::{Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, TableCode, WasteCode};
-use crate::domain::event::{Collected, CollectedKind, Merged, Received, Split};
+use crate::domain::event::{Collected, CollectedKind, Merged, Permit, Received, Split};
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, weigh};
 use crate::domain::mass::Grams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::SiteYear;
 use crate::domain::state::{Record, State, Stop};
+use crate::domain::time::Date;
 use std::collections::BTreeSet;
 
 /// Operations under which a centre takes waste in.
 const INTAKE_OPERATIONS: &[&str] = &["R12", "R13"];
 
 impl Item {
-    /// Where its grams come from (rules.md §5): country of arising, class, and the flags that decide eligibility.
+    /// Where its grams come from (rules.md §5): the batch that it left; before dismantling, country of arising, class,
+    /// and the flags that decide eligibility.
     pub(crate) fn source(&self) -> String {
+        if let Some(batch) = self.batch {
+            return batch.to_string();
+        }
         let country = self.arising.as_ref().map(|arising| arising.country.to_string()).unwrap_or_default();
         let flags =
             self.provenance.as_ref().map(|declared| format!("{}.{}", declared.kind, declared.counted_elsewhere));
@@ -26,7 +31,11 @@ impl Item {
 }
 
 /// Where a statement's site lies, or its organisation.
-fn country_of(state: &State<'_>, context: &Context<'_>, site: Option<SiteId>) -> Result<Option<Country>, Stop> {
+pub(crate) fn country_of(
+    state: &State<'_>,
+    context: &Context<'_>,
+    site: Option<SiteId>,
+) -> Result<Option<Country>, Stop> {
     if let Some(site) = site {
         return Ok(state.site(&site)?.map(|site| site.country.clone()));
     }
@@ -34,14 +43,20 @@ fn country_of(state: &State<'_>, context: &Context<'_>, site: Option<SiteId>) ->
     Ok(organisation.and_then(|organisation| organisation.country.clone()))
 }
 
-/// Class and jurisdiction give the waste code; nobody types it.
-fn waste_code(state: &State<'_>, class: &TableCode, country: Option<&Country>) -> Result<Option<WasteCode>, Stop> {
-    let class = rules_in_force(state)?.class(class.as_str());
-    let code = class.zip(country).and_then(|(class, country)| class.waste_code.get(country.jurisdiction()));
+/// Class or fraction and jurisdiction give the waste code; nobody types it.
+pub(crate) fn waste_code(
+    state: &State<'_>,
+    class: &TableCode,
+    country: Option<&Country>,
+) -> Result<Option<WasteCode>, Stop> {
+    let rules = rules_in_force(state)?;
+    let of_class = rules.class(class.as_str()).map(|class| &class.waste_code);
+    let codes = of_class.or_else(|| rules.fraction(class.as_str()).map(|fraction| &fraction.waste_code));
+    let code = codes.zip(country).and_then(|(codes, country)| codes.get(country.jurisdiction()));
     Ok(code.and_then(|code| WasteCode::parse(code)))
 }
 
-fn code_warning(code: Option<&WasteCode>) -> Option<Warning> {
+pub(crate) fn code_warning(code: Option<&WasteCode>) -> Option<Warning> {
     if code.is_some() { None } else { Warning::new(WarningCode::WasteCodeUnknown, "/class") }
 }
 
@@ -78,7 +93,7 @@ fn take_in(
     Ok((item, warnings))
 }
 
-fn require_new(state: &State<'_>, id: &ItemId, pointer: &str) -> Result<(), Stop> {
+pub(crate) fn require_new(state: &State<'_>, id: &ItemId, pointer: &str) -> Result<(), Stop> {
     match state.item(id)? {
         Some(_) => refuse(RefusalCode::AlreadyRegistered, pointer, "an item of this id is known"),
         None => Ok(()),
@@ -125,6 +140,21 @@ pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) 
     Ok(warnings)
 }
 
+/// A warning unless the permit holds on the day, for the code, and for one of the operations.
+pub(crate) fn permit_warning(
+    permit: Option<&Permit>,
+    day: Option<&Date>,
+    code: Option<&WasteCode>,
+    operations: &[&str],
+) -> Option<Warning> {
+    let covers = permit.zip(day).is_some_and(|(permit, day)| {
+        let in_time = permit.valid_from <= *day && *day <= permit.valid_until;
+        let operation = permit.operations.iter().any(|allowed| operations.contains(&allowed.as_str()));
+        in_time && operation && code.is_some_and(|code| permit.waste_codes.contains(code))
+    });
+    if covers { None } else { Warning::new(WarningCode::PermitNotValid, "/site") }
+}
+
 /// What the site's permit does not cover on the day, and what exceeds its yearly capacity.
 pub(crate) fn intake_warnings(
     state: &mut State<'_>,
@@ -134,13 +164,7 @@ pub(crate) fn intake_warnings(
 ) -> Result<Vec<Warning>, Stop> {
     let permit = state.site(&site)?.and_then(|site| site.permit.clone());
     let day = context.statement.common.occurred_at.date();
-    let covers = permit.as_ref().zip(day.as_ref()).is_some_and(|(permit, day)| {
-        let in_time = permit.valid_from <= *day && *day <= permit.valid_until;
-        let operation = permit.operations.iter().any(|code| INTAKE_OPERATIONS.contains(&code.as_str()));
-        let code = item.waste_code.as_ref().is_some_and(|code| permit.waste_codes.contains(code));
-        in_time && operation && code
-    });
-    let not_covered = if covers { None } else { Warning::new(WarningCode::PermitNotValid, "/site") };
+    let not_covered = permit_warning(permit.as_ref(), day.as_ref(), item.waste_code.as_ref(), INTAKE_OPERATIONS);
     let Some(year) = day.and_then(|day| day.year()) else { return Ok(not_covered.into_iter().collect()) };
     let before = state.site_year(&SiteYear::id_of(&site, &year))?.map_or(Grams::ZERO, |known| known.received_g);
     let Some(received_g) = before.plus(item.grams) else {
@@ -183,6 +207,7 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
         condition: Condition::Waste,
         arising: latest,
         provenance: first.provenance.clone(),
+        batch: first.batch,
         waste_code: waste_code.clone(),
         country,
         site,

@@ -34,6 +34,25 @@ impl Grams {
     }
 }
 
+/// A mass that may be negative: what is left of a batch while its scales do not agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct SignedGrams(pub i64);
+
+impl Field for SignedGrams {
+    const CLASS: FieldClass = FieldClass::Quantity;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        match value {
+            Value::Integer(grams) => Ok(Self(*grams)),
+            _ => Err(Malformed::here("expected whole grams")),
+        }
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Integer(self.0))
+    }
+}
+
 impl fmt::Display for Grams {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} g", self.0)

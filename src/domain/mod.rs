@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod balance;
+pub mod batch;
 pub mod codes;
 pub mod custody;
 pub mod event;
@@ -19,3 +20,4 @@ pub mod reuse;
 pub mod rule_set;
 pub mod state;
 pub mod time;
+pub mod treatment;

@@ -48,6 +48,12 @@ codes! {
         ClassesDiffer = "classes_differ",
         /// A lot has one source, as long as compositions are not adopted.
         SourcesDiffer = "sources_differ",
+        /// More would come out of a batch than went in, beyond the band.
+        OutputsExceedInputs = "outputs_exceed_inputs",
+        /// The batch is closed.
+        BatchClosed = "batch_closed",
+        /// An interim operation ends no mass.
+        OperationNotFinal = "operation_not_final",
         /// Masses that must add up do not.
         SumDiffers = "sum_differs",
         /// A sum would leave the range of 2^53 - 1 grams.
@@ -94,6 +100,8 @@ codes! {
         PermitNotValid = "permit_not_valid",
         /// The site has received more this year than its permit allows.
         OverCapacity = "over_capacity",
+        /// Less came out of the batch than went in, beyond the band.
+        BatchShort = "batch_short",
         /// Sender and receiver weighed it differently beyond the band; until both agree it is in dispute.
         DifferenceBeyondBand = "difference_beyond_band",
         /// The scale's verification does not hold on the day; the weight counts as estimated.
@@ -150,6 +158,7 @@ impl WarningCode {
                 "no permit of the site covers this on that day; it backs no certificate until cured"
             }
             Self::OverCapacity => "the site has received more this year than its permit allows",
+            Self::BatchShort => "less came out than went in, beyond the band; not eligible until an auditor has looked",
             Self::DifferenceBeyondBand => {
                 "sender and receiver differ beyond the band; until both agree it is in dispute"
             }

@@ -2,7 +2,8 @@
 
 use crate::domain::apply::{Context, refuse};
 use crate::domain::codes::{
-    CalendarYear, Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode, TableCode,
+    AuditOutcome, CalendarYear, Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode,
+    TableCode,
 };
 use crate::domain::event::{
     Jwk, KeyCoordinate, KeyRegistered, KeyRevoked, LedgerOpened, OrganisationRegistered, Permit, RuleSetName,
@@ -81,6 +82,20 @@ record! {
 }
 
 record! {
+    /// An audit of a site.
+    pub struct SiteAudit {
+        /// The auditor.
+        by: OrganisationId,
+        /// The day on site.
+        on: Date,
+        /// What was found.
+        outcome: AuditOutcome,
+        /// The entry that reported it.
+        entry: EntryIndex,
+    }
+}
+
+record! {
     /// A site.
     pub struct Site {
         /// Its id.
@@ -95,6 +110,8 @@ record! {
         address: Option<Commitment>,
         /// What is allowed there.
         permit: Option<Permit>,
+        /// Its audits, oldest first.
+        audits: Vec<SiteAudit>,
         /// The entry that registered it.
         registered: EntryIndex,
     }
@@ -299,6 +316,7 @@ pub fn site_registered(state: &mut State<'_>, context: &Context<'_>, event: &Sit
         code,
         address: event.address.clone(),
         permit: event.permit.clone(),
+        audits: Vec::new(),
         registered: context.index,
     }));
     Ok(())

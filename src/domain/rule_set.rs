@@ -62,6 +62,8 @@ pub struct Operation {
 pub struct Bands {
     /// Share of the mass between two parties, in parts per million.
     pub handover_ppm: i64,
+    /// Share of a batch's input, in parts per million.
+    pub batch_ppm: i64,
     /// Floor, in grams.
     pub floor_g: i64,
     /// Floor, in divisions of the scale.
@@ -71,7 +73,16 @@ pub struct Bands {
 impl Bands {
     /// The band of a handover around a mass, in grams; at the boundary it still holds.
     pub fn handover_g(&self, mass: Grams, division: Grams) -> i64 {
-        let share = i128::from(mass.get()) * i128::from(self.handover_ppm) / 1_000_000;
+        self.band_g(self.handover_ppm, mass, division)
+    }
+
+    /// The band of a batch around its input, in grams; at the boundary it still holds.
+    pub fn batch_g(&self, input: Grams, division: Grams) -> i64 {
+        self.band_g(self.batch_ppm, input, division)
+    }
+
+    fn band_g(&self, ppm: i64, mass: Grams, division: Grams) -> i64 {
+        let share = i128::from(mass.get()) * i128::from(ppm) / 1_000_000;
         let share = i64::try_from(share).unwrap_or(i64::MAX);
         share.max(self.floor_divisions.saturating_mul(division.get())).max(self.floor_g)
     }
@@ -88,6 +99,8 @@ pub struct RuleSet {
     pub bands: Bands,
     /// How far an event may lie before the item's last one, in days.
     pub offline_window_days: i64,
+    /// How long a batch may stay open, in days.
+    pub batch_days_max: i64,
     /// How far an event may lie in the future of the ledger's time before it earns a warning, in minutes.
     pub clock_ahead_minutes: i64,
     /// Product classes.
@@ -111,6 +124,11 @@ impl RuleSet {
     /// The product class of that code.
     pub fn class(&self, code: &str) -> Option<&Class> {
         self.classes.iter().find(|class| class.code == code)
+    }
+
+    /// The fraction of that code.
+    pub fn fraction(&self, code: &str) -> Option<&Fraction> {
+        self.fractions.iter().find(|fraction| fraction.code == code)
     }
 
     /// The operation of that code.

@@ -5,10 +5,11 @@
 //! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
 
 use crate::domain::balance::SiteAccount;
+use crate::domain::batch::Batch;
 use crate::domain::custody::Handover;
 use crate::domain::event::{Common, Jwk};
 use crate::domain::fields::{Field, Malformed, Value, codes};
-use crate::domain::ids::{HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
+use crate::domain::ids::{BatchId, HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
@@ -39,6 +40,8 @@ codes! {
         Handover = "handover",
         /// What a site received in a year.
         SiteYear = "site_year",
+        /// A batch.
+        Batch = "batch",
     }
 }
 
@@ -63,6 +66,8 @@ pub enum Record {
     Handover(Handover),
     /// What a site received in a year.
     SiteYear(SiteYear),
+    /// A batch.
+    Batch(Batch),
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -103,6 +108,7 @@ impl Record {
             Self::Item(item) => (RecordKind::Item, item.id.to_string()),
             Self::Handover(handover) => (RecordKind::Handover, handover.id.to_string()),
             Self::SiteYear(year) => (RecordKind::SiteYear, year.id()),
+            Self::Batch(batch) => (RecordKind::Batch, batch.id.to_string()),
         };
         RecordId { id, kind }
     }
@@ -116,6 +122,7 @@ impl Record {
             Self::Scale(scale) => vec![scale.organisation],
             Self::Item(item) => vec![item.holder],
             Self::Handover(handover) => vec![handover.from, handover.to],
+            Self::Batch(batch) => vec![batch.organisation],
             Self::Ledger(_) | Self::SiteCode(_) | Self::SiteYear(_) => Vec::new(),
         }
     }
@@ -132,6 +139,7 @@ impl Record {
             Self::Item(record) => record.write(),
             Self::Handover(record) => record.write(),
             Self::SiteYear(record) => record.write(),
+            Self::Batch(record) => record.write(),
         };
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -148,6 +156,7 @@ impl Record {
             RecordKind::Item => Item::read(value).map(Self::Item),
             RecordKind::Handover => Handover::read(value).map(Self::Handover),
             RecordKind::SiteYear => SiteYear::read(value).map(Self::SiteYear),
+            RecordKind::Batch => Batch::read(value).map(Self::Batch),
         }
     }
 }
@@ -323,6 +332,8 @@ impl<'base> State<'base> {
         item(ItemId) -> Item;
         /// The handover of that id.
         handover(HandoverId) -> Handover;
+        /// The batch of that id.
+        batch(BatchId) -> Batch;
     }
 
     /// SHA-256 over every record and account in order: two replays that agree have the same digest.

@@ -170,6 +170,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::WrongStatus
             | RefusalCode::WrongCondition
             | RefusalCode::WrongKind
+            | RefusalCode::BatchClosed
             | RefusalCode::NotSanitised
             | RefusalCode::NotHandedOver
             | RefusalCode::HandoverAnswered => StatusCode::CONFLICT,
@@ -183,6 +184,8 @@ impl From<Refusal> for Problem {
             | RefusalCode::ClassesDiffer
             | RefusalCode::SourcesDiffer
             | RefusalCode::SumDiffers
+            | RefusalCode::OutputsExceedInputs
+            | RefusalCode::OperationNotFinal
             | RefusalCode::SumOutOfRange
             | RefusalCode::CodeUnknown
             | RefusalCode::RuleSetUnknown

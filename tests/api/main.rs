@@ -9,6 +9,7 @@ mod contract;
 mod crashes;
 mod custody;
 mod determinism;
+mod dismantling;
 mod halts;
 mod harness;
 mod hosted_keys;
