@@ -14,6 +14,7 @@ pub mod ids;
 pub mod item;
 pub mod lot;
 pub mod mass;
+pub mod payload;
 pub mod refusal;
 pub mod registry;
 pub mod reuse;

@@ -1,0 +1,111 @@
+//! What is said of lots: how waste comes in, joins and parts.
+
+use crate::domain::codes::{Arising, Commitment, Document, DocumentNumber, Provenance, TableCode};
+use crate::domain::fields::{Field, FieldClass, Malformed, Value, codes, record};
+use crate::domain::ids::ItemId;
+use crate::domain::mass::{Grams, Weight};
+
+codes! {
+    /// What can be collected.
+    pub enum CollectedKind {
+        /// One device.
+        Device = "device",
+        /// A lot of one class, known by weight.
+        Lot = "lot",
+    }
+}
+
+record! {
+    /// Waste from outside the scheme comes under the ledger where it is gathered.
+    pub struct Collected {
+        /// Its new id.
+        item: ItemId,
+        /// A device or a lot.
+        kind: CollectedKind,
+        /// Its product class.
+        class: TableCode,
+        /// Its mass.
+        weight: Weight,
+        /// How many pieces a lot has.
+        pieces: Option<Count>,
+        /// Where and when it became waste.
+        arising: Arising,
+        /// Where it came from, and whether another scheme counts it.
+        provenance: Provenance,
+        /// Who gave it.
+        supplier: Option<Commitment>,
+    }
+}
+
+record! {
+    /// Waste from outside the scheme is received at a centre's gate.
+    pub struct Received {
+        /// The new lot's id.
+        item: ItemId,
+        /// Its product class.
+        class: TableCode,
+        /// Its mass.
+        weight: Weight,
+        /// How many pieces it has.
+        pieces: Option<Count>,
+        /// Where and when it became waste.
+        arising: Arising,
+        /// Where it came from, and whether another scheme counts it.
+        provenance: Provenance,
+        /// Who delivered it.
+        supplier: Commitment,
+        /// The number of the weighbridge ticket or gate receipt.
+        number: DocumentNumber,
+        /// The ticket itself.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// Devices or lots become one lot.
+    pub struct Merged {
+        /// What goes in.
+        inputs: Vec<ItemId>,
+        /// The new lot's id.
+        lot: ItemId,
+    }
+}
+
+record! {
+    /// A part of a lot.
+    pub struct LotPart {
+        /// The new lot's id.
+        lot: ItemId,
+        /// Its mass.
+        net_g: Grams,
+    }
+}
+
+record! {
+    /// A lot becomes several, exactly.
+    pub struct Split {
+        /// The lot.
+        lot: ItemId,
+        /// Its parts.
+        parts: Vec<LotPart>,
+    }
+}
+
+/// A number of pieces, 1 to a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(i64);
+
+impl Field for Count {
+    const CLASS: FieldClass = FieldClass::Quantity;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        match value {
+            Value::Integer(count @ 1..=1_000_000) => Ok(Self(*count)),
+            _ => Err(Malformed::here("expected a number of pieces, 1 to 1000000")),
+        }
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Integer(self.0))
+    }
+}
