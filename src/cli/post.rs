@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Post) -> Result<ExitCode, CommandError> {
             }
         };
         print!("{answer}");
-        refused += answer.lines().filter(|result| result.contains("\"problem\":")).count();
+        refused += answer.lines().filter(|line| !is_in_ledger(line)).count();
     }
     eprintln!("{} of {} statements are in the ledger", lines.len() - refused, lines.len());
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
@@ -80,6 +80,11 @@ fn to_batch_line(line: &str, key: Option<&SigningKey>) -> Result<String, Command
         return Ok(format!("{{\"statement\":\"{jws}\"}}\n"));
     }
     Ok(if line.starts_with('{') { format!("{line}\n") } else { format!("{{\"statement\":\"{line}\"}}\n") })
+}
+
+fn is_in_ledger(result: &str) -> bool {
+    let result: Option<serde_json::Value> = serde_json::from_str(result).ok();
+    result.is_some_and(|result| result.get("receipt").is_some())
 }
 
 /// Why a request was not answered with results.

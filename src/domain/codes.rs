@@ -70,13 +70,9 @@ record! {
     }
 }
 
-fn is_commitment(text: &str) -> bool {
-    is_hash(text)
-}
-
 text_field!(
     /// The salted hash inside a commitment.
-    CommitmentHash, Commitment, "64 lower-case hex digits", is_commitment
+    CommitmentHash, Commitment, "64 lower-case hex digits", is_hash
 );
 
 record! {

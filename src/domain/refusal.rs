@@ -6,7 +6,8 @@
 use crate::domain::fields::{codes, record, text_field};
 
 codes! {
-    /// Stable codes of refusals by the rules, in descending precedence: of several, the first is reported.
+    /// Stable codes of refusals by the rules. One is reported, of what `apply` finds first: ledger, key and site, then
+    /// role, then what the event is about, then tables and arithmetic.
     pub enum RefusalCode {
         /// Index 0 must be `ledger_opened`.
         LedgerNotOpen = "ledger_not_open",

@@ -80,6 +80,14 @@ pub struct RecordId {
 }
 
 impl Changes {
+    /// Takes over what came after.
+    pub fn merge(&mut self, later: Self) {
+        self.records.extend(later.records);
+        for (account, grams) in later.accounts {
+            *self.accounts.entry(account).or_default() += grams;
+        }
+    }
+
     /// Ids of what an entry with these changes concerns: its author and site, and every organisation, site and item
     /// that a changed record belongs to or is.
     pub fn concerned(&self, common: &Common) -> BTreeSet<String> {

@@ -4,13 +4,15 @@ use crate::domain::ids::OrganisationId;
 use crate::http::auth::Authenticated;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::append::Posted;
+use crate::ledger::posting::Posted;
 use crate::ledger::tokens::Scope;
+use crate::limits::LINE_BYTES_MAX;
 use crate::proof::commitment::Opening;
 use crate::proof::statement;
 use actix_web::web;
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -61,6 +63,12 @@ pub(super) async fn read_body(payload: web::Payload, limit: usize) -> Result<web
         }
         Err(_) => Err(Problem::too_large(format!("the body may have {limit} bytes"))),
     }
+}
+
+/// Reads a body as JSON of one shape.
+pub(super) async fn read_json<T: DeserializeOwned>(payload: web::Payload) -> Result<T, Problem> {
+    let body = read_body(payload, LINE_BYTES_MAX).await?;
+    serde_json::from_slice(&body).map_err(|error| Problem::bad_request("json_invalid", "", error.to_string()))
 }
 
 /// Reads a statement out of a JSON body and makes it ready for the sequencer; a payload is signed with a hosted key.

@@ -4,11 +4,10 @@ use crate::domain::codes::KeyUse;
 use crate::domain::ids::OrganisationId;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
-use crate::http::body::read_body;
+use crate::http::body::read_json;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::vault::HostedKey;
-use crate::limits::LINE_BYTES_MAX;
 use actix_web::{HttpResponse, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,9 +78,7 @@ pub(super) async fn create_hosted_key(
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin(&ledger)?;
-    let body = read_body(body, LINE_BYTES_MAX).await?;
-    let wanted: NewHostedKey =
-        serde_json::from_slice(&body).map_err(|error| Problem::bad_request("json_invalid", "", error.to_string()))?;
+    let wanted: NewHostedKey = read_json(body).await?;
     let organisation = OrganisationId::parse(&wanted.organisation).ok_or_else(|| {
         Problem::bad_request("field_invalid", "/organisation", "expected a UUID in lower case with hyphens")
     })?;

@@ -3,12 +3,12 @@
 use crate::domain::ids::OrganisationId;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
-use crate::http::body::read_body;
+use crate::http::body::read_json;
 use crate::http::list_tokens::TokenBody;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::tokens::{self, Scope};
-use crate::limits::{LINE_BYTES_MAX, TOKEN_DAYS_DEFAULT, TOKEN_DAYS_MAX};
+use crate::limits::{TOKEN_DAYS_DEFAULT, TOKEN_DAYS_MAX};
 use actix_web::{HttpResponse, post, web};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -53,9 +53,7 @@ pub(super) async fn create_token(
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin(&ledger)?;
-    let body = read_body(body, LINE_BYTES_MAX).await?;
-    let wanted: NewTokenBody =
-        serde_json::from_slice(&body).map_err(|error| Problem::bad_request("json_invalid", "", error.to_string()))?;
+    let wanted: NewTokenBody = read_json(body).await?;
     let (organisation, scopes, days) = validate(&wanted)?;
     if scopes.contains(&Scope::Admin) && organisation != ledger.operator {
         let detail = "only the operator's own tokens administrate";

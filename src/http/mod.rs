@@ -1,4 +1,5 @@
-//! Floor 4: the JSON API. One endpoint a file; this list is its table of contents.
+//! Floor 4: the JSON API. One endpoint a file (the registry's eight, which differ in a word, are
+//! one); this list is its table of contents.
 
 mod auth;
 mod body;

@@ -6,7 +6,7 @@ use crate::http::body::{prepare_json, read_body};
 use crate::http::problem::Problem;
 use crate::http::receipt::{ReceiptBody, answer};
 use crate::ledger::Ledger;
-use crate::ledger::append::{Mode, Outcome, Posted};
+use crate::ledger::posting::{Mode, Outcome, Posted};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_LINES_MAX, LINE_BYTES_MAX};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
@@ -140,7 +140,7 @@ fn to_body(outcome: Outcome) -> Result<(u16, ReceiptBody), Problem> {
 /// All or nothing, and some line cannot even be read.
 fn nothing_posted(lines: Vec<Line>) -> Vec<LineResult> {
     let result = |(position, line): (usize, Line)| {
-        let problem = line.err().unwrap_or_else(|| crate::ledger::append::Refused::NotPosted.into());
+        let problem = line.err().unwrap_or_else(|| crate::ledger::posting::Refused::NotPosted.into());
         LineResult::of(position + 1, Err(problem))
     };
     lines.into_iter().enumerate().map(result).collect()

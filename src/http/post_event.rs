@@ -7,7 +7,7 @@ use crate::http::body::{PostedStatement, prepare_json, prepare_jws, read_body};
 use crate::http::problem::Problem;
 use crate::http::receipt::{ReceiptBody, answer};
 use crate::ledger::Ledger;
-use crate::ledger::append::{Mode, Posted};
+use crate::ledger::posting::{Mode, Posted};
 use crate::limits::{LINE_BYTES_MAX, PROOF_WAIT_MS_MAX};
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;

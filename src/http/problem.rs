@@ -5,7 +5,7 @@
 
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::ledger::PrepareError;
-use crate::ledger::append::Refused;
+use crate::ledger::posting::Refused;
 use crate::ledger::proofs::NoProof;
 use crate::ledger::sequencer::Unavailable;
 use crate::ledger::tokens::{Scope, TokenProblem};

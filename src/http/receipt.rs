@@ -1,7 +1,7 @@
 //! The receipt as it is answered.
 
 use crate::http::problem::Problem;
-use crate::ledger::append::{Outcome, Receipt};
+use crate::ledger::posting::{Outcome, Receipt};
 use serde::Serialize;
 use utoipa::ToSchema;
 

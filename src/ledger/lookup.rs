@@ -9,7 +9,7 @@ use crate::proof::entry::Entry;
 use crate::proof::keys::CompactJws;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
-use crate::store::{Database, StoreError, entries, mentions, records};
+use crate::store::{StoreError, entries, mentions, records};
 
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,17 +53,15 @@ fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     Ok(Event { index: stored.index, time: entry.time, statement, payload, warnings: stored.warnings })
 }
 
-fn may_see(database: &mut Database, reader: Reader, index: EntryIndex) -> Result<bool, StoreError> {
-    match reader {
-        Reader::All => Ok(true),
-        Reader::Organisation(organisation) => mentions::concerns(database, &organisation.to_string(), index),
-    }
-}
-
 impl Ledger {
     /// Whether a reader may see an entry.
     pub fn may_see(&self, reader: Reader, index: EntryIndex) -> Result<bool, StoreError> {
-        self.store.read(|database| may_see(database, reader, index))
+        match reader {
+            Reader::All => Ok(true),
+            Reader::Organisation(own) => {
+                self.store.read(|database| mentions::concerns(database, &own.to_string(), index))
+            }
+        }
     }
 
     /// The entries that concern a subject (an organisation, a site, an item), or all that the reader may see; `count` of
@@ -85,14 +83,12 @@ impl Ledger {
             };
             let is_full = i64::try_from(indexes.len()).is_ok_and(|found| found == count);
             let next = indexes.last().filter(|_| is_full).map(|last| EntryIndex(last.0 + 1));
-            let mut events = Vec::new();
-            for index in indexes {
-                if may_see(database, reader, index)?
-                    && let Some(stored) = entries::find(database, index)?
-                {
-                    events.push(read_event(stored)?);
-                }
-            }
+            let visible = match reader {
+                Reader::All => indexes,
+                Reader::Organisation(own) => mentions::concerning(database, &own.to_string(), &indexes)?,
+            };
+            let stored = entries::find_many(database, &visible)?;
+            let events = stored.into_iter().map(read_event).collect::<Result<_, _>>()?;
             Ok(EventsPage { events, next })
         })
     }

@@ -1,18 +1,17 @@
 //! Opening a ledger: a new one with its keys and `ledger_opened`, or an existing one, suspiciously.
 
-use crate::domain;
 use crate::domain::codes::KeyUse;
-use crate::domain::event::Common;
-use crate::domain::event::{Event, LedgerOpened, Statement, TypeName, Version, Vkey};
+use crate::domain::event::{Common, Event, LedgerOpened, Statement, TypeName, Version, Vkey};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
-use crate::domain::registry::newest_rule_set;
+use crate::domain::registry::{Ledger as LedgerRecord, newest_rule_set};
 use crate::domain::state::{LEDGER_RECORD, Record};
 use crate::domain::time::{LedgerTime, OccurredAt};
 use crate::ledger::Ledger;
-use crate::ledger::append::{Group, Mode, Outcome, Posted, Seen, append};
+use crate::ledger::append::{Seen, append};
 use crate::ledger::clock::Clock;
 use crate::ledger::guard::FileGuard;
 use crate::ledger::health::Health;
+use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::vault::Vault;
@@ -119,7 +118,7 @@ fn founding_statement(clock: &Clock, founding: &Founding<'_>) -> Option<Posted> 
 }
 
 /// What is known of the ledger in a database itself, or `None` if it is empty.
-pub fn ledger_in(store: &Store) -> Result<Option<domain::registry::Ledger>, StoreError> {
+pub fn ledger_in(store: &Store) -> Result<Option<LedgerRecord>, StoreError> {
     let found = store.read(|database| records::load(database, &[LEDGER_RECORD.to_owned()]))?;
     Ok(found.into_iter().find_map(|record| match record {
         Record::Ledger(ledger) => Some(ledger),

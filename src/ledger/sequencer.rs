@@ -1,11 +1,10 @@
 //! The one writer: a bounded queue, a thread, everything that waits in one transaction, answers after the commit.
 
 use crate::domain::ids::Origin;
-use crate::ledger::append::{
-    AppendError, Group, Outcome, Posted, Receipt, Refused, Seen, append, require_same_history,
-};
+use crate::ledger::append::{AppendError, Seen, append, require_same_history};
 use crate::ledger::clock::Clock;
 use crate::ledger::health::Health;
+use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
 use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
 use crate::store::head::Head;
 use crate::store::{Store, StoreError, StoreFault, entries, head};

@@ -5,6 +5,7 @@
 
 use crate::domain::fields::codes;
 use crate::domain::ids::OrganisationId;
+use crate::domain::time::DAY_MS;
 use crate::ledger::clock::Clock;
 use crate::ledger::keyring;
 use crate::store::tokens::{self, TokenRow};
@@ -15,8 +16,6 @@ use std::collections::BTreeSet;
 use subtle::ConstantTimeEq;
 
 const PREFIX: &str = "llt_";
-/// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 codes! {
     /// What a token allows.

@@ -5,7 +5,7 @@ use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::merkle::TreeHash;
 use crate::store::backend::{self, EntryRow};
 use crate::store::schema::entries;
-use crate::store::{Database, StoreError, StoreResult};
+use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 use std::collections::BTreeMap;
 
@@ -46,15 +46,11 @@ pub struct StoredEntry {
     pub warnings: String,
 }
 
-fn database_index(index: u64) -> StoreResult<i64> {
-    i64::try_from(index).map_err(|_| StoreError::damaged("an index beyond the database's range"))
-}
-
 /// Stores entries; the primary key and the identity's index refuse a second one.
 pub fn insert(database: &mut Database, new: &[NewEntry]) -> StoreResult<()> {
     let row = |entry: &NewEntry| {
         Ok(EntryRow {
-            idx: database_index(entry.index.0)?,
+            idx: database_number(entry.index.0)?,
             bytes: entry.bytes.clone(),
             leaf_hash: entry.leaf_hash.0.to_vec(),
             organisation: entry.identity.0.0.as_bytes().to_vec(),
@@ -92,17 +88,28 @@ pub fn find(database: &mut Database, index: EntryIndex) -> StoreResult<Option<St
     row.map(read_row).transpose()
 }
 
+/// The entries of these indexes, in order.
+pub fn find_many(database: &mut Database, indexes: &[EntryIndex]) -> StoreResult<Vec<StoredEntry>> {
+    let mut found = Vec::with_capacity(indexes.len());
+    for chunk in indexes.chunks(QUERY_BINDS_MAX) {
+        let ids = chunk.iter().map(|index| database_number(index.0)).collect::<StoreResult<Vec<_>>>()?;
+        let rows = entries::table.filter(entries::idx.eq_any(ids)).order(entries::idx.asc()).load::<Row>(database)?;
+        found.extend(rows.into_iter().map(read_row).collect::<StoreResult<Vec<_>>>()?);
+    }
+    Ok(found)
+}
+
 /// Up to `count` entries from an index on, in order.
 pub fn page(database: &mut Database, from: EntryIndex, count: i64) -> StoreResult<Vec<StoredEntry>> {
-    let query = entries::table.filter(entries::idx.ge(database_index(from.0)?)).order(entries::idx.asc()).limit(count);
+    let query = entries::table.filter(entries::idx.ge(database_number(from.0)?)).order(entries::idx.asc()).limit(count);
     query.load::<Row>(database)?.into_iter().map(read_row).collect()
 }
 
 /// The leaf hashes of `from..to`, in order.
 pub fn leaf_hashes(database: &mut Database, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
     let query = entries::table
-        .filter(entries::idx.ge(database_index(from)?))
-        .filter(entries::idx.lt(database_index(to)?))
+        .filter(entries::idx.ge(database_number(from)?))
+        .filter(entries::idx.lt(database_number(to)?))
         .order(entries::idx.asc());
     let rows: Vec<Vec<u8>> = query.select(entries::leaf_hash).load(database)?;
     let hashes: Option<Vec<_>> = rows.iter().map(|row| TreeHash::from_slice(row)).collect();

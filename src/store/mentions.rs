@@ -1,20 +1,17 @@
 //! Which entries concern an organisation, a site or an item: derived, for finding them again.
 
 use crate::domain::ids::EntryIndex;
+use crate::limits::QUERY_BINDS_MAX;
 use crate::store::backend::{self, MentionRow};
 use crate::store::schema::mentions;
-use crate::store::{Database, StoreError, StoreResult};
+use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::{ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, RunQueryDsl};
 use std::collections::BTreeSet;
-
-fn database_index(index: u64) -> StoreResult<i64> {
-    i64::try_from(index).map_err(|_| StoreError::damaged("an index beyond the database's range"))
-}
 
 /// Stores what new entries concern: id as text, and index.
 pub fn insert(database: &mut Database, new: &BTreeSet<(String, EntryIndex)>) -> StoreResult<()> {
     let row = |(subject, index): &(String, EntryIndex)| {
-        Ok(MentionRow { subject: subject.clone(), idx: database_index(index.0)? })
+        Ok(MentionRow { subject: subject.clone(), idx: database_number(index.0)? })
     };
     let rows: Vec<MentionRow> = new.iter().map(row).collect::<StoreResult<_>>()?;
     backend::insert_mentions(database, &rows)
@@ -35,9 +32,21 @@ pub fn of_subject(database: &mut Database, subject: &str, from: u64, count: i64)
 
 /// Whether an entry concerns a subject.
 pub fn concerns(database: &mut Database, subject: &str, index: EntryIndex) -> StoreResult<bool> {
-    let key = (subject, database_index(index.0)?);
+    let key = (subject, database_number(index.0)?);
     let found: Option<i64> = mentions::table.find(key).select(mentions::idx).first(database).optional()?;
     Ok(found.is_some())
+}
+
+/// Those of some entries that concern a subject, in order.
+pub fn concerning(database: &mut Database, subject: &str, indexes: &[EntryIndex]) -> StoreResult<Vec<EntryIndex>> {
+    let mut found = Vec::with_capacity(indexes.len());
+    for chunk in indexes.chunks(QUERY_BINDS_MAX) {
+        let ids = chunk.iter().map(|index| database_number(index.0)).collect::<StoreResult<Vec<_>>>()?;
+        let query = mentions::table.filter(mentions::subject.eq(subject)).filter(mentions::idx.eq_any(ids));
+        let rows: Vec<i64> = query.order(mentions::idx.asc()).select(mentions::idx).load(database)?;
+        found.extend(rows.into_iter().map(read_index).collect::<StoreResult<Vec<_>>>()?);
+    }
+    Ok(found)
 }
 
 /// Whether any entry concerns both of two subjects.

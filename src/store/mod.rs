@@ -55,6 +55,11 @@ impl StoreError {
     }
 }
 
+/// A number as the databases keep it.
+fn database_number(number: u64) -> StoreResult<i64> {
+    i64::try_from(number).map_err(|_| StoreError::damaged("a number beyond the database's range"))
+}
+
 /// What a store function gives.
 pub type StoreResult<T> = Result<T, StoreError>;
 

@@ -4,18 +4,14 @@ use crate::domain::ids::EntryIndex;
 use crate::proof::commitment::Opening;
 use crate::store::backend::{self, OpeningRow};
 use crate::store::schema::openings;
-use crate::store::{Database, StoreError, StoreResult};
+use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
-
-fn database_index(index: EntryIndex) -> StoreResult<i64> {
-    i64::try_from(index.0).map_err(|_| StoreError::damaged("an index beyond the database's range"))
-}
 
 /// Stores openings of new entries.
 pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreResult<()> {
     let row = |(index, opening): &(EntryIndex, Opening)| {
         Ok(OpeningRow {
-            idx: database_index(*index)?,
+            idx: database_number(index.0)?,
             pointer: opening.pointer.clone(),
             salt: opening.salt.to_vec(),
             value: opening.value.clone(),
@@ -31,7 +27,7 @@ pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreRe
 /// The openings of an entry that were not erased.
 pub fn of_entry(database: &mut Database, index: EntryIndex) -> StoreResult<Vec<Opening>> {
     let rows: Vec<(String, Vec<u8>, String)> = openings::table
-        .filter(openings::idx.eq(database_index(index)?))
+        .filter(openings::idx.eq(database_number(index.0)?))
         .order(openings::pointer.asc())
         .select((openings::pointer, openings::salt, openings::value))
         .load(database)?;

@@ -3,12 +3,8 @@
 use crate::proof::merkle::{TreeHash, root_of};
 use crate::proof::tiles::{TILE_WIDTH, TileSource};
 use crate::store::schema::{checkpoints, shown, tiles};
-use crate::store::{Database, StoreError, StoreResult, entries};
+use crate::store::{Database, StoreError, StoreResult, database_number, entries};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
-
-fn number(value: u64) -> StoreResult<i64> {
-    i64::try_from(value).map_err(|_| StoreError::damaged("a number beyond the database's range"))
-}
 
 /// Stores a full tile and gives its root, which is a hash of the level above.
 pub fn insert(database: &mut Database, level: u32, n: u64, hashes: &[TreeHash]) -> StoreResult<TreeHash> {
@@ -16,7 +12,7 @@ pub fn insert(database: &mut Database, level: u32, n: u64, hashes: &[TreeHash]) 
     let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
     let row = (
         tiles::level.eq(i64::from(level)),
-        tiles::n.eq(number(n)?),
+        tiles::n.eq(database_number(n)?),
         tiles::root.eq(root.0.as_slice()),
         tiles::hashes.eq(bytes),
     );
@@ -26,7 +22,7 @@ pub fn insert(database: &mut Database, level: u32, n: u64, hashes: &[TreeHash]) 
 
 /// The hashes of a full tile.
 pub fn full_tile(database: &mut Database, level: u32, n: u64) -> StoreResult<Vec<TreeHash>> {
-    let key = (i64::from(level), number(n)?);
+    let key = (i64::from(level), database_number(n)?);
     let bytes: Option<Vec<u8>> = tiles::table.find(key).select(tiles::hashes).first(database).optional()?;
     let damaged = || StoreError::damaged(format!("tile {level}/{n} is missing or ill-formed"));
     let hashes: Option<Vec<_>> = bytes.ok_or_else(damaged)?.chunks(32).map(TreeHash::from_slice).collect();
@@ -37,8 +33,8 @@ pub fn full_tile(database: &mut Database, level: u32, n: u64) -> StoreResult<Vec
 pub fn roots(database: &mut Database, level: u32, from: u64, to: u64) -> StoreResult<Vec<TreeHash>> {
     let rows: Vec<Vec<u8>> = tiles::table
         .filter(tiles::level.eq(i64::from(level)))
-        .filter(tiles::n.ge(number(from)?))
-        .filter(tiles::n.lt(number(to)?))
+        .filter(tiles::n.ge(database_number(from)?))
+        .filter(tiles::n.lt(database_number(to)?))
         .order(tiles::n.asc())
         .select(tiles::root)
         .load(database)?;
@@ -89,8 +85,8 @@ pub fn last_checkpoint(database: &mut Database) -> StoreResult<Option<StoredChec
 
 /// Lets a checkpoint be seen: on every node, and never a smaller one after it.
 pub fn show_checkpoint(database: &mut Database, size: u64) -> StoreResult<()> {
-    let smaller = shown::table.find(1).filter(shown::size.lt(number(size)?));
-    diesel::update(smaller).set(shown::size.eq(number(size)?)).execute(database)?;
+    let smaller = shown::table.find(1).filter(shown::size.lt(database_number(size)?));
+    diesel::update(smaller).set(shown::size.eq(database_number(size)?)).execute(database)?;
     Ok(())
 }
 
@@ -103,15 +99,15 @@ pub fn shown_checkpoint(database: &mut Database) -> StoreResult<Option<StoredChe
 
 /// The checkpoint of a size.
 pub fn checkpoint(database: &mut Database, size: u64) -> StoreResult<Option<StoredCheckpoint>> {
-    let row = checkpoints::table.find(number(size)?).first::<Row>(database).optional()?;
+    let row = checkpoints::table.find(database_number(size)?).first::<Row>(database).optional()?;
     row.map(read_row).transpose()
 }
 
 /// The checkpoints of the sizes `from..=to`, in order.
 pub fn checkpoints_between(database: &mut Database, from: u64, to: u64) -> StoreResult<Vec<StoredCheckpoint>> {
     let query = checkpoints::table
-        .filter(checkpoints::size.ge(number(from)?))
-        .filter(checkpoints::size.le(number(to)?))
+        .filter(checkpoints::size.ge(database_number(from)?))
+        .filter(checkpoints::size.le(database_number(to)?))
         .order(checkpoints::size.asc());
     query.load::<Row>(database)?.into_iter().map(read_row).collect()
 }
@@ -119,7 +115,7 @@ pub fn checkpoints_between(database: &mut Database, from: u64, to: u64) -> Store
 /// Stores a checkpoint; the key on size refuses a second one.
 pub fn insert_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> StoreResult<()> {
     let row = (
-        checkpoints::size.eq(number(checkpoint.size)?),
+        checkpoints::size.eq(database_number(checkpoint.size)?),
         checkpoints::root.eq(checkpoint.root.0.as_slice()),
         checkpoints::note.eq(&checkpoint.note),
     );

@@ -9,9 +9,9 @@ use ed25519_dalek::SigningKey;
 use loopledger::domain::ids::{EntryIndex, Origin};
 use loopledger::domain::time::LedgerTime;
 use loopledger::ledger::Ledger;
-use loopledger::ledger::append::{Mode, Outcome};
 use loopledger::ledger::audit::audit;
 use loopledger::ledger::opening::{self, Settings};
+use loopledger::ledger::posting::{Mode, Outcome};
 use loopledger::ledger::replay::Replay;
 use loopledger::proof::entry::{ChainHash, Entry};
 use loopledger::store::{Store, entries};
@@ -181,7 +181,7 @@ fn run(kind: Kind, statements: &[String], groups: &[usize], workers: usize) -> (
 }
 
 /// Several workers check signatures at once; the order of the statements is that of the request.
-fn prepare(ledger: &Ledger, statements: &[String], workers: usize) -> Vec<loopledger::ledger::append::Posted> {
+fn prepare(ledger: &Ledger, statements: &[String], workers: usize) -> Vec<loopledger::ledger::posting::Posted> {
     let share = statements.len().div_ceil(workers).max(1);
     std::thread::scope(|scope| {
         let work =

@@ -37,7 +37,7 @@ impl<'a> Centre<'a> {
         Self { app, party, site }
     }
 
-    fn say(&self, kind: &str, mut fields: Value) -> crate::harness::Answer {
+    fn say(&self, kind: &str, mut fields: Value) -> crate::client::Answer {
         fields["site"] = json!(self.site);
         self.app.say(&self.party, kind, &fields)
     }
@@ -63,14 +63,14 @@ impl<'a> Centre<'a> {
         batch
     }
 
-    fn dismantle(&self, batch: &str, fraction: &str, grams: i64) -> (String, crate::harness::Answer) {
+    fn dismantle(&self, batch: &str, fraction: &str, grams: i64) -> (String, crate::client::Answer) {
         let lot = new_id();
         let fields = json!({"batch": batch, "lot": lot, "fraction": fraction, "weight": estimated(grams)});
         let answer = self.say("dismantled", fields);
         (lot, answer)
     }
 
-    fn close(&self, batch: &str, loss: i64, out_of_scope: i64) -> crate::harness::Answer {
+    fn close(&self, batch: &str, loss: i64, out_of_scope: i64) -> crate::client::Answer {
         self.say("batch_closed", json!({"batch": batch, "loss_g": loss, "out_of_scope_g": out_of_scope}))
     }
 

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod batches;
+mod client;
 mod commands;
 mod contract;
 mod crashes;

@@ -1,6 +1,7 @@
 //! The real program as a process of its own, to be killed.
 
-use crate::harness::{Answer, Party, RequestBuilder};
+use crate::client::{Answer, RequestBuilder};
+use crate::harness::Party;
 use ed25519_dalek::SigningKey;
 use loopledger::ledger::keyring;
 use std::io::{BufRead, BufReader};

@@ -183,7 +183,7 @@ both_databases! {
 }
 
 /// A node that follows shows nothing before its publisher has signed.
-fn before_the_first_checkpoint(kind: crate::harness::Kind) -> crate::harness::Answer {
+fn before_the_first_checkpoint(kind: crate::harness::Kind) -> crate::client::Answer {
     let app = TestApp::unpublished(kind);
     app.get("/log/checkpoint", "")
 }
