@@ -35,6 +35,16 @@ pub const COMMIT_STATEMENTS_MAX: usize = 2_048;
 pub const QUERY_BINDS_MAX: usize = 500;
 /// Times that one statement may ask for more of the state before this counts as a bug.
 pub const LOAD_ROUNDS_MAX: usize = 32;
+/// Times that one question may ask for more of the state before this counts as a bug.
+pub const ASK_ROUNDS_MAX: usize = 256;
+/// A bundle, in bytes.
+pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Entries of lineage in a bundle, beside those that a certificate cannot do without.
+pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
+/// Items and batches of a lineage that a path follows, in each direction.
+pub const LINEAGE_NODES_MAX: usize = 1_000;
+/// Allotments of one issue: a payload's list.
+pub const ALLOTMENTS_MAX: usize = PAYLOAD_LIST_MAX;
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.

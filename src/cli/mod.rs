@@ -7,6 +7,7 @@ mod post;
 mod serve;
 mod sign;
 mod token;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -16,6 +17,9 @@ use tracing_subscriber::EnvFilter;
 pub const EXIT_REFUSED: u8 = 1;
 /// Exit code: what was needed could not be read or reached.
 pub const EXIT_UNREADABLE: u8 = 2;
+
+/// Exit code: consistent with itself, but nobody vouches for it.
+pub const EXIT_UNTRUSTED: u8 = 3;
 
 /// What a command can fail with; it ends the program with [`EXIT_UNREADABLE`].
 pub type CommandError = Box<dyn std::error::Error>;
@@ -44,6 +48,8 @@ enum Command {
     Audit(audit::Audit),
     /// Write the ledger to files that any tool can check.
     Export(export::Export),
+    /// Check a certificate's bundle, offline.
+    Verify(verify::Verify),
 }
 
 /// Logs to standard error; `RUST_LOG` chooses what.
@@ -62,6 +68,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Command::Post(post) => post::run(&post),
         Command::Audit(audit) => audit::run(&audit),
         Command::Export(export) => export::run(&export),
+        Command::Verify(verify) => verify::run(&verify),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::registry::{Key, Ledger, Organisation};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, MINUTE_MS};
-use crate::domain::{batch, custody, item, lot, registry, reuse, treatment};
+use crate::domain::{batch, certificate, custody, item, lot, registry, reuse, treatment};
 
 /// A statement in its place.
 #[derive(Debug, Clone, Copy)]
@@ -104,11 +104,13 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
         Event::HandoverAccepted(event) => warnings.extend(custody::handover_accepted(state, context, event)?),
         Event::HandoverRefused(event) => custody::handover_refused(state, context, event)?,
         Event::BatchOpened(event) => batch::batch_opened(state, context, event)?,
-        Event::BatchFed(event) => batch::batch_fed(state, context, event)?,
+        Event::BatchFed(event) => warnings.extend(batch::batch_fed(state, context, event)?),
         Event::Dismantled(event) => warnings.extend(batch::dismantled(state, context, event)?),
         Event::BatchClosed(event) => warnings.extend(batch::batch_closed(state, context, event)?),
         Event::TreatedFinal(event) => warnings.extend(treatment::treated_final(state, context, event)?),
         Event::SiteAudited(event) => treatment::site_audited(state, context, event)?,
+        Event::CertificateIssued(event) => certificate::certificate_issued(state, context, event)?,
+        Event::CertificateRetired(event) => certificate::certificate_retired(state, context, event)?,
         Event::Released(event) => item::released(state, context, event)?,
         Event::Lost(event) => item::lost(state, context, event)?,
     }

@@ -1,17 +1,19 @@
 //! Batches: inputs go in, weighed fractions come out, and at the end the difference is booked, never typed.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
-use crate::domain::balance::{Account, adjust, flow_out, relocate};
+use crate::domain::balance::{Account, adjust, flow_out};
 use crate::domain::codes::{Arising, Condition, ItemKind, ItemStatus, Provenance, Role, TableCode};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
+use crate::domain::evidence::Evidence;
 use crate::domain::fields::{codes, record};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
-use crate::domain::item::{Item, Weighed, new_item, own_item, restate_at};
-use crate::domain::lot::{code_warning, country_of, require_new, waste_code};
+use crate::domain::item::{Item, Weighed, new_item, own_item, require_order_after, restate_at};
+use crate::domain::lot::{arrive, code_warning, country_of, each_once, permit_warning, require_new, waste_code};
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime};
+use crate::domain::treatment::settle_all;
 use std::collections::BTreeSet;
 
 codes! {
@@ -39,6 +41,16 @@ record! {
 }
 
 record! {
+    /// What went into a batch of one class.
+    pub struct FedClass {
+        /// The class.
+        class: TableCode,
+        /// How much.
+        grams: Grams,
+    }
+}
+
+record! {
     /// A stretch of dismantling at one site.
     pub struct Batch {
         /// Its id.
@@ -53,18 +65,31 @@ record! {
         began: LedgerTime,
         /// What its inputs have in common; unknown before the first.
         flags: Option<BatchFlags>,
-        /// Classes that were fed in.
-        classes: Vec<TableCode>,
+        /// Classes that were fed in, with what of each was, less what remained of it.
+        fed: Vec<FedClass>,
+        /// The coarsest scale on which something of it was weighed: its division.
+        division_g: Grams,
         /// What was fed in, less what remained.
         input_g: Grams,
+        /// Of its treated grams, those that ever entered a pool: never more than its input.
+        eligible_g: Grams,
         /// What is left of it: live mass; below zero while the scales disagree.
         left_g: SignedGrams,
         /// The entry that opened it.
         opened: EntryIndex,
         /// The entry that closed it.
         closed: Option<EntryIndex>,
+        /// Entries of the treatments of what left it, in order.
+        treatments: Vec<EntryIndex>,
+        /// When the last thing happened to it.
+        last_occurred: LedgerTime,
+        /// What stands behind it and all that was fed in.
+        evidence: Evidence,
     }
 }
+
+/// Dismantling is exchange of waste for further recovery (Directive 2008/98/EC, Annex II, R12).
+const DISMANTLING: &str = "R12";
 
 /// A stretch of dismantling begins.
 pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchOpened) -> Result<(), Stop> {
@@ -82,11 +107,16 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         status: BatchStatus::Open,
         began: context.occurred_by_now()?,
         flags: None,
-        classes: Vec::new(),
+        fed: Vec::new(),
+        division_g: Grams::ZERO,
+        last_occurred: context.occurred_by_now()?,
         input_g: Grams::ZERO,
+        eligible_g: Grams::ZERO,
         left_g: SignedGrams(0),
         opened: context.index,
         closed: None,
+        treatments: Vec::new(),
+        evidence: Evidence::of(context),
     }));
     Ok(())
 }
@@ -102,43 +132,77 @@ fn open_batch(state: &State<'_>, context: &Context<'_>, id: &BatchId) -> Result<
     if batch.status != BatchStatus::Open {
         return refuse(RefusalCode::BatchClosed, "/batch", format!("this batch is {} already", batch.status));
     }
+    require_order_after(state, context, batch.last_occurred, "batch")?;
     Ok(batch)
 }
 
-fn require_running(state: &State<'_>, context: &Context<'_>, batch: &Batch) -> Result<(), Stop> {
-    let days = rules_in_force(state)?.batch_days_max;
-    if context.occurred_by_now()?.ms() - batch.began.ms() > days * DAY_MS {
-        let detail = format!("a batch lasts {days} days at most; close this one and open another");
-        return refuse(RefusalCode::TimeInvalid, "/occurred_at", detail);
+impl Batch {
+    /// The same batch after an entry about it.
+    fn touched(self, context: &Context<'_>) -> Result<Self, Stop> {
+        let last_occurred = self.last_occurred.max(context.occurred_by_now()?);
+        let evidence = self.evidence.clone().and(context);
+        Ok(Self { last_occurred, evidence, ..self })
     }
-    Ok(())
+
+    /// What of a class was fed in and has not remained.
+    fn fed_of(&self, class: &TableCode) -> Option<Grams> {
+        self.fed.iter().find(|fed| fed.class == *class).map(|fed| fed.grams)
+    }
+
+    fn with_fed(mut self, class: &TableCode, grams: Grams) -> Self {
+        match self.fed.iter_mut().find(|fed| fed.class == *class) {
+            Some(fed) => fed.grams = grams,
+            None => self.fed.push(FedClass { class: class.clone(), grams }),
+        }
+        self
+    }
 }
 
-/// Waste goes in: its grams are the batch's now. All inputs of a batch carry the same flags.
-pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed) -> Result<(), Stop> {
+/// A batch lasts 31 days. Beyond that nothing more goes in; a cage that fills later has filled all the same.
+fn is_overdue(state: &State<'_>, context: &Context<'_>, batch: &Batch) -> Result<bool, Stop> {
+    let days = rules_in_force(state)?.batch_days_max;
+    Ok(context.occurred_by_now()?.ms() - batch.began.ms() > days * DAY_MS)
+}
+
+/// Waste goes in: its grams are the batch's now. All inputs of a batch carry the same flags. What the site's permit does
+/// not cover is dismantled all the same, with a warning.
+pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed) -> Result<Vec<Warning>, Stop> {
     let mut batch = open_batch(state, context, &event.batch)?;
-    require_running(state, context, &batch)?;
+    if is_overdue(state, context, &batch)? {
+        let detail = "the batch has lasted as long as a batch may; close it and open another";
+        return refuse(RefusalCode::TimeInvalid, "/occurred_at", detail);
+    }
     let distinct: BTreeSet<&ItemId> = event.items.iter().collect();
     if event.items.is_empty() || distinct.len() != event.items.len() {
         return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
     }
+    let permit = state.site(&batch.site)?.and_then(|site| site.permit.clone());
+    let day = context.statement.common.occurred_at.date();
+    let mut warnings = Vec::new();
     for (position, id) in event.items.iter().enumerate() {
         let pointer = format!("/items/{position}");
         let item = own_item(state, context, id, &pointer, &[ItemStatus::Held])?;
+        let (item, found) = arrive(state, context, item, Some(batch.site))?;
+        warnings.extend(found);
+        let code = item.waste_code.as_ref();
+        warnings.extend(permit_warning(permit.as_ref(), day.as_ref(), code, Some(DISMANTLING)));
         batch = feed(batch, &item, &pointer)?;
-        relocate(state, item.site, Some(batch.site), item.grams);
-        state.put(Record::Item(item.ended().touched(context)?));
+        let fed = Item { status: ItemStatus::InBatch, fed: Some(batch.id), grams: Grams::ZERO, ..item };
+        state.put(Record::Item(fed.touched(context)?));
     }
-    state.put(Record::Batch(batch));
-    Ok(())
+    let warnings = each_once(warnings);
+    let batch = batch.touched(context)?;
+    let evidence = batch.evidence.clone().warned(&warnings, context.index);
+    state.put(Record::Batch(Batch { evidence, ..batch }));
+    Ok(warnings)
 }
 
-fn feed(batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
+fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     let (Some(arising), Some(provenance), None) = (&item.arising, &item.provenance, item.batch) else {
         let detail = "only waste that has arisen and was not dismantled yet goes into a batch";
         return refuse(RefusalCode::WrongCondition, pointer, detail);
     };
-    let mut flags = batch.flags.unwrap_or_else(|| BatchFlags {
+    let mut flags = batch.flags.take().unwrap_or_else(|| BatchFlags {
         basis: item.basis,
         arising: arising.clone(),
         provenance: provenance.clone(),
@@ -153,23 +217,25 @@ fn feed(batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     let Some(input_g) = batch.input_g.plus(item.grams) else {
         return refuse(RefusalCode::SumOutOfRange, pointer, "the batch's input would leave the range");
     };
-    let mut classes = batch.classes;
-    if !classes.contains(&item.class) {
-        classes.push(item.class.clone());
-    }
+    // A class never weighs more than all of them together, so this sum is in range too.
+    let of_class = batch.fed_of(&item.class).unwrap_or(Grams::ZERO).plus(item.grams).unwrap_or(input_g);
     let left_g = SignedGrams(batch.left_g.0 + item.grams.get());
-    Ok(Batch { flags: Some(flags), classes, input_g, left_g, ..batch })
+    let evidence = batch.evidence.clone().join(&item.evidence);
+    let last_occurred = batch.last_occurred.max(item.last_occurred);
+    let batch = Batch { flags: Some(flags), input_g, left_g, evidence, last_occurred, ..batch };
+    Ok(batch.with_fed(&item.class, of_class))
 }
 
 /// Takes grams out of a batch; below zero by more than the band, more would come out than went in.
 fn take_out(state: &State<'_>, batch: Batch, grams: Grams, division: Grams, pointer: &str) -> Result<Batch, Stop> {
     let left = batch.left_g.0 - grams.get();
-    let band = rules_in_force(state)?.bands.batch_g(batch.input_g, division);
+    let division_g = batch.division_g.max(division);
+    let band = rules_in_force(state)?.bands.batch_g(batch.input_g, division_g);
     if left < -band {
         let detail = format!("{} g more would come out than went in, beyond the band of {band} g", -left);
         return refuse(RefusalCode::OutputsExceedInputs, pointer, detail);
     }
-    Ok(Batch { left_g: SignedGrams(left), ..batch })
+    Ok(Batch { left_g: SignedGrams(left), division_g, ..batch })
 }
 
 fn division_of(state: &State<'_>, weight: &crate::domain::mass::Weight) -> Result<Grams, Stop> {
@@ -182,10 +248,13 @@ fn division_of(state: &State<'_>, weight: &crate::domain::mass::Weight) -> Resul
 /// A fraction leaves the batch as a lot of the centre.
 pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantled) -> Result<Vec<Warning>, Stop> {
     let batch = open_batch(state, context, &event.batch)?;
-    require_running(state, context, &batch)?;
     require_new(state, &event.lot, "/lot")?;
+    let mut warnings = Vec::new();
     if rules_in_force(state)?.fraction(event.fraction.as_str()).is_none() {
-        return refuse(RefusalCode::CodeUnknown, "/fraction", "expected a fraction of the rule set in force");
+        warnings.extend(Warning::new(WarningCode::ClassUnknown, "/fraction"));
+    }
+    if is_overdue(state, context, &batch)? {
+        warnings.extend(Warning::new(WarningCode::BatchOverdue, "/occurred_at"));
     }
     let (grams, basis, warning) = restate_at(state, context, &event.weight, "/weight")?;
     let batch = take_out(state, batch, grams, division_of(state, &event.weight)?, "/weight")?;
@@ -194,19 +263,22 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     };
     let country = country_of(state, context, Some(batch.site))?;
     let waste_code = waste_code(state, &event.fraction, country.as_ref())?;
-    let weighed = Weighed { grams, basis, warnings: Vec::new() };
+    warnings.extend(code_warning(waste_code.as_ref()).into_iter().chain(warning));
+    let weighed = Weighed { grams, basis, warnings: warnings.clone() };
+    let new = new_item(context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?;
     state.put(Record::Item(Item {
         condition: Condition::Waste,
         arising: Some(flags.arising),
         provenance: Some(flags.provenance),
         batch: Some(batch.id),
-        waste_code: waste_code.clone(),
+        waste_code,
         country,
         site: Some(batch.site),
-        ..new_item(context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?
+        last_occurred: new.last_occurred.max(batch.last_occurred),
+        ..new
     }));
-    state.put(Record::Batch(batch));
-    Ok(code_warning(waste_code.as_ref()).into_iter().chain(warning).collect())
+    state.put(Record::Batch(batch.touched(context)?));
+    Ok(warnings)
 }
 
 /// A batch ends: loss, what does not belong to it, what remained; the rest is difference.
@@ -224,14 +296,17 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
         batch = take_out(state, batch, grams, Grams::ZERO, pointer)?;
         flow_out(state, Some(batch.site), account, grams);
     }
-    let band = rules_in_force(state)?.bands.batch_g(batch.input_g, Grams::ZERO);
+    let band = rules_in_force(state)?.bands.batch_g(batch.input_g, batch.division_g);
     let rest = batch.left_g.0;
     adjust(state, Some(batch.site), Account::Difference, -rest);
     let status = if rest > band { BatchStatus::Short } else { BatchStatus::Closed };
     if status == BatchStatus::Short {
         warnings.extend(Warning::new(WarningCode::BatchShort, "/batch"));
     }
-    state.put(Record::Batch(Batch { status, left_g: SignedGrams(0), closed: Some(context.index), ..batch }));
+    let treatments = batch.treatments.clone();
+    let closed = Batch { status, left_g: SignedGrams(0), closed: Some(context.index), ..batch };
+    state.put(Record::Batch(closed.touched(context)?));
+    settle_all(state, &treatments)?;
     Ok(warnings)
 }
 
@@ -244,19 +319,23 @@ fn keep(
     pointer: &str,
 ) -> Result<(Batch, Vec<Warning>), Stop> {
     require_new(state, &stock.lot, &format!("{pointer}/lot"))?;
-    let flags = match &batch.flags {
-        Some(flags) if batch.classes.contains(&stock.class) => flags.clone(),
-        _ => return refuse(RefusalCode::CodeUnknown, format!("{pointer}/class"), "nothing of this class was fed in"),
+    let (Some(flags), Some(fed)) = (batch.flags.clone(), batch.fed_of(&stock.class)) else {
+        return refuse(RefusalCode::CodeUnknown, format!("{pointer}/class"), "nothing of this class was fed in");
     };
     let (grams, basis, warning) = restate_at(state, context, &stock.weight, &format!("{pointer}/weight"))?;
     let batch = take_out(state, batch, grams, division_of(state, &stock.weight)?, &format!("{pointer}/weight"))?;
-    let Some(input_g) = batch.input_g.minus(grams) else {
-        let detail = "more remained than was fed in";
+    let band = rules_in_force(state)?.bands.batch_g(fed, batch.division_g);
+    if grams.get() - fed.get() > band {
+        let detail = format!("of this class {fed} were fed in; more remained, beyond the band of {band} g");
         return refuse(RefusalCode::OutputsExceedInputs, format!("{pointer}/weight"), detail);
-    };
+    }
+    // Within the band more may remain than went in: then nothing of it was dismantled.
+    let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
+    let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO));
     let country = country_of(state, context, Some(batch.site))?;
     let waste_code = waste_code(state, &stock.class, country.as_ref())?;
     let weighed = Weighed { grams, basis, warnings: Vec::new() };
+    let new = new_item(context, stock.lot, ItemKind::Lot, stock.class.clone(), &weighed)?;
     state.put(Record::Item(Item {
         condition: Condition::Waste,
         arising: Some(flags.arising),
@@ -264,7 +343,9 @@ fn keep(
         waste_code,
         country,
         site: Some(batch.site),
-        ..new_item(context, stock.lot, ItemKind::Lot, stock.class.clone(), &weighed)?
+        evidence: new.evidence.join(&batch.evidence),
+        last_occurred: new.last_occurred.max(batch.last_occurred),
+        ..new
     }));
     Ok((Batch { input_g, ..batch }, warning.into_iter().collect()))
 }

@@ -39,6 +39,15 @@ text_field!(
     TableCode, Code, "a code of 1 to 32 letters, digits or -_.", is_code
 );
 
+fn is_scheme(text: &str) -> bool {
+    text.len() <= 32 && text.split_once('/').is_some_and(|(name, version)| is_code(name) && is_code(version))
+}
+
+text_field!(
+    /// The name of a scheme of certificates with its version.
+    SchemeName, Code, "a scheme such as e-resource/0", is_scheme
+);
+
 fn is_waste_code(text: &str) -> bool {
     let digits = text.strip_suffix('*').unwrap_or(text);
     let bytes = digits.as_bytes();

@@ -2,14 +2,15 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, relocate};
-use crate::domain::codes::{ItemKind, ItemStatus, Role};
+use crate::domain::codes::{ItemKind, ItemStatus, KeyCustody, Role};
 use crate::domain::event::{
     HandoverAccepted, HandoverOffered, HandoverRefused, HandoverWithdrawn, ReceivedLot, RefusedItem,
 };
+use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::{codes, record};
-use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
-use crate::domain::item::{Item, own_item, restate_at};
-use crate::domain::lot::intake_warnings;
+use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, SiteId};
+use crate::domain::item::{Item, own_item, require_order, restate_at};
+use crate::domain::lot::{arrive, each_once, settle_in};
 use crate::domain::mass::Grams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
@@ -46,6 +47,10 @@ record! {
         status: HandoverStatus,
         /// The entry of the offer.
         offered: EntryIndex,
+        /// The key that signed the offer.
+        signer: KeyId,
+        /// Who carries, if somebody else does.
+        carrier: Option<OrganisationId>,
         /// The entry of the answer.
         answered: Option<EntryIndex>,
     }
@@ -79,25 +84,45 @@ pub fn handover_offered(state: &mut State<'_>, context: &Context<'_>, event: &Ha
     for (position, id) in items.iter().enumerate() {
         offer(state, context, id, &format!("/items/{position}"), false)?;
     }
-    for (position, id) in lots.iter().enumerate() {
-        offer(state, context, id, &format!("/lots/{position}/lot"), true)?;
+    for (position, offered) in event.lots.iter().flatten().enumerate() {
+        let grams = offer(state, context, &offered.lot, &format!("/lots/{position}/lot"), true)?;
+        if offered.sent_g != grams {
+            let detail = format!("this lot has {grams} on the ledger; say reweighed first if it weighs otherwise");
+            return refuse(RefusalCode::SumDiffers, format!("/lots/{position}/sent_g"), detail);
+        }
     }
     let (status, offered) = (HandoverStatus::Open, context.index);
-    let handover = Handover { id: event.handover, from, to: event.to, items, lots, status, offered, answered: None };
-    state.put(Record::Handover(handover));
+    state.put(Record::Handover(Handover {
+        id: event.handover,
+        from,
+        to: event.to,
+        items,
+        lots,
+        status,
+        offered,
+        signer: context.signer,
+        carrier: event.carrier,
+        answered: None,
+    }));
     Ok(())
 }
 
 /// Marks an item as offered; lots, which are weighed again, stand in a list of their own.
-fn offer(state: &mut State<'_>, context: &Context<'_>, id: &ItemId, pointer: &str, as_lot: bool) -> Result<(), Stop> {
+fn offer(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    id: &ItemId,
+    pointer: &str,
+    as_lot: bool,
+) -> Result<Grams, Stop> {
     let item = own_item(state, context, id, pointer, &[ItemStatus::Held])?;
     if (item.kind == ItemKind::Lot) != as_lot {
         let detail = "devices and components stand in items, lots with their sent mass in lots";
         return refuse(RefusalCode::WrongKind, pointer, detail);
     }
-    let offered = Item { status: ItemStatus::Offered, ..item };
+    let (grams, offered) = (item.grams, Item { status: ItemStatus::Offered, ..item });
     state.put(Record::Item(offered.touched(context)?));
-    Ok(())
+    Ok(grams)
 }
 
 fn require_carrier(state: &State<'_>, carrier: Option<&OrganisationId>) -> Result<(), Stop> {
@@ -135,16 +160,17 @@ fn open_handover(state: &State<'_>, context: &Context<'_>, id: &HandoverId, side
     Ok(handover)
 }
 
-fn offered_item(state: &State<'_>, id: &ItemId) -> Result<Item, Stop> {
-    match state.item(id)? {
-        Some(item) => Ok(item.clone()),
-        None => refuse(RefusalCode::Unknown, "/handover", "an item of this handover is not known"),
-    }
+fn offered_item(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
+    let Some(item) = state.item(id)? else {
+        return refuse(RefusalCode::Unknown, "/handover", "an item of this handover is not known");
+    };
+    require_order(state, context, item)?;
+    Ok(item.clone())
 }
 
 /// Gives an offered item back to its sender's shelf; it never left.
 fn give_back(state: &mut State<'_>, context: &Context<'_>, id: &ItemId) -> Result<(), Stop> {
-    let item = offered_item(state, id)?;
+    let item = offered_item(state, context, id)?;
     let held = Item { status: ItemStatus::Held, ..item };
     state.put(Record::Item(held.touched(context)?));
     Ok(())
@@ -184,11 +210,12 @@ pub fn handover_accepted(
     let handover = open_handover(state, context, &event.handover, &Side::Receiver)?;
     let refused = event.refused.clone().unwrap_or_default();
     require_sound_refusals(&handover, &refused)?;
+    let mut warnings = Vec::new();
     for id in &handover.items {
         if refused.iter().any(|refused| refused.item == *id) {
             give_back(state, context, id)?;
         } else {
-            take_over(state, context, &handover, id)?;
+            warnings.extend(take_over(state, context, &handover, id)?);
         }
     }
     let received = event.lots.clone().unwrap_or_default();
@@ -197,13 +224,31 @@ pub fn handover_accepted(
             format!("say of each of the {} lots, in the offer's order, what was received", handover.lots.len());
         return refuse(RefusalCode::ListInvalid, "/lots", detail);
     }
-    let mut warnings = Vec::new();
     for (position, (id, received)) in handover.lots.iter().zip(&received).enumerate() {
-        let lot = offered_item(state, id)?;
+        let lot = offered_item(state, context, id)?;
         warnings.extend(take_lot(state, context, &handover, lot, received, &format!("/lots/{position}"))?);
     }
     close(state, context, handover, HandoverStatus::Accepted);
-    Ok(warnings)
+    Ok(each_once(warnings))
+}
+
+/// Whether both sides signed with keys that the operator holds: then nobody but the operator confirmed anything.
+fn is_confirmed(state: &State<'_>, context: &Context<'_>, handover: &Handover) -> Result<bool, Stop> {
+    let is_hosted = |kid: &KeyId| Ok::<_, Stop>(state.key(kid)?.is_none_or(|key| key.custody == KeyCustody::Hosted));
+    Ok(!is_hosted(&handover.signer)? || !is_hosted(&context.signer)?)
+}
+
+/// What stands behind an item after this handover.
+fn evidence_after(
+    state: &State<'_>,
+    context: &Context<'_>,
+    handover: &Handover,
+    item: &Item,
+    warnings: &[Warning],
+) -> Result<Evidence, Stop> {
+    let evidence = item.evidence.clone().warned(warnings, context.index);
+    let confirmed = is_confirmed(state, context, handover)?;
+    Ok(if confirmed { evidence } else { evidence.flawed(FlawCode::CustodyNotConfirmed, context.index) })
 }
 
 /// A lot is the receiver's with the receiver's net weight; a refused part never leaves the sender; the rest is
@@ -216,64 +261,72 @@ fn take_lot(
     received: &ReceivedLot,
     pointer: &str,
 ) -> Result<Vec<Warning>, Stop> {
-    let (net, basis, scale_warning) = restate_at(state, context, &received.weight, &format!("{pointer}/weight"))?;
+    require_whole_answer(state, received, pointer)?;
+    let Some(weight) = &received.weight else {
+        give_back(state, context, &lot.id)?;
+        return Ok(Vec::new());
+    };
+    let (net, basis, scale_warning) = restate_at(state, context, weight, &format!("{pointer}/weight"))?;
     if received.accepted_g.plus(received.refused_g) != Some(net) {
         let detail = format!("accepted and refused must add up to the {net} received");
         return refuse(RefusalCode::SumDiffers, format!("{pointer}/accepted_g"), detail);
     }
-    require_whole_answer(state, received, pointer)?;
-    if received.accepted_g == Grams::ZERO {
-        give_back(state, context, &lot.id)?;
-        return Ok(scale_warning.into_iter().collect());
-    }
-    let division = match &received.weight.scale {
+    let division = match &weight.scale {
         Some(scale) => state.scale(scale)?.map_or(Grams::ZERO, |scale| scale.division_g),
         None => Grams::ZERO,
     };
     let difference = net.get() - lot.grams.get();
     let disputed = difference.abs() > rules_in_force(state)?.bands.handover_g(lot.grams, division);
-    let site = context.statement.common.site;
-    // What is refused stays at the sender's site, as far as the ledger has grams for it there; all else travels.
+    let mut warnings: Vec<Warning> = scale_warning.into_iter().collect();
+    if disputed {
+        warnings.extend(Warning::new(WarningCode::DifferenceBeyondBand, pointer));
+    }
+    let evidence = evidence_after(state, context, handover, &lot, &warnings)?;
+    let lot = Item { basis, evidence, status: ItemStatus::Held, ..lot };
+    if received.accepted_g == Grams::ZERO {
+        adjust(state, lot.site, Account::Difference, difference);
+        state.put(Record::Item(Item { grams: received.refused_g, ..lot }.touched(context)?));
+        return Ok(warnings);
+    }
+    if let Some(id) = received.refused_as {
+        let returned = Item { id, grams: received.refused_g, registered: context.index, ..lot.clone() };
+        state.put(Record::Item(returned.touched(context)?));
+    }
+    let (from, site) = (lot.site, context.statement.common.site);
+    move_received(state, &lot, site, received);
+    let (holder, grams) = (context.statement.common.org, received.accepted_g);
+    let taken = Item { holder, site, grams, received: Some(handover.id), ..lot };
+    let (taken, found) = settle_in(state, context, taken, from)?;
+    warnings.extend(found);
+    state.put(Record::Item(taken.touched(context)?));
+    Ok(warnings)
+}
+
+/// What is refused stays at the sender's site, as far as the ledger has grams for it there; all else travels. What no
+/// weighing explains is found where it is found.
+fn move_received(state: &mut State<'_>, lot: &Item, site: Option<SiteId>, received: &ReceivedLot) {
     let staying = received.refused_g.min(lot.grams);
     let travelling = lot.grams.minus(staying).unwrap_or(Grams::ZERO);
     relocate(state, lot.site, site, travelling);
     adjust(state, lot.site, Account::Difference, received.refused_g.get() - staying.get());
     adjust(state, site, Account::Difference, received.accepted_g.get() - travelling.get());
-    if let Some(id) = received.refused_as {
-        let status = ItemStatus::Held;
-        let returned = Item { id, grams: received.refused_g, status, registered: context.index, ..lot.clone() };
-        state.put(Record::Item(returned.touched(context)?));
-    }
-    let taken = Item {
-        holder: context.statement.common.org,
-        site,
-        status: ItemStatus::Held,
-        received: Some(handover.id),
-        grams: received.accepted_g,
-        basis,
-        disputed: lot.disputed || disputed,
-        ..lot
-    };
-    let mut warnings: Vec<Warning> = scale_warning.into_iter().collect();
-    if let Some(site) = site {
-        warnings.extend(intake_warnings(state, context, site, &taken)?);
-    }
-    if disputed {
-        warnings.extend(Warning::new(WarningCode::DifferenceBeyondBand, pointer));
-    }
-    state.put(Record::Item(taken.touched(context)?));
-    Ok(warnings)
 }
 
-/// A refused part has a new id and a reason; where nothing, or everything, is refused there is no part.
+/// A refused part has a new id and a reason; where nothing, or everything, is refused there is no part. Of a lot that
+/// never came there is no weight.
 fn require_whole_answer(state: &State<'_>, received: &ReceivedLot, pointer: &str) -> Result<(), Stop> {
+    let nothing_came = received.accepted_g == Grams::ZERO && received.refused_g == Grams::ZERO;
+    if received.weight.is_some() == nothing_came {
+        let detail = "say what it weighed; of a lot that never came, 0 accepted and 0 refused without a weight";
+        return refuse(RefusalCode::WeightInvalid, format!("{pointer}/weight"), detail);
+    }
     let is_part = received.refused_g > Grams::ZERO && received.accepted_g > Grams::ZERO;
     if received.refused_as.is_some() != is_part {
         let detail = "name a new id for a refused part, and only for a part";
         return refuse(RefusalCode::ListInvalid, format!("{pointer}/refused_as"), detail);
     }
-    if received.reason.is_some() != (received.refused_g > Grams::ZERO) {
-        let detail = "give a reason for what is refused, and only for that";
+    if received.reason.is_some() != (received.refused_g > Grams::ZERO || nothing_came) {
+        let detail = "give a reason for what is refused or never came, and only for that";
         return refuse(RefusalCode::ListInvalid, format!("{pointer}/reason"), detail);
     }
     match &received.refused_as {
@@ -299,13 +352,19 @@ fn require_sound_refusals(handover: &Handover, refused: &[RefusedItem]) -> Resul
     Ok(())
 }
 
-/// The item is the receiver's, at the receiver's site.
-fn take_over(state: &mut State<'_>, context: &Context<'_>, handover: &Handover, id: &ItemId) -> Result<(), Stop> {
-    let item = offered_item(state, id)?;
+/// The item is the receiver's, at the receiver's site; what is waste already is taken in there like a lot.
+fn take_over(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    handover: &Handover,
+    id: &ItemId,
+) -> Result<Vec<Warning>, Stop> {
+    let item = offered_item(state, context, id)?;
     let common = &context.statement.common;
-    relocate(state, item.site, common.site, item.grams);
     let received = Some(handover.id);
-    let taken = Item { holder: common.org, site: common.site, status: ItemStatus::Held, received, ..item };
-    state.put(Record::Item(taken.touched(context)?));
-    Ok(())
+    let taken = Item { holder: common.org, status: ItemStatus::Held, received, ..item };
+    let (taken, warnings) = arrive(state, context, taken, common.site)?;
+    let evidence = evidence_after(state, context, handover, &taken, &warnings)?;
+    state.put(Record::Item(Item { evidence, ..taken }.touched(context)?));
+    Ok(warnings)
 }

@@ -1,11 +1,13 @@
 //! Every statement that can be made, version 1: its types, what all have in common, and how it is read.
 
 use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, record, text_field};
-use crate::domain::ids::{ActorId, OrganisationId, Origin, SiteId, StatementId};
+use crate::domain::ids::{ActorId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
+use crate::domain::mass::Weight;
 use crate::domain::registry::SiteCodeTaken;
 use crate::domain::time::OccurredAt;
+use crate::domain::treatment::Treatment;
 
-pub use crate::domain::payload::{batch::*, custody::*, device::*, keys::*, lot::*, registry::*};
+pub use crate::domain::payload::{batch::*, certificate::*, custody::*, device::*, keys::*, lot::*, registry::*};
 
 /// The only version of payloads so far.
 pub const PAYLOAD_VERSION: i64 = 1;
@@ -73,6 +75,8 @@ events! {
     Released = "released",
     Lost = "lost",
     SiteAudited = "site_audited",
+    CertificateIssued = "certificate_issued",
+    CertificateRetired = "certificate_retired",
 }
 
 fn is_type_name(text: &str) -> bool {
@@ -171,6 +175,10 @@ impl Statement {
                 found.extend(event.operator_keys.iter().map(|jwk| jwk.thumbprint().to_string()));
             }
             Event::SiteRegistered(event) => found.push(SiteCodeTaken::id_of(&event.country, &event.code)),
+            Event::CertificateRetired(event) => found.push(event.certificate.to_string()),
+            Event::CertificateIssued(event) => {
+                found.extend(event.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)));
+            }
             _ => {}
         }
         found
@@ -182,5 +190,24 @@ impl Statement {
         self.common.put_into(&mut members);
         self.event.put_into(&mut members);
         Value::Object(members).to_string()
+    }
+}
+
+impl Event {
+    /// The scales on which something was weighed in it.
+    pub fn scales(&self) -> Vec<ScaleId> {
+        let weights: Vec<&Weight> = match self {
+            Self::Registered(event) => vec![&event.weight],
+            Self::Reweighed(event) => vec![&event.weight],
+            Self::Collected(event) => vec![&event.weight],
+            Self::Received(event) => vec![&event.weight],
+            Self::Dismantled(event) => vec![&event.weight],
+            Self::HandoverAccepted(event) => {
+                event.lots.iter().flatten().filter_map(|lot| lot.weight.as_ref()).collect()
+            }
+            Self::BatchClosed(event) => event.remaining.iter().flatten().map(|stock| &stock.weight).collect(),
+            _ => Vec::new(),
+        };
+        weights.into_iter().filter_map(|weight| weight.scale).collect()
     }
 }

@@ -168,6 +168,19 @@ impl Field for bool {
     }
 }
 
+impl Field for i64 {
+    const CLASS: FieldClass = FieldClass::Quantity;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        let Value::Integer(number) = value else { return Err(Malformed::here("expected a whole number")) };
+        Ok(*number)
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Integer(*self))
+    }
+}
+
 /// The members of one object, taken one by one; what is left over is unknown and refused.
 pub struct Fields<'a> {
     left: Vec<(&'a str, &'a Value)>,

@@ -7,26 +7,13 @@ use crate::domain::codes::{
     WasteCode,
 };
 use crate::domain::event::{Lost, Registered, RegisteredKind, Released, Reweighed};
+use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
 use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime};
-
-record! {
-    /// How the mass of an item ended.
-    pub struct Treatment {
-        /// The entry: the treatment's own id.
-        entry: EntryIndex,
-        /// The final operation.
-        operation: TableCode,
-        /// Where.
-        site: SiteId,
-        /// How much.
-        grams: Grams,
-    }
-}
 
 record! {
     /// Anything traced.
@@ -39,8 +26,8 @@ record! {
         class: TableCode,
         /// The batch that it left.
         batch: Option<BatchId>,
-        /// By which operation it ended, and where.
-        treated: Option<Treatment>,
+        /// The entry of its final treatment.
+        treated: Option<EntryIndex>,
         /// The waste code of its class where it lies; known once it is waste and weighed as such.
         waste_code: Option<WasteCode>,
         /// Who has it.
@@ -63,8 +50,10 @@ record! {
         provenance: Option<Provenance>,
         /// The lot that it has joined.
         joined: Option<ItemId>,
-        /// Whether sender and receiver weighed it so differently that both must sign.
-        disputed: bool,
+        /// The batch into which it was fed; its grams are the batch's.
+        fed: Option<BatchId>,
+        /// What stands behind it.
+        evidence: Evidence,
         /// How far its data was put out of reach, verified.
         sanitised: Option<SanitisationMethod>,
         /// The handover by which its holder got it.
@@ -125,7 +114,8 @@ pub(crate) fn new_item(
         arising: None,
         provenance: None,
         joined: None,
-        disputed: false,
+        fed: None,
+        evidence: Evidence::of(context).warned(&weighed.warnings, context.index),
         sanitised: None,
         received: None,
         registered: context.index,
@@ -196,7 +186,8 @@ impl Item {
     /// The same item after an entry about it.
     pub(crate) fn touched(self, context: &Context<'_>) -> Result<Self, Stop> {
         let last_occurred = self.last_occurred.max(context.occurred_by_now()?);
-        Ok(Self { last_entry: context.index, last_occurred, ..self })
+        let evidence = self.evidence.clone().and(context);
+        Ok(Self { last_entry: context.index, last_occurred, evidence, ..self })
     }
 
     /// The same item, ended: its grams are where the rule has booked them.
@@ -219,8 +210,8 @@ pub(crate) fn own_item(
     if item.holder != context.statement.common.org {
         return refuse(RefusalCode::NotTheHolder, pointer, "another organisation holds this item");
     }
-    if item.status == ItemStatus::Ended {
-        return refuse(RefusalCode::ItemEnded, pointer, "this item has ended; correct instead");
+    if matches!(item.status, ItemStatus::Ended | ItemStatus::InBatch) {
+        return refuse(RefusalCode::ItemEnded, pointer, "this item has ended or was dismantled; correct instead");
     }
     if !statuses.contains(&item.status) {
         let allowed: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
@@ -232,11 +223,21 @@ pub(crate) fn own_item(
 }
 
 /// Order within an item is entry order; what happened may lie before its last event by the offline window at most.
-fn require_order(state: &State<'_>, context: &Context<'_>, item: &Item) -> Result<(), Stop> {
+pub(crate) fn require_order(state: &State<'_>, context: &Context<'_>, item: &Item) -> Result<(), Stop> {
+    require_order_after(state, context, item.last_occurred, "item")
+}
+
+/// The same for whatever had its last event then.
+pub(crate) fn require_order_after(
+    state: &State<'_>,
+    context: &Context<'_>,
+    last: LedgerTime,
+    what: &str,
+) -> Result<(), Stop> {
     let days = rules_in_force(state)?.offline_window_days;
-    let earliest = item.last_occurred.ms() - days * DAY_MS;
+    let earliest = last.ms() - days * DAY_MS;
     if context.statement.common.occurred_at.ms() < earliest {
-        let detail = format!("it lies more than {days} days before the item's last event, {}", item.last_occurred);
+        let detail = format!("it lies more than {days} days before the {what}'s last event, {last}");
         return refuse(RefusalCode::BeforeLastEvent, "/occurred_at", detail);
     }
     Ok(())

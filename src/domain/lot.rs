@@ -4,17 +4,16 @@ use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
 use crate::domain::codes::{Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, TableCode, WasteCode};
 use crate::domain::event::{Collected, CollectedKind, Merged, Permit, Received, Split};
+use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, weigh};
-use crate::domain::mass::Grams;
+use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::SiteYear;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::Date;
+use crate::limits::WEIGHT_G_MAX;
 use std::collections::BTreeSet;
-
-/// Operations under which a centre takes waste in.
-const INTAKE_OPERATIONS: &[&str] = &["R12", "R13"];
 
 impl Item {
     /// Where its grams come from (rules.md §5): the batch that it left; before dismantling, country of arising, class,
@@ -74,7 +73,7 @@ fn take_in(
     context: &Context<'_>,
     incoming: &Incoming<'_>,
     weighed: Weighed,
-) -> Result<(Item, Vec<Warning>), Stop> {
+) -> Result<Vec<Warning>, Stop> {
     let site = context.statement.common.site;
     let country = country_of(state, context, site)?;
     let waste_code = waste_code(state, incoming.class, country.as_ref())?;
@@ -87,10 +86,61 @@ fn take_in(
         ..new_item(context, incoming.id, incoming.kind, incoming.class.clone(), &weighed)?
     };
     flow_in(state, site, weighed.grams);
-    state.put(Record::Item(item.clone()));
     let mut warnings = weighed.warnings;
     warnings.extend(code_warning(waste_code.as_ref()));
-    Ok((item, warnings))
+    // Whoever gathers waste needs no permit for the place where it gathers; whoever recycles does.
+    let recycles = state.organisation(&context.statement.common.org)?;
+    if let Some(site) = site.filter(|_| recycles.is_some_and(|org| org.roles.contains(&Role::Recycler))) {
+        warnings.extend(intake_warnings(state, context, site, &item)?);
+    }
+    let evidence = item.evidence.clone().warned(&warnings, context.index);
+    state.put(Record::Item(Item { evidence, ..item }));
+    Ok(warnings)
+}
+
+/// An item comes to a site, or to no site: its grams move there, waste has the waste code of the place, and what comes
+/// from elsewhere is measured against the site's permit and yearly capacity, on whatever road it comes.
+pub(crate) fn arrive(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    item: Item,
+    to: Option<SiteId>,
+) -> Result<(Item, Vec<Warning>), Stop> {
+    let from = item.site;
+    relocate(state, from, to, item.grams);
+    settle_in(state, context, Item { site: to, ..item }, from)
+}
+
+/// The same for an item whose grams have been booked at its site already.
+pub(crate) fn settle_in(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    item: Item,
+    from: Option<SiteId>,
+) -> Result<(Item, Vec<Warning>), Stop> {
+    if item.arising.is_none() {
+        return Ok((item, Vec::new()));
+    }
+    let country = country_of(state, context, item.site)?;
+    let waste_code = waste_code(state, &item.class, country.as_ref())?;
+    let item = Item { waste_code, ..item };
+    let warnings = match item.site {
+        Some(site) if from != item.site => intake_warnings(state, context, site, &item)?,
+        _ => Vec::new(),
+    };
+    let evidence = item.evidence.clone().warned(&warnings, context.index);
+    Ok((Item { evidence, ..item }, warnings))
+}
+
+/// A warning each, however many items it is about.
+pub(crate) fn each_once(warnings: Vec<Warning>) -> Vec<Warning> {
+    let mut once: Vec<Warning> = Vec::new();
+    for warning in warnings {
+        if !once.contains(&warning) {
+            once.push(warning);
+        }
+    }
+    once
 }
 
 pub(crate) fn require_new(state: &State<'_>, id: &ItemId, pointer: &str) -> Result<(), Stop> {
@@ -112,12 +162,11 @@ pub fn collected(state: &mut State<'_>, context: &Context<'_>, event: &Collected
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let (arising, provenance) = (&event.arising, &event.provenance);
     let incoming = Incoming { id: event.item, kind, class: &event.class, arising, provenance };
-    Ok(take_in(state, context, &incoming, weighed)?.1)
+    take_in(state, context, &incoming, weighed)
 }
 
 /// A lot is known by weight: the mean of its class says nothing about it.
 fn require_lot_weight(kind: ItemKind, weight: &crate::domain::mass::Weight) -> Result<(), Stop> {
-    use crate::domain::mass::WeightBasis;
     if kind == ItemKind::Lot && weight.basis == WeightBasis::Class {
         return refuse(RefusalCode::WeightInvalid, "/weight/basis", "a lot is weighed, or at least estimated");
     }
@@ -127,36 +176,39 @@ fn require_lot_weight(kind: ItemKind, weight: &crate::domain::mass::Weight) -> R
 /// Waste from outside the scheme is received at a centre's gate; what the permit does not cover is taken with a warning.
 pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) -> Result<Vec<Warning>, Stop> {
     context.require_role(state, &[Role::Recycler])?;
-    let Some(site) = context.statement.common.site else {
+    if context.statement.common.site.is_none() {
         return refuse(RefusalCode::Unknown, "/site", "a gate receipt names the centre's site");
-    };
+    }
     require_new(state, &event.item, "/item")?;
     require_lot_weight(ItemKind::Lot, &event.weight)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let (arising, provenance) = (&event.arising, &event.provenance);
     let incoming = Incoming { id: event.item, kind: ItemKind::Lot, class: &event.class, arising, provenance };
-    let (item, mut warnings) = take_in(state, context, &incoming, weighed)?;
-    warnings.extend(intake_warnings(state, context, site, &item)?);
-    Ok(warnings)
+    take_in(state, context, &incoming, weighed)
 }
 
-/// A warning unless the permit holds on the day, for the code, and for one of the operations.
+/// Whether a permit holds on the day, for the code, and for the operation; taking waste in is covered by any operation.
+pub fn permit_covers(permit: &Permit, day: &Date, code: &WasteCode, operation: Option<&str>) -> bool {
+    let in_time = permit.valid_from <= *day && *day <= permit.valid_until;
+    let fits = |allowed: &TableCode| operation.is_none_or(|operation| allowed.as_str() == operation);
+    in_time && permit.operations.iter().any(fits) && permit.waste_codes.contains(code)
+}
+
+/// A warning unless the permit of the site covers it.
 pub(crate) fn permit_warning(
     permit: Option<&Permit>,
     day: Option<&Date>,
     code: Option<&WasteCode>,
-    operations: &[&str],
+    operation: Option<&str>,
 ) -> Option<Warning> {
-    let covers = permit.zip(day).is_some_and(|(permit, day)| {
-        let in_time = permit.valid_from <= *day && *day <= permit.valid_until;
-        let operation = permit.operations.iter().any(|allowed| operations.contains(&allowed.as_str()));
-        in_time && operation && code.is_some_and(|code| permit.waste_codes.contains(code))
-    });
-    if covers { None } else { Warning::new(WarningCode::PermitNotValid, "/site") }
+    match (permit, day, code) {
+        (Some(permit), Some(day), Some(code)) if permit_covers(permit, day, code, operation) => None,
+        _ => Warning::new(WarningCode::PermitNotValid, "/site"),
+    }
 }
 
 /// What the site's permit does not cover on the day, and what exceeds its yearly capacity.
-pub(crate) fn intake_warnings(
+fn intake_warnings(
     state: &mut State<'_>,
     context: &Context<'_>,
     site: SiteId,
@@ -164,7 +216,7 @@ pub(crate) fn intake_warnings(
 ) -> Result<Vec<Warning>, Stop> {
     let permit = state.site(&site)?.and_then(|site| site.permit.clone());
     let day = context.statement.common.occurred_at.date();
-    let not_covered = permit_warning(permit.as_ref(), day.as_ref(), item.waste_code.as_ref(), INTAKE_OPERATIONS);
+    let not_covered = permit_warning(permit.as_ref(), day.as_ref(), item.waste_code.as_ref(), None);
     let Some(year) = day.and_then(|day| day.year()) else { return Ok(not_covered.into_iter().collect()) };
     let before = state.site_year(&SiteYear::id_of(&site, &year))?.map_or(Grams::ZERO, |known| known.received_g);
     let Some(received_g) = before.plus(item.grams) else {
@@ -191,30 +243,55 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
     let site = context.statement.common.site.or(first.site);
     let country = country_of(state, context, site)?;
     let waste_code = waste_code(state, &first.class, country.as_ref())?;
-    let mut sum = Grams::ZERO;
-    for input in &inputs {
-        relocate(state, input.site, site, input.grams);
+    let mut warnings: Vec<Warning> = code_warning(waste_code.as_ref()).into_iter().collect();
+    let (mut sum, mut evidence, mut last_occurred) = (Grams::ZERO, Evidence::of(context), context.occurred_by_now()?);
+    for (position, input) in inputs.iter().enumerate() {
+        require_same_jurisdiction(state, input, country.as_ref(), &format!("/inputs/{position}"))?;
         sum = match sum.plus(input.grams) {
-            Some(sum) => sum,
-            None => return refuse(RefusalCode::SumOutOfRange, "/inputs", "the sum would leave the range"),
+            Some(sum) if sum.get() <= WEIGHT_G_MAX => sum,
+            _ => return refuse(RefusalCode::SumOutOfRange, "/inputs", "a lot has at most 1000000000 g"),
         };
-        let joined = Item { joined: Some(event.lot), ..input.clone().ended() };
+        let (arrived, found) = arrive(state, context, input.clone(), site)?;
+        warnings.extend(found);
+        evidence = evidence.join(&arrived.evidence);
+        last_occurred = last_occurred.max(arrived.last_occurred);
+        let joined = Item { joined: Some(event.lot), ..arrived.ended() };
         state.put(Record::Item(joined.touched(context)?));
     }
-    let weighed = Weighed { grams: sum, basis: first.basis, warnings: Vec::new() };
+    // Of one batch, weighed and estimated lots may join: the sum is no better than its worst part.
+    let same_basis = inputs.iter().all(|input| input.basis == first.basis);
+    let basis = if same_basis { first.basis } else { WeightBasis::Estimated };
+    let weighed = Weighed { grams: sum, basis, warnings: Vec::new() };
     let latest = inputs.iter().filter_map(|input| input.arising.clone()).max_by(|a, b| a.month.cmp(&b.month));
     state.put(Record::Item(Item {
         condition: Condition::Waste,
         arising: latest,
         provenance: first.provenance.clone(),
         batch: first.batch,
-        waste_code: waste_code.clone(),
+        waste_code,
         country,
         site,
-        disputed: inputs.iter().any(|input| input.disputed),
+        evidence,
+        last_occurred,
         ..new_item(context, event.lot, ItemKind::Lot, first.class.clone(), &weighed)?
     }));
-    Ok(code_warning(waste_code.as_ref()).into_iter().collect())
+    Ok(each_once(warnings))
+}
+
+/// A merger is no way over a border.
+fn require_same_jurisdiction(
+    state: &State<'_>,
+    input: &Item,
+    country: Option<&Country>,
+    pointer: &str,
+) -> Result<(), Stop> {
+    let Some(site) = &input.site else { return Ok(()) };
+    let from = state.site(site)?.map(|site| site.country.jurisdiction().to_owned());
+    if from.as_deref() != country.map(Country::jurisdiction) {
+        let detail = "this lies in another jurisdiction than the new lot; ship it there first";
+        return refuse(RefusalCode::JurisdictionsDiffer, pointer, detail);
+    }
+    Ok(())
 }
 
 /// The inputs of a merger: all the author's, all waste that has arisen somewhere, all of one source.

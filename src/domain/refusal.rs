@@ -47,6 +47,8 @@ codes! {
         WrongKind = "wrong_kind",
         /// A lot has one class.
         ClassesDiffer = "classes_differ",
+        /// What joins lies in one jurisdiction.
+        JurisdictionsDiffer = "jurisdictions_differ",
         /// A lot has one source, as long as compositions are not adopted.
         SourcesDiffer = "sources_differ",
         /// More would come out of a batch than went in, beyond the band.
@@ -83,6 +85,22 @@ codes! {
         TimeInvalid = "time_invalid",
         /// It lies too far before the last event of the same item.
         BeforeLastEvent = "before_last_event",
+        /// The operator may not issue.
+        IssuerIsOperator = "issuer_is_operator",
+        /// The scheme is admitted on test ledgers alone.
+        SchemeTestOnly = "scheme_test_only",
+        /// Another scheme is in force.
+        SchemeNotInForce = "scheme_not_in_force",
+        /// The pool does not have the grams, or too few for two units.
+        UnitsInvalid = "units_invalid",
+        /// The pool gives other grams by now: a draft is stale.
+        GramsTaken = "grams_taken",
+        /// The certificate is retired, or belongs to the buffer.
+        CertificateNotHeld = "certificate_not_held",
+        /// The certificate's time is over.
+        CertificateExpired = "certificate_expired",
+        /// The period of a retirement lies too far from the vintage.
+        PeriodOutsideVintage = "period_outside_vintage",
     }
 }
 
@@ -103,6 +121,8 @@ codes! {
         OverCapacity = "over_capacity",
         /// Less came out of the batch than went in, beyond the band.
         BatchShort = "batch_short",
+        /// A fraction left the batch later than a batch may last.
+        BatchOverdue = "batch_overdue",
         /// Sender and receiver weighed it differently beyond the band; until both agree it is in dispute.
         DifferenceBeyondBand = "difference_beyond_band",
         /// The scale's verification does not hold on the day; the weight counts as estimated.
@@ -159,6 +179,7 @@ impl WarningCode {
                 "no permit of the site covers this on that day; it backs no certificate until cured"
             }
             Self::OverCapacity => "the site has received more this year than its permit allows",
+            Self::BatchOverdue => "the batch has lasted longer than a batch may; close it and open another",
             Self::BatchShort => "less came out than went in, beyond the band; not eligible until an auditor has looked",
             Self::DifferenceBeyondBand => {
                 "sender and receiver differ beyond the band; until both agree it is in dispute"

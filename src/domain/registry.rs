@@ -15,7 +15,7 @@ use crate::domain::mass::Grams;
 use crate::domain::refusal::RefusalCode;
 use crate::domain::rule_set;
 use crate::domain::state::{Record, State, Stop};
-use crate::domain::time::Date;
+use crate::domain::time::{Date, OccurredAt};
 
 record! {
     /// The ledger itself.
@@ -90,6 +90,10 @@ record! {
         on: Date,
         /// What was found.
         outcome: AuditOutcome,
+        /// When it was reported, as written.
+        occurred_at: OccurredAt,
+        /// The key that signed the report.
+        signer: KeyId,
         /// The entry that reported it.
         entry: EntryIndex,
     }
@@ -148,6 +152,8 @@ record! {
         on: Date,
         /// Last day.
         until: Date,
+        /// The entry that reported it.
+        entry: EntryIndex,
     }
 }
 
@@ -360,7 +366,11 @@ pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &Sc
         return refuse(RefusalCode::TimeInvalid, "/verified_until", "the verification ends before it begins");
     }
     let mut verifications = known.map(|scale| scale.verifications).unwrap_or_default();
-    verifications.push(Verification { on: event.verified_on.clone(), until: event.verified_until.clone() });
+    verifications.push(Verification {
+        on: event.verified_on.clone(),
+        until: event.verified_until.clone(),
+        entry: context.index,
+    });
     state.put(Record::Scale(Scale {
         id: event.new_scale,
         organisation,

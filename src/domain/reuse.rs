@@ -5,6 +5,7 @@ use crate::domain::codes::{Condition, ItemKind, ItemStatus, Provenance, Role, So
 use crate::domain::event::{DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
 use crate::domain::item::{Item, own_item};
+use crate::domain::lot::{country_of, waste_code};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::state::{Record, State, Stop};
 
@@ -29,16 +30,10 @@ fn put(state: &mut State<'_>, context: &Context<'_>, item: Item) -> Result<(), S
     Ok(())
 }
 
-/// What a test found; the last finding holds, but waste stays waste.
+/// What a test found; the last finding holds, but waste stays waste until that test is corrected.
 pub fn tested(state: &mut State<'_>, context: &Context<'_>, event: &Tested) -> Result<(), Stop> {
     let item = held(state, context, &event.item)?;
-    if item.arising.is_some() {
-        return refuse(
-            RefusalCode::WrongCondition,
-            "/item",
-            "this item was retired; it is waste whatever a test finds",
-        );
-    }
+    require_product(&item)?;
     put(state, context, Item { condition: Condition::from(event.result), ..item })
 }
 
@@ -98,5 +93,8 @@ pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) ->
     }
     let arising = Some(event.arising.clone());
     let provenance = Some(Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere });
-    put(state, context, Item { status: ItemStatus::Held, condition: Condition::Waste, arising, provenance, ..item })
+    let country = country_of(state, context, item.site)?;
+    let waste_code = waste_code(state, &item.class, country.as_ref())?;
+    let (status, condition) = (ItemStatus::Held, Condition::Waste);
+    put(state, context, Item { waste_code, status, condition, arising, provenance, ..item })
 }

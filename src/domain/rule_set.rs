@@ -88,13 +88,30 @@ impl Bands {
     }
 }
 
+/// The numbers of a scheme of certificates; its rules stand in `domain::eligibility`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scheme {
+    /// Its name and version.
+    pub name: String,
+    /// Whether only ledgers that were opened for tests may issue under it.
+    pub test_only: bool,
+    /// How far an audit may lie before or after the day of treatment, in months.
+    pub audit_months: u32,
+    /// The buffer's share of every issue, in parts per million, rounded up to whole units.
+    pub buffer_ppm: i64,
+    /// How long after its issue a certificate may be retired, in months.
+    pub valid_months: u32,
+    /// How far the period of a retirement may reach from the vintage, in months.
+    pub period_months: i64,
+}
+
 /// One rule set.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RuleSet {
     /// Its version.
     pub version: String,
     /// The scheme of certificates.
-    pub scheme: String,
+    pub scheme: Scheme,
     /// Bands of weighing.
     pub bands: Bands,
     /// How far an event may lie before the item's last one, in days.

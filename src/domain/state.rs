@@ -4,15 +4,18 @@
 //! never mistakes "not loaded" for "does not exist": asking for what was not loaded stops the rule with
 //! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
 
-use crate::domain::balance::SiteAccount;
+use crate::domain::balance::{Account, SiteAccount};
 use crate::domain::batch::Batch;
+use crate::domain::certificate::Certificate;
 use crate::domain::custody::Handover;
 use crate::domain::event::{Common, Jwk};
 use crate::domain::fields::{Field, Malformed, Value, codes};
-use crate::domain::ids::{BatchId, HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::item::Item;
+use crate::domain::pool::{Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
+use crate::domain::treatment::{AuditWait, Treatment};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +45,16 @@ codes! {
         SiteYear = "site_year",
         /// A batch.
         Batch = "batch",
+        /// A final treatment.
+        Treatment = "treatment",
+        /// Treatments that wait for an audit.
+        AuditWait = "audit_wait",
+        /// A pool of eligible grams.
+        Pool = "pool",
+        /// Grams of a treatment in a pool.
+        PoolRange = "pool_range",
+        /// A certificate.
+        Certificate = "certificate",
     }
 }
 
@@ -68,6 +81,16 @@ pub enum Record {
     SiteYear(SiteYear),
     /// A batch.
     Batch(Batch),
+    /// A final treatment.
+    Treatment(Treatment),
+    /// Treatments that wait for an audit.
+    AuditWait(AuditWait),
+    /// A pool of eligible grams.
+    Pool(Pool),
+    /// Grams of a treatment in a pool.
+    PoolRange(PoolRange),
+    /// A certificate.
+    Certificate(Certificate),
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -79,6 +102,26 @@ pub struct RecordId {
     pub kind: RecordKind,
 }
 
+impl RecordId {
+    /// Names a record.
+    pub fn new(kind: RecordKind, id: &impl ToString) -> Self {
+        Self { id: id.to_string(), kind }
+    }
+
+    /// Kind and id as one text. Whoever chooses an id chooses it within its kind: an item that is named like an
+    /// organisation is not mistaken for it.
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.kind, self.id)
+    }
+}
+
+impl RecordKind {
+    /// Whether entries are looked up by the ids of such records.
+    const fn is_looked_up(self) -> bool {
+        matches!(self, Self::Ledger | Self::Item | Self::Site | Self::Organisation | Self::Batch | Self::Certificate)
+    }
+}
+
 impl Changes {
     /// Takes over what came after.
     pub fn merge(&mut self, later: Self) {
@@ -88,16 +131,20 @@ impl Changes {
         }
     }
 
-    /// Ids of what an entry with these changes concerns: its author and site, and every organisation, site and item
-    /// that a changed record belongs to or is.
-    pub fn concerned(&self, common: &Common) -> BTreeSet<String> {
-        let mut concerned = BTreeSet::from([common.org.to_string()]);
-        concerned.extend(common.site.map(|site| site.to_string()));
+    /// What an entry with these changes concerns: its author and site, and every organisation, site, item, batch and
+    /// certificate that a changed record belongs to, is, or lies at.
+    pub fn concerned(&self, common: &Common) -> BTreeSet<RecordId> {
+        let organisation = |id: &OrganisationId| RecordId::new(RecordKind::Organisation, id);
+        let mut concerned = BTreeSet::from([organisation(&common.org)]);
+        concerned.extend(common.site.map(|site| RecordId::new(RecordKind::Site, &site)));
         for (id, record) in &self.records {
-            if matches!(id.kind, RecordKind::Item | RecordKind::Site | RecordKind::Organisation) {
-                concerned.insert(id.id.clone());
+            if id.kind.is_looked_up() {
+                concerned.insert(id.clone());
             }
-            concerned.extend(record.owners().iter().map(ToString::to_string));
+            if let Record::Batch(batch) = record {
+                concerned.insert(RecordId::new(RecordKind::Site, &batch.site));
+            }
+            concerned.extend(record.owners().iter().map(organisation));
         }
         concerned
     }
@@ -117,6 +164,11 @@ impl Record {
             Self::Handover(handover) => (RecordKind::Handover, handover.id.to_string()),
             Self::SiteYear(year) => (RecordKind::SiteYear, year.id()),
             Self::Batch(batch) => (RecordKind::Batch, batch.id.to_string()),
+            Self::Treatment(treatment) => (RecordKind::Treatment, treatment.id()),
+            Self::AuditWait(wait) => (RecordKind::AuditWait, wait.id()),
+            Self::Pool(pool) => (RecordKind::Pool, pool.id()),
+            Self::PoolRange(range) => (RecordKind::PoolRange, range.id()),
+            Self::Certificate(certificate) => (RecordKind::Certificate, certificate.serial.to_string()),
         };
         RecordId { id, kind }
     }
@@ -129,9 +181,16 @@ impl Record {
             Self::Site(site) => vec![site.organisation],
             Self::Scale(scale) => vec![scale.organisation],
             Self::Item(item) => vec![item.holder],
-            Self::Handover(handover) => vec![handover.from, handover.to],
+            Self::Handover(handover) => [handover.from, handover.to].into_iter().chain(handover.carrier).collect(),
             Self::Batch(batch) => vec![batch.organisation],
-            Self::Ledger(_) | Self::SiteCode(_) | Self::SiteYear(_) => Vec::new(),
+            Self::Treatment(treatment) => vec![treatment.organisation],
+            Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
+            Self::Ledger(_)
+            | Self::SiteCode(_)
+            | Self::SiteYear(_)
+            | Self::AuditWait(_)
+            | Self::Pool(_)
+            | Self::PoolRange(_) => Vec::new(),
         }
     }
 
@@ -148,6 +207,11 @@ impl Record {
             Self::Handover(record) => record.write(),
             Self::SiteYear(record) => record.write(),
             Self::Batch(record) => record.write(),
+            Self::Treatment(record) => record.write(),
+            Self::AuditWait(record) => record.write(),
+            Self::Pool(record) => record.write(),
+            Self::PoolRange(record) => record.write(),
+            Self::Certificate(record) => record.write(),
         };
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -165,6 +229,11 @@ impl Record {
             RecordKind::Handover => Handover::read(value).map(Self::Handover),
             RecordKind::SiteYear => SiteYear::read(value).map(Self::SiteYear),
             RecordKind::Batch => Batch::read(value).map(Self::Batch),
+            RecordKind::Treatment => Treatment::read(value).map(Self::Treatment),
+            RecordKind::AuditWait => AuditWait::read(value).map(Self::AuditWait),
+            RecordKind::Pool => Pool::read(value).map(Self::Pool),
+            RecordKind::PoolRange => PoolRange::read(value).map(Self::PoolRange),
+            RecordKind::Certificate => Certificate::read(value).map(Self::Certificate),
         }
     }
 }
@@ -314,14 +383,6 @@ impl<'base> State<'base> {
         })
     }
 
-    /// What a site received in a year; the id is [`SiteYear::id_of`].
-    pub fn site_year(&self, id: &str) -> Result<Option<&SiteYear>, Stop> {
-        Ok(match self.record(RecordKind::SiteYear, id.to_owned())? {
-            Some(Record::SiteYear(year)) => Some(year),
-            _ => None,
-        })
-    }
-
     /// Whether a site code is taken; the id is [`SiteCodeTaken::id_of`].
     pub fn site_code_taken(&self, id: &str) -> Result<bool, Stop> {
         Ok(self.record(RecordKind::SiteCode, id.to_owned())?.is_some())
@@ -342,6 +403,42 @@ impl<'base> State<'base> {
         handover(HandoverId) -> Handover;
         /// The batch of that id.
         batch(BatchId) -> Batch;
+        /// What a site received in a year; the id is [`SiteYear::id_of`].
+        site_year(str) -> SiteYear;
+        /// Treatments that wait for an audit; the id is [`AuditWait::id_of`].
+        audit_wait(str) -> AuditWait;
+        /// The pool of that id, [`Pool::id_of`].
+        pool(str) -> Pool;
+        /// The range of that id.
+        pool_range(str) -> PoolRange;
+        /// The certificate of that serial.
+        certificate(str) -> Certificate;
+    }
+
+    /// The treatment that an entry states.
+    pub fn treatment(&self, entry: EntryIndex) -> Result<Option<&Treatment>, Stop> {
+        Ok(match self.record(RecordKind::Treatment, Treatment::id_of(entry))? {
+            Some(Record::Treatment(found)) => Some(found),
+            _ => None,
+        })
+    }
+
+    /// By how many grams the items and open batches of each site differ from its live account; empty, as it always must
+    /// be, if they do not. For a complete state.
+    pub fn live_differences(&self) -> Vec<(Option<SiteId>, i128)> {
+        let mut sums: BTreeMap<Option<SiteId>, i128> = BTreeMap::new();
+        for record in self.records.values() {
+            let (site, grams) = match record {
+                Record::Item(item) => (item.site, item.grams.get()),
+                Record::Batch(batch) => (Some(batch.site), batch.left_g.0),
+                _ => continue,
+            };
+            *sums.entry(site).or_default() += i128::from(grams);
+        }
+        for (account, grams) in self.accounts.iter().filter(|(account, _)| account.account == Account::Live) {
+            *sums.entry(account.site).or_default() -= i128::from(*grams);
+        }
+        sums.into_iter().filter(|(_, difference)| *difference != 0).collect()
     }
 
     /// SHA-256 over every record and account in order: two replays that agree have the same digest.

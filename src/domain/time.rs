@@ -1,8 +1,8 @@
 //! Two times: when something happened, as its author wrote it, and when the ledger wrote it down.
 
-use crate::domain::codes::CalendarYear;
+use crate::domain::codes::{CalendarYear, Month};
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, text_field};
-use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Days, Months, NaiveDate, SecondsFormat, TimeZone, Utc};
 use std::fmt;
 
 /// Milliseconds of one minute.
@@ -24,6 +24,11 @@ impl LedgerTime {
     /// Milliseconds since 1970.
     pub const fn ms(self) -> i64 {
         self.0
+    }
+
+    /// The day in UTC.
+    pub fn date(self) -> Option<Date> {
+        self.to_string().get(..10).and_then(Date::parse)
     }
 
     /// Reads `2026-11-23T05:31:00.123Z`, exactly 24 characters.
@@ -87,6 +92,11 @@ impl OccurredAt {
     pub fn date(&self) -> Option<Date> {
         self.text.get(..10).and_then(Date::parse)
     }
+
+    /// The month as written, whatever the offset.
+    pub fn month(&self) -> Option<Month> {
+        self.text.get(..7).and_then(Month::parse)
+    }
 }
 
 impl fmt::Display for OccurredAt {
@@ -125,11 +135,57 @@ impl Date {
     pub fn year(&self) -> Option<CalendarYear> {
         self.as_str().get(..4).and_then(CalendarYear::parse)
     }
+
+    /// The month.
+    pub fn month(&self) -> Option<Month> {
+        self.as_str().get(..7).and_then(Month::parse)
+    }
+
+    /// So many days later; `None` beyond the calendar's years.
+    pub fn plus_days(&self, days: u64) -> Option<Self> {
+        let day = NaiveDate::parse_from_str(self.as_str(), "%Y-%m-%d").ok()?;
+        Self::parse(&day.checked_add_days(Days::new(days))?.to_string())
+    }
+
+    /// The same day some months later, or the month's last where it is shorter; `None` beyond the calendar's years.
+    pub fn plus_months(&self, months: u32) -> Option<Self> {
+        let day = NaiveDate::parse_from_str(self.as_str(), "%Y-%m-%d").ok()?;
+        Self::parse(&day.checked_add_months(Months::new(months))?.to_string())
+    }
+
+    /// The same day some months earlier.
+    pub fn minus_months(&self, months: u32) -> Option<Self> {
+        let day = NaiveDate::parse_from_str(self.as_str(), "%Y-%m-%d").ok()?;
+        Self::parse(&day.checked_sub_months(Months::new(months))?.to_string())
+    }
+}
+
+impl Month {
+    /// Months since the year 0.
+    pub fn number(&self) -> i64 {
+        let part = |range| self.as_str().get(range).and_then(|digits: &str| digits.parse::<i64>().ok()).unwrap_or(0);
+        part(0..4) * 12 + part(5..7) - 1
+    }
+
+    /// The month so many months later, or earlier; `None` outside the years 0 to 9999.
+    pub fn plus(&self, months: i64) -> Option<Self> {
+        let number = self.number() + months;
+        Self::parse(&format!("{:04}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn months_are_counted_over_the_end_of_a_year() {
+        let month = Month::parse("2026-11").expect("a month");
+        assert_eq!(month.plus(2), Month::parse("2027-01"));
+        assert_eq!(month.plus(-11), Month::parse("2025-12"));
+        let day = Date::parse("2028-02-29").expect("a day");
+        assert_eq!((day.plus_months(12), day.minus_months(12)), (Date::parse("2029-02-28"), Date::parse("2027-02-28")));
+    }
 
     #[test]
     fn ledger_time_has_24_characters() {

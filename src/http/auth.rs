@@ -33,6 +33,22 @@ impl FromRequest for Authenticated {
     }
 }
 
+/// Anybody: whoever sends a token must send one in force; whoever sends none is nobody in particular.
+pub(super) struct Anybody(pub(super) Option<Authenticated>);
+
+impl FromRequest for Anybody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !request.headers().contains_key(AUTHORIZATION) {
+            return Box::pin(async { Ok(Self(None)) });
+        }
+        let caller = Authenticated::from_request(request, payload);
+        Box::pin(async move { Ok(Self(Some(caller.await?))) })
+    }
+}
+
 impl Authenticated {
     /// Refuses a caller without the scope.
     pub(super) fn require(&self, scope: Scope) -> Result<(), Problem> {

@@ -1,16 +1,20 @@
 //! `GET /v1/items/{id}`: an item as it is now.
 
 use crate::domain::ids::ItemId;
+use crate::domain::state::Record;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::http::registry::record_body;
 use crate::ledger::Ledger;
+use crate::ledger::lookup::SeenItem;
 use actix_web::{HttpResponse, get, web};
+use serde_json::json;
 
 /// Read an item.
 ///
-/// For every organisation that is or was a party to it, and for tokens with the scope `audit`.
+/// Whole for whoever the last entry about it concerns and for tokens with the scope `audit`; for an organisation that was
+/// a party to it before, its id, kind and status.
 #[utoipa::path(
     tag = "items",
     params(("id" = String, Path, description = "The item.")),
@@ -30,5 +34,11 @@ pub(super) async fn get_item(
     let missing = || Problem::not_found("there is no item of this id, or it does not concern this token");
     let id = ItemId::parse(&id).ok_or_else(missing)?;
     let found = blocking(move || ledger.item(reader, id)).await??;
-    Ok(HttpResponse::Ok().json(record_body(&found.ok_or_else(missing)?)?))
+    Ok(match found.ok_or_else(missing)? {
+        SeenItem::Whole(item) => HttpResponse::Ok().json(record_body(&Record::Item(item))?),
+        SeenItem::FromOutside(item) => {
+            let (kind, status) = (item.kind.as_str(), item.status.as_str());
+            HttpResponse::Ok().json(json!({"id": id.to_string(), "kind": kind, "status": status}))
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! `GET /v1/events`: entries, found again.
 
-use crate::domain::ids::{EntryIndex, ItemId, OrganisationId, SiteId};
+use crate::domain::ids::{EntryIndex, ItemId};
+use crate::domain::state::{RecordId, RecordKind};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
@@ -13,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-/// The query; at most one of item, site and org.
+/// The query; at most one of item, batch, site and org.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
     /// Entries about this item.
     item: Option<String>,
+    /// Entries about this batch.
+    batch: Option<String>,
     /// Entries at or about this site.
     site: Option<String>,
     /// Entries by or about this organisation.
@@ -79,6 +82,11 @@ impl EventsBody {
         Ok(Self { events, next: page.next.map(|next| next.0) })
     }
 
+    /// From where the next page goes on.
+    pub(super) const fn next(&self) -> Option<u64> {
+        self.next
+    }
+
     /// The answer; `link` makes the address of the next page.
     pub(super) fn respond(self, link: impl Fn(u64) -> String) -> HttpResponse {
         let mut response = HttpResponse::Ok();
@@ -111,32 +119,34 @@ pub(super) async fn list_events(
     let subject = subject(&query)?;
     let from = EntryIndex(query.from);
     let looked_for = subject.clone().map(|(_, id)| id);
-    let page = blocking(move || ledger.events(reader, looked_for.as_deref(), from, PAGE_ROWS_MAX)).await??;
+    let page = blocking(move || ledger.events(reader, looked_for.as_ref(), from, PAGE_ROWS_MAX)).await??;
     let wanted = query.r#type.as_deref();
     let body = EventsBody::of(page, |event| wanted.is_none_or(|wanted| event.statement.event.type_name() == wanted))?;
     Ok(body.respond(|next| {
-        let subject = subject.as_ref().map(|(name, id)| format!("&{name}={id}")).unwrap_or_default();
+        let subject = subject.as_ref().map(|(name, id)| format!("&{name}={}", id.id)).unwrap_or_default();
         let of_type = wanted.map(|wanted| format!("&type={wanted}")).unwrap_or_default();
         format!("/v1/events?from={next}{subject}{of_type}")
     }))
 }
 
 /// The one subject of the query, its parameter's name and its id; and a type that is no more than a word.
-fn subject(query: &EventsQuery) -> Result<Option<(&'static str, String)>, Problem> {
+fn subject(query: &EventsQuery) -> Result<Option<(&'static str, RecordId)>, Problem> {
     let invalid = |pointer: &str, detail: &str| Problem::bad_request("query_invalid", pointer, detail);
     if query.r#type.as_ref().is_some_and(|word| !word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
         return Err(invalid("/type", "expected a type such as registered"));
     }
     let given = [
-        ("item", query.item.as_ref().map(|id| (ItemId::parse(id).is_some(), id))),
-        ("site", query.site.as_ref().map(|id| (SiteId::parse(id).is_some(), id))),
-        ("org", query.org.as_ref().map(|id| (OrganisationId::parse(id).is_some(), id))),
+        ("item", RecordKind::Item, &query.item),
+        ("batch", RecordKind::Batch, &query.batch),
+        ("site", RecordKind::Site, &query.site),
+        ("org", RecordKind::Organisation, &query.org),
     ];
-    let mut named = given.into_iter().filter_map(|(name, given)| given.map(|(is_id, id)| (name, is_id, id)));
+    let mut named = given.into_iter().filter_map(|(name, kind, id)| id.as_ref().map(|id| (name, kind, id)));
     match (named.next(), named.next()) {
         (None, _) => Ok(None),
-        (Some((name, true, id)), None) => Ok(Some((name, id.clone()))),
-        (Some((name, false, _)), None) => Err(invalid(&format!("/{name}"), "expected a UUID in lower case")),
-        (Some(_), Some(_)) => Err(invalid("", "name one of item, site and org, not several")),
+        // Every id is a UUID; which newtype reads it makes no difference.
+        (Some((name, kind, id)), None) if ItemId::parse(id).is_some() => Ok(Some((name, RecordId::new(kind, id)))),
+        (Some((name, _, _)), None) => Err(invalid(&format!("/{name}"), "expected a UUID in lower case")),
+        (Some(_), Some(_)) => Err(invalid("", "name one of item, batch, site and org, not several")),
     }
 }

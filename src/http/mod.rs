@@ -6,8 +6,12 @@ mod body;
 mod create_hosted_key;
 mod create_token;
 mod get_balance;
+mod get_certificate;
+mod get_certificate_bundle;
+mod get_certificate_draft;
 mod get_checkpoint;
 mod get_consistency;
+mod get_eligibility;
 mod get_entry;
 mod get_inclusion;
 mod get_item;
@@ -43,6 +47,10 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_item::get_item)
         .service(get_item_path::get_item_path)
         .service(get_balance::get_balance)
+        .service(get_eligibility::get_eligibility)
+        .service(get_certificate_draft::get_certificate_draft)
+        .service(get_certificate::get_certificate)
+        .service(get_certificate_bundle::get_certificate_bundle)
         .service(registry::list_organisations)
         .service(registry::get_organisation)
         .service(registry::list_sites)

@@ -5,6 +5,7 @@
 
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::ledger::PrepareError;
+use crate::ledger::asking::Unanswered;
 use crate::ledger::posting::Refused;
 use crate::ledger::proofs::NoProof;
 use crate::ledger::sequencer::Unavailable;
@@ -163,7 +164,9 @@ impl From<Refusal> for Problem {
             | RefusalCode::SiteOfAnotherOrganisation
             | RefusalCode::ScaleOfAnotherOrganisation
             | RefusalCode::NotTheHolder
-            | RefusalCode::WrongReceiver => StatusCode::FORBIDDEN,
+            | RefusalCode::WrongReceiver
+            | RefusalCode::IssuerIsOperator
+            | RefusalCode::SchemeTestOnly => StatusCode::FORBIDDEN,
             RefusalCode::LedgerAlreadyOpen
             | RefusalCode::AlreadyRegistered
             | RefusalCode::ItemEnded
@@ -173,7 +176,10 @@ impl From<Refusal> for Problem {
             | RefusalCode::BatchClosed
             | RefusalCode::NotSanitised
             | RefusalCode::NotHandedOver
-            | RefusalCode::HandoverAnswered => StatusCode::CONFLICT,
+            | RefusalCode::HandoverAnswered
+            | RefusalCode::GramsTaken
+            | RefusalCode::CertificateNotHeld
+            | RefusalCode::CertificateExpired => StatusCode::CONFLICT,
             RefusalCode::LedgerNotOpen
             | RefusalCode::WrongLedger
             | RefusalCode::KeyUnknown
@@ -183,6 +189,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::MethodNotReached
             | RefusalCode::ClassesDiffer
             | RefusalCode::SourcesDiffer
+            | RefusalCode::JurisdictionsDiffer
             | RefusalCode::SumDiffers
             | RefusalCode::OutputsExceedInputs
             | RefusalCode::OperationNotFinal
@@ -192,7 +199,10 @@ impl From<Refusal> for Problem {
             | RefusalCode::WeightInvalid
             | RefusalCode::NoClassMean
             | RefusalCode::TimeInvalid
-            | RefusalCode::BeforeLastEvent => StatusCode::UNPROCESSABLE_ENTITY,
+            | RefusalCode::BeforeLastEvent
+            | RefusalCode::SchemeNotInForce
+            | RefusalCode::UnitsInvalid
+            | RefusalCode::PeriodOutsideVintage => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code.as_str(), &refusal.pointer, refusal.detail)
     }
@@ -206,6 +216,10 @@ impl From<Refused> for Problem {
             Refused::Opening(refused) => {
                 let pointer = format!("/open/{}", refused.pointer.replace('~', "~0").replace('/', "~1"));
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "opening_invalid", &pointer, refused.problem)
+            }
+            Refused::OpeningMissing(pointer) => {
+                let detail = "its opening, with a value, must be posted beside the statement; the register shows it";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "opening_required", pointer, detail)
             }
             Refused::SameIdOtherContent(index) => {
                 let detail = format!("entry {index} has this id with other content; a new statement needs a new id");
@@ -245,6 +259,15 @@ impl From<StoreError> for Problem {
         tracing::error!(%error, "the database did not answer a request");
         let detail = "the database does not answer; try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "", detail)
+    }
+}
+
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Refused(refusal) => (*refusal).into(),
+            Unanswered::Store(error) => error.into(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! depends on how many are taken at once.
 
 use crate::domain::apply::{Context, apply};
+use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::{EntryIndex, Origin};
 use crate::domain::refusal::{Refusal, RefusalCode, Warning};
@@ -254,13 +255,14 @@ impl<'a> Run<'a> {
         if let Some(receipt) = self.receipt_before(staged, signed)? {
             return Ok(Outcome::Repeated(receipt));
         }
+        require_openings(&signed.statement.event, &posted.openings)?;
         let index = EntryIndex(staged.head.size());
         let context = Context { index, time: self.time, signer: signed.signer, statement: &signed.statement };
         let mut overlay = layer.overlay();
         let warnings = apply(&mut overlay, &context)?;
         let changes = overlay.into_changes();
         let concerned = changes.concerned(&signed.statement.common);
-        staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject, index)));
+        staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         layer.absorb(changes);
         Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
     }
@@ -411,6 +413,17 @@ fn verify_at_its_turn(state: &State<'_>, jws: &str) -> Result<Signed, Unstaged> 
 pub(crate) fn signing_key(state: &State<'_>, unverified: &Unverified<'_>) -> Result<Option<VerifyingKey>, Stop> {
     let registered = state.key(&unverified.kid())?.and_then(|key| keys::from_coordinate(&key.x).ok());
     Ok(registered.or_else(|| unverified.opening_key()))
+}
+
+/// An admission check, which replay skips: openings can be erased later, but not left out from the start.
+fn require_openings(event: &Event, openings: &[Opening]) -> Result<(), Unstaged> {
+    let Event::CertificateRetired(_) = event else { return Ok(()) };
+    let is_open =
+        |pointer: &str| openings.iter().any(|opening| opening.pointer == pointer && !opening.value.is_empty());
+    match CertificateRetired::OPENED.iter().find(|pointer| !is_open(pointer)) {
+        None => Ok(()),
+        Some(missing) => Err(Unstaged::Refused(Refused::OpeningMissing(missing))),
+    }
 }
 
 /// Before a receipt is repeated: whoever signs with another organisation's key learns nothing of its entries.

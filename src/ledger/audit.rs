@@ -5,14 +5,17 @@
 
 use crate::domain::balance::{imbalances, in_between};
 use crate::domain::fields::Field;
-use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::ids::{EntryIndex, Origin, SiteId};
 use crate::domain::state::{LEDGER_RECORD, Record, RecordId};
 use crate::ledger::replay::{Replay, Taken};
 use crate::proof::checkpoint::Checkpoint;
+use crate::proof::commitment::check_openings;
+use crate::proof::json;
+use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{TreeHash, leaf_hash, root_of};
 use crate::proof::note::NoteVerifier;
 use crate::store::entries::StoredEntry;
-use crate::store::{Database, StoreError, StoreFault, entries, head, mentions, records, tiles};
+use crate::store::{Database, StoreError, StoreFault, entries, head, mentions, openings, records, tiles};
 use std::collections::BTreeMap;
 
 /// Rows that are read at once.
@@ -125,6 +128,7 @@ pub fn audit(database: &mut Database, mut progress: impl FnMut(u64, u64)) -> Res
             let Some(taken) = take(&mut replay, stored, &mut report) else { return Ok(report) };
             compare_columns(stored, &taken, &mut report);
             mentions += compare_mentions(database, stored.index, &taken, &mut report)?;
+            compare_openings(database, stored.index, &taken, &mut report)?;
             report.hosted_statements += u64::from(is_hosted(&replay, &taken));
             levels.push(database, leaf_hash(&stored.bytes), &mut report)?;
             let size = replay.frontier.size();
@@ -197,11 +201,28 @@ fn compare_mentions(
     report: &mut Report,
 ) -> Result<u64, StoreError> {
     for subject in &taken.concerned {
-        if !mentions::concerns(database, subject, index)? {
+        let subject = subject.subject();
+        if !mentions::concerns(database, &subject, index)? {
             report.find(Some(index), format!("the index does not say that it concerns {subject}"));
         }
     }
     Ok(u64::try_from(taken.concerned.len()).unwrap_or(u64::MAX))
+}
+
+/// An opening may be erased, never changed: each that is there must open its commitment.
+fn compare_openings(
+    database: &mut Database,
+    index: EntryIndex,
+    taken: &Taken,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let payload = CompactJws::parse(&taken.signed.jws).ok().and_then(|jws| json::parse(&jws.payload).ok());
+    let openings = found_or_damage(openings::of_entry(database, index))?;
+    let opens = |openings: &Vec<_>| payload.is_some_and(|payload| check_openings(&payload, openings).is_ok());
+    if !openings.as_ref().is_some_and(opens) {
+        report.find(Some(index), "an opening does not open its commitment");
+    }
+    Ok(())
 }
 
 fn is_hosted(replay: &Replay, taken: &Taken) -> bool {
@@ -244,16 +265,22 @@ fn compare_state(database: &mut Database, replay: &Replay, report: &mut Report) 
         report.find(None, format!("the derived state has {seen} records, the entries give {expected}"));
     }
     for (site, grams) in imbalances(replay.state.accounts()) {
-        let place = site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"));
-        report.find(None, format!("the accounts do not close by {grams} g at {place}"));
+        report.find(None, format!("the accounts do not close by {grams} g at {}", place(site)));
     }
     if in_between(replay.state.accounts()) != 0 {
         report.find(None, "what departed from sites is not what arrived at others");
     }
-    if records::accounts(database)? != *replay.state.accounts() {
+    if found_or_damage(records::accounts(database))?.as_ref() != Some(replay.state.accounts()) {
         report.find(None, "the accounts are not those that the entries give");
     }
+    for (site, grams) in replay.state.live_differences() {
+        report.find(None, format!("items and open batches at {} are {grams} g off its account", place(site)));
+    }
     Ok(())
+}
+
+fn place(site: Option<SiteId>) -> String {
+    site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"))
 }
 
 fn compare_record(replay: &Replay, stored: &Record, report: &mut Report) {

@@ -1,15 +1,20 @@
 //! Looking things up, for those whom they concern.
 
-use crate::domain::event::Statement;
-use crate::domain::ids::{EntryIndex, ItemId, OrganisationId};
-use crate::domain::state::{Record, RecordKind};
+use crate::domain::event::{Event as DomainEvent, Statement};
+use crate::domain::fields::codes;
+use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
+use crate::domain::item::Item;
+use crate::domain::lineage::{Link, Node, links};
+use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
+use crate::limits::{LINEAGE_NODES_MAX, PAGE_ROWS_MAX};
 use crate::proof::entry::Entry;
 use crate::proof::keys::CompactJws;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
-use crate::store::{StoreError, entries, mentions, records};
+use crate::store::{Database, StoreError, entries, mentions, records};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,129 @@ pub struct EventsPage {
     pub next: Option<EntryIndex>,
 }
 
+/// An item as a reader may see it.
+#[derive(Debug, Clone)]
+pub enum SeenItem {
+    /// All of it: for auditors, and for whoever the last entry about it concerns.
+    Whole(Item),
+    /// For whoever was a party to it once: that it exists, what it is and where it stands in its life. What has been said
+    /// of it since is others' business.
+    FromOutside(Item),
+}
+
+codes! {
+    /// Which part of a lineage is looked at.
+    pub enum Direction {
+        /// The item alone.
+        None = "none",
+        /// What it came from.
+        Up = "up",
+        /// What it became.
+        Down = "down",
+        /// Both.
+        Both = "both",
+    }
+}
+
+/// What an item came from and became, nearest first.
+#[derive(Debug, Clone, Default)]
+pub struct Lineage {
+    /// What it came from.
+    pub up: Vec<Node>,
+    /// What it became.
+    pub down: Vec<Node>,
+    /// Whether that is all that the reader may see; a lineage is followed to a bound.
+    pub complete: bool,
+}
+
+fn walk(database: &mut Database, own: Option<&str>, start: Node, direction: Direction) -> Result<Lineage, StoreError> {
+    let mut lineage = Lineage { complete: true, ..Lineage::default() };
+    if matches!(direction, Direction::Up | Direction::Both) {
+        lineage.complete &= follow(database, own, start, Link::up, &mut lineage.up)?;
+    }
+    if matches!(direction, Direction::Down | Direction::Both) {
+        lineage.complete &= follow(database, own, start, Link::down, &mut lineage.down)?;
+    }
+    Ok(lineage)
+}
+
+/// Breadth first along one direction, over entries that the reader may see; gives whether the end was reached.
+fn follow(
+    database: &mut Database,
+    own: Option<&str>,
+    start: Node,
+    step: fn(&Link, Node) -> &[Node],
+    found: &mut Vec<Node>,
+) -> Result<bool, StoreError> {
+    let mut left = VecDeque::from([start]);
+    let mut seen = BTreeSet::from([start]);
+    while let Some(node) = left.pop_front() {
+        for links in links_of(database, own, node)? {
+            for next in step(&links, node) {
+                if !seen.insert(*next) {
+                    continue;
+                }
+                if found.len() == LINEAGE_NODES_MAX {
+                    return Ok(false);
+                }
+                found.push(*next);
+                left.push_back(*next);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// What the entries about a node turn into what.
+fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Vec<Link>, StoreError> {
+    let (subject, mut from, mut found) = ([subject_of_node(node)], 0, Vec::new());
+    loop {
+        let page = mentions::of_any(database, &subject, own, from, PAGE_ROWS_MAX)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        from = last.0 + 1;
+        for stored in entries::find_many(database, &page)? {
+            let event = read_event(stored)?.statement.event;
+            let offered = match &event {
+                DomainEvent::HandoverAccepted(event) => offered_lots(database, &event.handover)?,
+                _ => Vec::new(),
+            };
+            found.extend(links(&event, &offered));
+        }
+    }
+}
+
+/// The lots of a handover, in its offer's order.
+pub(crate) fn offered_lots(database: &mut Database, handover: &HandoverId) -> Result<Vec<ItemId>, StoreError> {
+    let found = records::load(database, &[handover.to_string()])?;
+    let lots = found.into_iter().find_map(|record| match record {
+        Record::Handover(handover) => Some(handover.lots),
+        _ => None,
+    });
+    Ok(lots.unwrap_or_default())
+}
+
+/// What concerns an item or a batch is found under this.
+pub(crate) fn subject_of_node(node: Node) -> String {
+    match node {
+        Node::Item(item) => RecordId::new(RecordKind::Item, &item).subject(),
+        Node::Batch(batch) => RecordId::new(RecordKind::Batch, &batch).subject(),
+    }
+}
+
+/// The events of some indexes, with where the next page goes on.
+fn page(database: &mut Database, visible: &[EntryIndex], count: i64) -> Result<EventsPage, StoreError> {
+    let is_full = i64::try_from(visible.len()).is_ok_and(|found| found == count);
+    let next = visible.last().filter(|_| is_full).map(|last| EntryIndex(last.0 + 1));
+    let stored = entries::find_many(database, visible)?;
+    let events = stored.into_iter().map(read_event).collect::<Result<_, _>>()?;
+    Ok(EventsPage { events, next })
+}
+
+/// What concerns an organisation is found under this.
+fn subject_of(organisation: OrganisationId) -> String {
+    RecordId::new(RecordKind::Organisation, &organisation).subject()
+}
+
 fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     let damaged = || StoreError::damaged(format!("entry {} cannot be read", stored.index));
     let entry = Entry::parse(&stored.bytes).map_err(|_| damaged())?;
@@ -59,51 +187,76 @@ impl Ledger {
         match reader {
             Reader::All => Ok(true),
             Reader::Organisation(own) => {
-                self.store.read(|database| mentions::concerns(database, &own.to_string(), index))
+                self.store.read(|database| mentions::concerns(database, &subject_of(own), index))
             }
         }
     }
 
-    /// The entries that concern a subject (an organisation, a site, an item), or all that the reader may see; `count` of
-    /// them are looked at, from an index on.
+    /// The entries that concern a subject (an organisation, a site, an item, a batch), or all that the reader may see;
+    /// `count` of them, from an index on.
     pub fn events(
         &self,
         reader: Reader,
-        subject: Option<&str>,
+        subject: Option<&RecordId>,
         from: EntryIndex,
         count: i64,
     ) -> Result<EventsPage, StoreError> {
         self.store.read(|database| {
-            let indexes = match (subject, reader) {
-                (Some(subject), _) => mentions::of_subject(database, subject, from.0, count)?,
-                (None, Reader::Organisation(own)) => mentions::of_subject(database, &own.to_string(), from.0, count)?,
+            let subject = subject.map(RecordId::subject);
+            let visible = match (&subject, reader) {
+                (Some(subject), Reader::All) => mentions::of_subject(database, subject, from.0, count)?,
+                (Some(subject), Reader::Organisation(own)) => {
+                    mentions::of_both(database, subject, &subject_of(own), from.0, count)?
+                }
+                (None, Reader::Organisation(own)) => mentions::of_subject(database, &subject_of(own), from.0, count)?,
                 (None, Reader::All) => {
                     entries::page(database, from, count)?.into_iter().map(|entry| entry.index).collect()
                 }
             };
-            let is_full = i64::try_from(indexes.len()).is_ok_and(|found| found == count);
-            let next = indexes.last().filter(|_| is_full).map(|last| EntryIndex(last.0 + 1));
-            let visible = match reader {
-                Reader::All => indexes,
-                Reader::Organisation(own) => mentions::concerning(database, &own.to_string(), &indexes)?,
+            page(database, &visible, count)
+        })
+    }
+
+    /// A page of the entries that concern an item and what it came from, became, or both, as far as the reader may see
+    /// them; of the same lineage, what it consists of.
+    pub fn lineage(
+        &self,
+        reader: Reader,
+        item: ItemId,
+        direction: Direction,
+        from: EntryIndex,
+        count: i64,
+    ) -> Result<(Lineage, EventsPage), StoreError> {
+        self.store.snapshot(|database| {
+            let own = match reader {
+                Reader::All => None,
+                Reader::Organisation(own) => Some(subject_of(own)),
             };
-            let stored = entries::find_many(database, &visible)?;
-            let events = stored.into_iter().map(read_event).collect::<Result<_, _>>()?;
-            Ok(EventsPage { events, next })
+            let lineage = walk(database, own.as_deref(), Node::Item(item), direction)?;
+            let nodes = lineage.up.iter().chain(&lineage.down).copied().chain([Node::Item(item)]);
+            let subjects: Vec<String> = nodes.map(subject_of_node).collect();
+            let visible = mentions::of_any(database, &subjects, own.as_deref(), from.0, count)?;
+            Ok((lineage, page(database, &visible, count)?))
         })
     }
 
     /// An item as it is now, for whoever is or was a party to it.
-    pub fn item(&self, reader: Reader, id: ItemId) -> Result<Option<Record>, StoreError> {
+    pub fn item(&self, reader: Reader, id: ItemId) -> Result<Option<SeenItem>, StoreError> {
         self.store.read(|database| {
-            let subject = id.to_string();
-            let found = records::load(database, std::slice::from_ref(&subject))?;
-            let item = found.into_iter().find(|record| matches!(record, Record::Item(_)));
-            let is_party = match reader {
-                Reader::All => true,
-                Reader::Organisation(own) => mentions::meet(database, &subject, &own.to_string())?,
+            let found = records::load(database, &[id.to_string()])?;
+            let item = found.into_iter().find_map(|record| match record {
+                Record::Item(item) => Some(item),
+                _ => None,
+            });
+            let (Some(item), Reader::Organisation(own)) = (item.clone(), reader) else {
+                return Ok(item.map(SeenItem::Whole));
             };
-            Ok(item.filter(|_| is_party))
+            let (subject, own) = (RecordId::new(RecordKind::Item, &id).subject(), subject_of(own));
+            if mentions::concerns(database, &own, item.last_entry)? {
+                return Ok(Some(SeenItem::Whole(item)));
+            }
+            let has_met = !mentions::of_both(database, &subject, &own, 0, 1)?.is_empty();
+            Ok(has_met.then_some(SeenItem::FromOutside(item)))
         })
     }
 

@@ -14,7 +14,10 @@
 //! Whenever what is found contradicts what was signed, the ledger halts: it goes on serving proofs and appends nothing.
 
 pub mod append;
+pub mod asking;
 pub mod audit;
+pub mod bundling;
+pub mod certificates;
 pub mod clock;
 pub mod export;
 pub mod guard;

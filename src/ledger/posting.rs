@@ -87,6 +87,8 @@ pub enum Refused {
     Bytes(Box<BytesRefused>),
     /// An opening does not open.
     Opening(Box<OpeningRefused>),
+    /// The openings of these commitments must be posted with the statement.
+    OpeningMissing(&'static str),
     /// The rules.
     Rules(Box<Refusal>),
     /// The organisation has said something else under this id, in that entry.

@@ -3,7 +3,7 @@
 use crate::domain::apply::{Context, apply};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
 use crate::domain::refusal::Warning;
-use crate::domain::state::{State, Stop};
+use crate::domain::state::{RecordId, State, Stop};
 use crate::domain::time::LedgerTime;
 use crate::ledger::append::signing_key;
 use crate::proof::entry::{ChainHash, Entry};
@@ -30,8 +30,8 @@ pub struct Taken {
     pub signed: Signed,
     /// The warnings that the rules give.
     pub warnings: Vec<Warning>,
-    /// Ids of what it concerns.
-    pub concerned: BTreeSet<String>,
+    /// What it concerns.
+    pub concerned: BTreeSet<RecordId>,
 }
 
 /// An entry that does not follow.

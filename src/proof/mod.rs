@@ -5,6 +5,7 @@
 //! whose hashes are kept in `tiles`, and published in a `checkpoint`, a signed `note`. The same code serves whoever
 //! writes and whoever verifies years later.
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod commitment;
 pub mod entry;
@@ -15,3 +16,4 @@ pub mod note;
 pub mod statement;
 pub mod tiles;
 pub mod tlog_proof;
+pub mod verify;

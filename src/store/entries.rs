@@ -101,7 +101,8 @@ pub fn find_many(database: &mut Database, indexes: &[EntryIndex]) -> StoreResult
 
 /// Up to `count` entries from an index on, in order.
 pub fn page(database: &mut Database, from: EntryIndex, count: i64) -> StoreResult<Vec<StoredEntry>> {
-    let query = entries::table.filter(entries::idx.ge(database_number(from.0)?)).order(entries::idx.asc()).limit(count);
+    let Ok(from) = i64::try_from(from.0) else { return Ok(Vec::new()) };
+    let query = entries::table.filter(entries::idx.ge(from)).order(entries::idx.asc()).limit(count);
     query.load::<Row>(database)?.into_iter().map(read_row).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Batches, fractions and the end of mass.
 
-use crate::harness::{Party, TestApp, both_databases, new_id};
+use crate::harness::{Party, TestApp, both_databases, kid, new_id};
 use serde_json::{Value, json};
 
 fn estimated(grams: i64) -> Value {
@@ -107,10 +107,11 @@ both_databases! {
         assert_eq!((&fraction["class"], &fraction["batch"]), (&json!("FE"), &json!(batch)));
         assert_eq!(fraction["waste_code"], "19 12 02");
 
-        let treated = centre.say("treated_final", json!({"item": steel, "operation": "R4"}));
+        let treated = centre.say("treated_final", json!({"item": steel, "operation": "R4", "net_g": 60_000}));
         treated.accepted();
         assert!(treated.warnings().is_empty());
-        centre.say("treated_final", json!({"item": steel, "operation": "R4"})).refused(409, "item_ended", "/item");
+        let again = json!({"item": steel, "operation": "R4", "net_g": 60_000});
+        centre.say("treated_final", again).refused(409, "item_ended", "/item");
         let smelter = app.join(&["treater"]);
         let furnace = site(&app, &smelter, "FURN", &["R4"]);
         let handover = new_id();
@@ -119,8 +120,10 @@ both_databases! {
         let taken = json!({"handover": handover, "site": furnace, "lots": [
             {"weight": estimated(19_900), "accepted_g": 19_900, "refused_g": 0},
         ]});
-        app.say(&smelter, "handover_accepted", &taken).accepted();
-        let end = json!({"item": boards, "operation": "R4", "site": furnace});
+        let taken = app.say(&smelter, "handover_accepted", &taken);
+        taken.accepted();
+        assert!(taken.warnings().is_empty());
+        let end = json!({"item": boards, "operation": "R4", "net_g": 19_900, "site": furnace});
         app.say(&smelter, "treated_final", &end).accepted();
         let whole = app.get("/v1/balance", &app.operator.token).json();
         assert_eq!(whole["accounts_g"]["recovered:R4"], 79_900);
@@ -180,7 +183,9 @@ both_databases! {
         let (fraction, answer) = centre.dismantle(&batch, "FE", 1_000);
         answer.accepted();
         feed(json!([fraction])).refused(409, "wrong_condition", "/items/0");
-        centre.dismantle(&batch, "GOLD", 1).1.refused(422, "code_unknown", "/fraction");
+        let unknown = centre.dismantle(&batch, "GOLD", 1).1;
+        unknown.accepted();
+        assert_eq!(unknown.warnings(), ["class_unknown", "waste_code_unknown"]);
         centre.dismantle(&new_id(), "FE", 1).1.refused(422, "unknown", "/batch");
         let again = json!({"batch": batch, "lot": fraction, "fraction": "FE", "weight": estimated(1)});
         centre.say("dismantled", again).refused(409, "already_registered", "/lot");
@@ -200,8 +205,16 @@ both_databases! {
             "batch": batch, "lot": new_id(), "fraction": "FE", "weight": estimated(1),
             "occurred_at": "2026-12-25T10:00:00Z",
         });
-        centre.say("dismantled", late).refused(422, "time_invalid", "/occurred_at");
-        centre.close(&batch, 0, 0).accepted();
+        let late = centre.say("dismantled", late);
+        late.accepted();
+        assert_eq!(late.warnings(), ["batch_overdue"]);
+        let more = json!({"batch": batch, "items": [centre.lot(1_000, "none")], "occurred_at": "2026-12-25T10:00:00Z"});
+        centre.say("batch_fed", more).refused(422, "time_invalid", "/occurred_at");
+        let early = json!({"batch": batch, "loss_g": 0, "out_of_scope_g": 0});
+        centre.say("batch_closed", early.clone()).refused(422, "before_last_event", "/occurred_at");
+        let mut close = early;
+        close["occurred_at"] = json!("2026-12-25T10:00:00Z");
+        centre.say("batch_closed", close).accepted();
     }
 
     fn a_treatment_that_ends_nothing(kind) {
@@ -209,17 +222,20 @@ both_databases! {
         let centre = Centre::new(&app);
         let (steel, answer) = centre.dismantle(&centre.batch(100_000), "FE", 10_000);
         answer.accepted();
-        let treat = |operation: &str| centre.say("treated_final", json!({"item": steel, "operation": operation}));
+        let treat = |operation: &str| centre.say("treated_final", json!({"item": steel, "operation": operation, "net_g": 10_000}));
         for interim in ["R12", "R13", "D13", "D14", "D15"] {
             treat(interim).refused(422, "operation_not_final", "/operation");
         }
         treat("R14").refused(422, "code_unknown", "/operation");
-        let nowhere = json!({"item": steel, "operation": "R4"});
+        let nowhere = json!({"item": steel, "operation": "R4", "net_g": 10_000});
         app.say(&centre.party, "treated_final", &nowhere).refused(422, "unknown", "/site");
         let collector = app.join(&["collector"]);
         app.say(&collector, "treated_final", &nowhere).refused(403, "role_missing", "/org");
         let alive = app.laptop(&centre.party);
-        centre.say("treated_final", json!({"item": alive, "operation": "R4"})).refused(409, "wrong_condition", "/item");
+        let alive = json!({"item": alive, "operation": "R4", "net_g": 1});
+        centre.say("treated_final", alive).refused(409, "wrong_condition", "/item");
+        let lighter = json!({"item": steel, "operation": "R4", "net_g": 9_999});
+        centre.say("treated_final", lighter).refused(422, "sum_differs", "/net_g");
         let unpermitted = treat("D5");
         unpermitted.accepted();
         assert_eq!(unpermitted.warnings(), ["permit_not_valid"]);
@@ -249,6 +265,7 @@ both_databases! {
         let audited = app.get(&format!("/v1/sites/{}", centre.site), &auditor.token).json();
         assert_eq!(audited["audits"], json!([{
             "by": auditor.id, "on": "2026-11-20", "outcome": "conforms", "entry": index,
+            "occurred_at": "2026-11-23T13:00:00+02:00", "signer": kid(&auditor.key),
         }]));
         app.say(&centre.party, "site_audited", &report(&centre.site, "2026-11-20")).refused(403, "role_missing", "/org");
         app.say(&auditor, "site_audited", &report(&new_id(), "2026-11-20")).refused(422, "unknown", "/audited_site");

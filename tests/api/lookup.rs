@@ -27,7 +27,9 @@ both_databases! {
         assert_eq!(types(&app.get(&path, &donor.token).json()), whole[..3], "what came after it does not concern it");
         assert_eq!(types(&app.get(&path, &workshop.token).json()), whole[1..]);
         app.get(&path, &other.token).refused(404, "not_found", "");
-        let now = app.get(&format!("/v1/items/{item}"), &donor.token).json();
+        let seen = app.get(&format!("/v1/items/{item}"), &donor.token).json();
+        assert_eq!(seen, json!({"id": item, "kind": "device", "status": "held"}), "it gave it away");
+        let now = app.get(&format!("/v1/items/{item}"), &workshop.token).json();
         assert_eq!((&now["holder"], &now["condition"], &now["grams"]), (&json!(workshop.id), &json!("works"), &json!(3_000)));
         app.get(&format!("/v1/items/{item}"), &other.token).refused(404, "not_found", "");
         app.get(&format!("/v1/items/{item}"), &app.token(&donor.id, &["post"])).refused(403, "scope_missing", "");

@@ -180,10 +180,12 @@ both_databases! {
             assert_eq!(receipt.warnings().contains(&"difference_beyond_band".to_owned()), disputed, "{sent} {received}");
             let taken = app.get(&format!("/v1/items/{lot}"), &recycler.token).json();
             assert_eq!((&taken["grams"], &taken["basis"]), (&json!(accepted), &json!("weighed")));
-            assert_eq!(taken["disputed"], disputed);
+            assert_eq!(taken["evidence"]["flaws"][0]["code"] == "disputed", disputed);
             if refused > 0 {
                 let returned = app.get(&format!("/v1/items/{back}"), &collector.token).json();
                 assert_eq!((&returned["grams"], &returned["holder"]), (&json!(refused), &json!(collector.id)));
+                assert_eq!(returned["evidence"]["flaws"][0]["code"] == "disputed", disputed);
+                assert_eq!(returned["basis"], "weighed", "the receiver's weighing");
             }
         }
         let accounts = app.ledger.store.read(records::accounts).expect("readable");

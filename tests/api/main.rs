@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod batches;
+mod bundles;
+mod certificates;
 mod client;
 mod commands;
 mod contract;
@@ -11,6 +13,7 @@ mod crashes;
 mod custody;
 mod determinism;
 mod dismantling;
+mod forging;
 mod halts;
 mod harness;
 mod hosted_keys;
@@ -26,5 +29,6 @@ mod readme;
 mod refusals;
 mod registry;
 mod reuse;
+mod story;
 mod tampering;
 mod tokens;

@@ -91,7 +91,7 @@ both_databases! {
         get("/v1/proofs/consistency?from=999999").refused(400, "query_invalid", "/from");
         get("/v1/proofs/consistency?from=999999&to=9999999").refused(404, "not_found", "");
         get("/v1/proofs/consistency").refused(400, "query_invalid", "");
-        get("/v1/entries/x").refused(401, "token_invalid", "");
+        get("/v1/entries/0").refused(401, "token_invalid", "");
         app.get("/v1/entries/x", &app.operator.token).refused(404, "not_found", "");
         app.get("/v1/entries/999999", &app.operator.token).refused(404, "not_found", "");
         get("/v2").refused(404, "not_found", "");

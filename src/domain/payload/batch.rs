@@ -70,6 +70,8 @@ record! {
         item: ItemId,
         /// A final R or D operation.
         operation: TableCode,
+        /// Its whole mass, as last weighed; what weighs otherwise is weighed again first.
+        net_g: Grams,
         /// The number of the treatment's certificate.
         number: Option<DocumentNumber>,
         /// The certificate.

@@ -18,8 +18,8 @@ record! {
 record! {
     /// What became of an offered lot at the receiver's.
     pub struct ReceivedLot {
-        /// What was received, on the receiver's scale.
-        weight: Weight,
+        /// What was received, gross and tare as for any weight; absent if the lot never came.
+        weight: Option<Weight>,
         /// What of it is taken.
         accepted_g: Grams,
         /// What of it is not; it goes back to the sender.

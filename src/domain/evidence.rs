@@ -1,0 +1,129 @@
+//! What stands behind the grams of an item, a batch or a treatment: who signed for them, when the last of it happened,
+//! and what was found that keeps them from backing a certificate.
+
+use crate::domain::apply::Context;
+use crate::domain::fields::{codes, record};
+use crate::domain::ids::{EntryIndex, KeyId};
+use crate::domain::refusal::{Warning, WarningCode};
+use crate::domain::time::OccurredAt;
+
+codes! {
+    /// A fact that was accepted although it was not allowed, or not proved: its grams back no certificate until cured.
+    pub enum FlawCode {
+        /// No permit covered what was done, where, on that day.
+        PermitNotValid = "permit_not_valid",
+        /// The site had received more this year than its permit allows.
+        OverCapacity = "over_capacity",
+        /// The rule set had no such class.
+        ClassUnknown = "class_unknown",
+        /// Sender and receiver weighed it differently beyond the band.
+        Disputed = "disputed",
+        /// It left its batch later than a batch may last.
+        BatchOverdue = "batch_overdue",
+        /// It changed hands between two keys that the operator holds: nobody else confirmed it.
+        CustodyNotConfirmed = "custody_not_confirmed",
+    }
+}
+
+record! {
+    /// A flaw and the entry that brought it.
+    pub struct Flaw {
+        /// Which.
+        code: FlawCode,
+        /// Where it was stated; of several, the first.
+        entry: EntryIndex,
+    }
+}
+
+record! {
+    /// A key that signed something of it.
+    pub struct Signer {
+        /// The key.
+        kid: KeyId,
+        /// The last entry that it signed here: one at or after which the key was compromised counts for nothing.
+        last: EntryIndex,
+    }
+}
+
+record! {
+    /// What stands behind grams, over their whole lineage.
+    pub struct Evidence {
+        /// The latest time at which anything of it happened, as written: it decides the vintage.
+        latest: OccurredAt,
+        /// Who signed, by thumbprint.
+        signers: Vec<Signer>,
+        /// What was found, by code.
+        flaws: Vec<Flaw>,
+    }
+}
+
+impl Evidence {
+    /// That of a first statement.
+    pub(crate) fn of(context: &Context<'_>) -> Self {
+        let signers = vec![Signer { kid: context.signer, last: context.index }];
+        Self { latest: context.statement.common.occurred_at.clone(), signers, flaws: Vec::new() }
+    }
+
+    /// With one more statement.
+    pub(crate) fn and(self, context: &Context<'_>) -> Self {
+        self.join(&Self::of(context))
+    }
+
+    /// Of two that become one: the later time, every signer, every flaw.
+    pub(crate) fn join(mut self, other: &Self) -> Self {
+        if other.latest.ms() > self.latest.ms() {
+            self.latest = other.latest.clone();
+        }
+        for signer in &other.signers {
+            match self.signers.iter_mut().find(|known| known.kid == signer.kid) {
+                Some(known) => known.last = known.last.max(signer.last),
+                None => self.signers.push(signer.clone()),
+            }
+        }
+        for flaw in &other.flaws {
+            match self.flaws.iter_mut().find(|known| known.code == flaw.code) {
+                Some(known) => known.entry = known.entry.min(flaw.entry),
+                None => self.flaws.push(flaw.clone()),
+            }
+        }
+        self.signers.sort_by_key(|signer| signer.kid);
+        self.flaws.sort_by_key(|flaw| flaw.code);
+        self
+    }
+
+    /// With a flaw that this entry brings.
+    pub(crate) fn flawed(mut self, code: FlawCode, entry: EntryIndex) -> Self {
+        if !self.flaws.iter().any(|flaw| flaw.code == code) {
+            self.flaws.push(Flaw { code, entry });
+            self.flaws.sort_by_key(|flaw| flaw.code);
+        }
+        self
+    }
+
+    /// With the flaws that an entry's warnings stand for.
+    pub(crate) fn warned(self, warnings: &[Warning], entry: EntryIndex) -> Self {
+        let codes = warnings.iter().filter_map(|warning| FlawCode::of(warning.code));
+        codes.fold(self, |evidence, code| evidence.flawed(code, entry))
+    }
+}
+
+impl FlawCode {
+    /// What a warning means for the grams, if it means anything.
+    const fn of(warning: WarningCode) -> Option<Self> {
+        match warning {
+            WarningCode::PermitNotValid => Some(Self::PermitNotValid),
+            WarningCode::OverCapacity => Some(Self::OverCapacity),
+            WarningCode::ClassUnknown => Some(Self::ClassUnknown),
+            WarningCode::DifferenceBeyondBand => Some(Self::Disputed),
+            WarningCode::BatchOverdue => Some(Self::BatchOverdue),
+            // A doubtful scale makes the weight an estimate and a short batch has a status of its own; a wrong or late
+            // clock is no flaw, and without a waste code no permit covers it.
+            WarningCode::ClockAhead
+            | WarningCode::Late
+            | WarningCode::WasteCodeUnknown
+            | WarningCode::BatchShort
+            | WarningCode::ScaleOverdue
+            | WarningCode::ScaleOverloaded => None,
+        }
+    }
+}

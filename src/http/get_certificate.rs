@@ -1,0 +1,267 @@
+//! `GET /v1/certificates/{serial}`: a certificate's page, for everybody.
+
+use crate::domain::certificate::{Certificate, CertificateStatus};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::serial::SerialBlock;
+use crate::domain::state::{Record, RecordKind};
+use crate::domain::treatment::Treatment;
+use crate::http::blocking;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::bundling::Counted;
+use crate::ledger::certificates::Registered;
+use crate::store::StoreError;
+use actix_web::{get, web};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A certificate as everybody may see it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CertificateBody {
+    /// Its serial numbers.
+    #[schema(example = "ER-KE-NBO1-202611-0000001-0000500")]
+    serial: String,
+    /// held, retired or buffer.
+    status: &'static str,
+    /// Net mass that was treated, in kilograms: one unit each.
+    net_kg: i64,
+    /// Whether the ledger was opened for tests: such a certificate is worth nothing.
+    test: bool,
+    /// The only sentence that it permits, for whoever it was retired for.
+    sentence: String,
+    /// What nobody may say with it.
+    not_permitted: Vec<&'static str>,
+    /// Scheme and rule set under which it was issued.
+    scheme: String,
+    /// The version of the rule set.
+    rule_set: String,
+    /// Country and code of the site of dismantling.
+    site: String,
+    /// Number and last day of its permit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permit: Option<String>,
+    /// Days on which auditors were there, and what they found.
+    audits: Vec<String>,
+    /// The month of the pool.
+    vintage: String,
+    /// First and last day of treatment.
+    treated: [String; 2],
+    /// Grams by final operation, R (recovered) and D (disposed of).
+    by_operation_g: BTreeMap<String, i64>,
+    /// Grams by fraction.
+    by_fraction_g: BTreeMap<String, i64>,
+    /// Hazardous grams among them.
+    hazardous_g: i64,
+    /// Grams by country in which the waste arose.
+    by_country_of_arising_g: BTreeMap<String, i64>,
+    /// Grams by country of treatment.
+    by_country_of_treatment_g: BTreeMap<String, i64>,
+    /// Statements behind it, over the nearest part of its lineage.
+    statements: usize,
+    /// Of these, by keys whose secrets the operator holds.
+    statements_by_hosted_keys: usize,
+    /// Whether all of its lineage was counted.
+    counted_whole_lineage: bool,
+    /// The entry of its issue.
+    issued: u64,
+    /// When it was issued.
+    issued_at: String,
+    /// Who issued it.
+    issuer: String,
+    /// Who runs the ledger.
+    operator: String,
+    /// How it was retired; until then nobody is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retired: Option<RetirementBody>,
+}
+
+/// How a certificate was retired.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RetirementBody {
+    /// The entry.
+    entry: u64,
+    /// The organisation that retired it.
+    holder: String,
+    /// First and last day that it is for.
+    period: [String; 2],
+    /// For what.
+    purpose_kind: &'static str,
+    /// The legal entity; absent once erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beneficiary: Option<String>,
+    /// Its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beneficiary_number: Option<String>,
+    /// The wording of the purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<String>,
+}
+
+/// What a certificate never says (rules.md §7).
+const NOT_PERMITTED: &[&str] = &[
+    "an offset, or anything waste-neutral",
+    "that the buyer's own waste was recycled",
+    "that all of it was recycled: it was treated, as by_operation_g tells",
+    "a deduction from resource outflows under ESRS E5-5",
+    "a carbon credit, evidence of extended producer responsibility, or a waste document: this is book and claim",
+];
+
+/// Read a certificate.
+///
+/// Public. The holder is named once it has retired it in somebody's name.
+#[utoipa::path(
+    tag = "certificates",
+    params(("serial" = String, Path, description = "Its serial numbers, such as ER-KE-NBO1-202611-0000001-0000500.")),
+    responses(
+        (status = 200, description = "The certificate.", body = CertificateBody),
+        (status = 404, description = "No such certificate.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/certificates/{serial}")]
+pub(super) async fn get_certificate(
+    serial: web::Path<String>,
+    ledger: web::Data<Ledger>,
+) -> Result<web::Json<CertificateBody>, Problem> {
+    let missing = || Problem::not_found("no certificate has exactly these serial numbers");
+    let serial = SerialBlock::parse(&serial).ok_or_else(missing)?;
+    let body = blocking(move || page(&ledger, &serial)).await??;
+    body.map(web::Json).ok_or_else(missing)
+}
+
+fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, StoreError> {
+    let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
+    let counted = ledger.count_statements(&registered.certificate)?;
+    let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
+    let rules = ledger.rules_in_force()?;
+    let countries = countries_of(ledger, &registered.treatments)?;
+    let mut body = body_of(&registered, counted, rules, &countries);
+    body.operator = ledger.operator.to_string();
+    if let Some(Record::Site(site)) = site {
+        body.permit = site.permit.map(|permit| format!("{} until {}", permit.number, permit.valid_until));
+        body.audits = site.audits.iter().map(|audit| format!("{} {}", audit.on, audit.outcome)).collect();
+    }
+    Ok(Some(body))
+}
+
+/// Where the treatments happened, by site.
+fn countries_of(ledger: &Ledger, treatments: &[Treatment]) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut countries = BTreeMap::new();
+    for treatment in treatments {
+        let site = treatment.site.to_string();
+        if !countries.contains_key(&site)
+            && let Some(Record::Site(found)) = ledger.registered(RecordKind::Site, &site)?
+        {
+            countries.insert(site, found.country.to_string());
+        }
+    }
+    Ok(countries)
+}
+
+fn body_of(
+    registered: &Registered,
+    counted: Counted,
+    rules: &RuleSet,
+    countries: &BTreeMap<String, String>,
+) -> CertificateBody {
+    let Certificate { serial, status, issued, issued_at, issuer, scheme, rule_set, .. } = &registered.certificate;
+    let mut sums = Sums::default();
+    for allotment in &registered.certificate.allotments {
+        let treatment = registered.treatments.iter().find(|treatment| treatment.entry == allotment.treatment);
+        if let Some(treatment) = treatment {
+            sums.add(treatment, allotment.to.get() - allotment.from.get(), rules, countries);
+        }
+    }
+    let site = format!("{}-{}", serial.country, serial.site);
+    CertificateBody {
+        serial: serial.to_string(),
+        status: status.as_str(),
+        net_kg: serial.units(),
+        test: serial.test,
+        sentence: sentence(registered, &sums, &site),
+        not_permitted: NOT_PERMITTED.to_vec(),
+        scheme: scheme.to_string(),
+        rule_set: rule_set.version.to_string(),
+        site,
+        permit: None,
+        audits: Vec::new(),
+        vintage: serial.vintage.to_string(),
+        treated: [sums.from.unwrap_or_default(), sums.until.unwrap_or_default()],
+        by_operation_g: sums.by_operation,
+        by_fraction_g: sums.by_fraction,
+        hazardous_g: sums.hazardous,
+        by_country_of_arising_g: sums.by_arising,
+        by_country_of_treatment_g: sums.by_country,
+        statements: counted.statements,
+        statements_by_hosted_keys: counted.hosted,
+        counted_whole_lineage: counted.complete,
+        issued: issued.0,
+        issued_at: issued_at.to_string(),
+        issuer: issuer.to_string(),
+        operator: String::new(),
+        retired: retirement(registered),
+    }
+}
+
+/// The permitted sentence (rules.md §7).
+fn sentence(registered: &Registered, sums: &Sums, site: &str) -> String {
+    let countries: Vec<&str> = sums.by_arising.keys().map(String::as_str).collect();
+    let (from, until) = (sums.from.as_deref().unwrap_or_default(), sums.until.as_deref().unwrap_or_default());
+    let units = registered.certificate.serial.units();
+    let arising = countries.join(", ");
+    let treated = format!("{units} kg of e-waste arising in {arising} were treated at {site}, {from} to {until}");
+    match opening(registered, "/beneficiary") {
+        Some(company) if registered.certificate.status == CertificateStatus::Retired => {
+            format!("{treated}; {company} financed it")
+        }
+        _ => treated,
+    }
+}
+
+fn opening(registered: &Registered, pointer: &str) -> Option<String> {
+    registered.openings.iter().find(|opening| opening.pointer == pointer).map(|opening| opening.value.clone())
+}
+
+fn retirement(registered: &Registered) -> Option<RetirementBody> {
+    let retired = registered.certificate.retired.as_ref()?;
+    Some(RetirementBody {
+        entry: retired.entry.0,
+        holder: registered.certificate.holder.map(|holder| holder.to_string()).unwrap_or_default(),
+        period: [retired.period.from.to_string(), retired.period.until.to_string()],
+        purpose_kind: retired.purpose_kind.as_str(),
+        beneficiary: opening(registered, "/beneficiary"),
+        beneficiary_number: opening(registered, "/beneficiary_number"),
+        purpose: opening(registered, "/purpose"),
+    })
+}
+
+/// A certificate's grams, summed.
+#[derive(Default)]
+struct Sums {
+    by_operation: BTreeMap<String, i64>,
+    by_fraction: BTreeMap<String, i64>,
+    by_arising: BTreeMap<String, i64>,
+    by_country: BTreeMap<String, i64>,
+    hazardous: i64,
+    from: Option<String>,
+    until: Option<String>,
+}
+
+impl Sums {
+    fn add(&mut self, treatment: &Treatment, grams: i64, rules: &RuleSet, countries: &BTreeMap<String, String>) {
+        *self.by_operation.entry(treatment.operation.to_string()).or_default() += grams;
+        *self.by_fraction.entry(treatment.class.to_string()).or_default() += grams;
+        if rules.fraction(treatment.class.as_str()).is_some_and(|fraction| fraction.hazardous) {
+            self.hazardous += grams;
+        }
+        if let Some(arising) = &treatment.arising {
+            *self.by_arising.entry(arising.country.to_string()).or_default() += grams;
+        }
+        if let Some(country) = countries.get(&treatment.site.to_string()) {
+            *self.by_country.entry(country.clone()).or_default() += grams;
+        }
+        let day = treatment.day.to_string();
+        self.from = self.from.take().min(Some(day.clone())).or(Some(day.clone()));
+        self.until = self.until.take().max(Some(day));
+    }
+}

@@ -1,0 +1,317 @@
+//! Bundles: gathering what proves a certificate to somebody who has nothing but the ledger's key.
+
+use crate::domain::certificate::Certificate;
+use crate::domain::codes::KeyCustody;
+use crate::domain::event::{Event, Statement};
+use crate::domain::ids::{EntryIndex, KeyId, ScaleId};
+use crate::domain::lineage::{Link, Node, links};
+use crate::domain::serial::SerialBlock;
+use crate::domain::state::{Record, RecordId, RecordKind};
+use crate::domain::treatment::Treatment;
+use crate::ledger::Ledger;
+use crate::ledger::lookup::{offered_lots, subject_of_node};
+use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
+use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
+use crate::proof::entry::Entry;
+use crate::proof::statement::Unverified;
+use crate::proof::tiles::{ProofError, Prover};
+use crate::store::tiles::{StoredCheckpoint, StoredTiles};
+use crate::store::{Database, StoreError, entries, mentions, openings, records};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How many statements a certificate rests on, as far as they were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Statements.
+    pub statements: usize,
+    /// Of these, by keys whose secrets the operator holds.
+    pub hosted: usize,
+    /// Whether that is all of its lineage, or the nearest part.
+    pub complete: bool,
+}
+
+/// An entry, read.
+struct Read {
+    bytes: Vec<u8>,
+    statement: Statement,
+    signer: KeyId,
+    links: Vec<Link>,
+}
+
+/// Collects entries below a size, each read once.
+struct Collector<'a> {
+    database: &'a mut Database,
+    size: u64,
+    read: BTreeMap<EntryIndex, Read>,
+    /// Registrations that were looked up.
+    supported: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// The bundle of a certificate under a checkpoint; `None` if there is no such certificate, or the checkpoint does not
+    /// cover its issue yet.
+    pub fn bundle(&self, serial: &SerialBlock, checkpoint: &StoredCheckpoint) -> Result<Option<Bundle>, StoreError> {
+        let vkey = crate::ledger::opening::ledger_in(&self.store)?.map(|ledger| ledger.checkpoint_vkey.to_string());
+        let vkey = vkey.ok_or_else(|| StoreError::damaged("the ledger's own record is missing"))?;
+        self.store.snapshot(|database| {
+            let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
+            let mut collector = Collector::new(database, checkpoint.size);
+            if !collector.add(certificate.issued)? {
+                return Ok(None);
+            }
+            collector.collect(&certificate)?;
+            let collected = collector.read;
+            let openings = match &certificate.retired {
+                Some(retired) if retired.entry.0 < checkpoint.size => openings::of_entry(database, retired.entry)?,
+                _ => Vec::new(),
+            };
+            let entry = certificate.retired.as_ref().map_or(0, |retired| retired.entry.0);
+            let opening = |opening: crate::proof::commitment::Opening| BundledOpening {
+                entry,
+                pointer: opening.pointer,
+                salt: opening.salt,
+                value: opening.value,
+            };
+            let mut source = StoredTiles(database);
+            let mut prover = Prover::new(&mut source, checkpoint.size);
+            let mut bundled = Vec::with_capacity(collected.len());
+            for (index, read) in collected {
+                let path = prover.inclusion(index.0).map_err(unproved)?;
+                bundled.push(BundledEntry { index: index.0, bytes: read.bytes, path });
+            }
+            Ok(Some(Bundle {
+                certificate: serial.to_string(),
+                keys: vec![vkey.clone()],
+                checkpoint: checkpoint.note.clone(),
+                entries: bundled,
+                openings: openings.into_iter().map(opening).collect(),
+            }))
+        })
+    }
+
+    /// Counts the statements behind a certificate and those that rest on hosted keys, over the part of its lineage that a
+    /// bundle would show.
+    pub fn count_statements(&self, certificate: &Certificate) -> Result<Counted, StoreError> {
+        self.store.snapshot(|database| {
+            let size = crate::store::head::read(database)?.size();
+            let mut collector = Collector::new(database, size);
+            let complete = collector.collect(certificate)?;
+            let signers: BTreeSet<String> = collector.read.values().map(|read| read.signer.to_string()).collect();
+            let ids: Vec<String> = signers.into_iter().collect();
+            let keys = records::load(collector.database, &ids)?;
+            let hosted: BTreeSet<KeyId> = keys
+                .iter()
+                .filter_map(|record| match record {
+                    Record::Key(key) if key.custody == KeyCustody::Hosted => Some(key.kid),
+                    _ => None,
+                })
+                .collect();
+            let by_hosted = collector.read.values().filter(|read| hosted.contains(&read.signer)).count();
+            Ok(Counted { statements: collector.read.len(), hosted: by_hosted, complete })
+        })
+    }
+}
+
+fn unproved(error: ProofError<StoreError>) -> StoreError {
+    match error {
+        ProofError::Source(error) => error,
+        other => StoreError::damaged(other.to_string()),
+    }
+}
+
+fn find_certificate(database: &mut Database, serial: &SerialBlock) -> Result<Option<Certificate>, StoreError> {
+    let found = records::load(database, &[serial.to_string()])?;
+    Ok(found.into_iter().find_map(|record| match record {
+        Record::Certificate(certificate) => Some(certificate),
+        _ => None,
+    }))
+}
+
+impl<'a> Collector<'a> {
+    fn new(database: &'a mut Database, size: u64) -> Self {
+        Self { database, size, read: BTreeMap::new(), supported: BTreeSet::new() }
+    }
+
+    /// Adds everything behind a certificate: what it cannot do without, then lineage, nearest first, up to a bound. Gives
+    /// whether that was all.
+    fn collect(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
+        self.add(EntryIndex(0))?;
+        self.add(certificate.issued)?;
+        if let Some(retired) = &certificate.retired {
+            self.add(retired.entry)?;
+        }
+        let ids: Vec<String> =
+            certificate.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)).collect();
+        let treatments: Vec<Treatment> = records::load(self.database, &ids)?
+            .into_iter()
+            .filter_map(|record| if let Record::Treatment(treatment) = record { Some(treatment) } else { None })
+            .collect();
+        for treatment in &treatments {
+            self.add(treatment.entry)?;
+            self.add_way_back(treatment)?;
+        }
+        self.add_rules()?;
+        let complete = self.add_lineage(treatments.iter().map(|treatment| Node::Item(treatment.item)))?;
+        self.add_supports()?;
+        Ok(complete)
+    }
+
+    /// Adds an entry, unless it lies beyond the checkpoint; gives whether it is in.
+    fn add(&mut self, index: EntryIndex) -> Result<bool, StoreError> {
+        if index.0 >= self.size {
+            return Ok(false);
+        }
+        if !self.read.contains_key(&index) {
+            let damaged = || StoreError::damaged(format!("entry {index} cannot be read"));
+            let stored = entries::find(self.database, index)?.ok_or_else(damaged)?;
+            let entry = Entry::parse(&stored.bytes).map_err(|_| damaged())?;
+            let unverified = Unverified::read(&entry.statement).map_err(|_| damaged())?;
+            let signer = unverified.kid();
+            let statement = unverified.statement;
+            let offered = match &statement.event {
+                Event::HandoverAccepted(event) => offered_lots(self.database, &event.handover)?,
+                _ => Vec::new(),
+            };
+            let links = links(&statement.event, &offered);
+            self.read.insert(index, Read { bytes: stored.bytes, statement, signer, links });
+        }
+        Ok(true)
+    }
+
+    /// All entries of a node's path, in order, read page by page.
+    fn path(&mut self, node: Node, at_most: usize) -> Result<Vec<EntryIndex>, StoreError> {
+        let subject = subject_of_node(node);
+        let (mut path, mut from) = (Vec::new(), 0);
+        while path.len() < at_most {
+            let page = mentions::of_subject(self.database, &subject, from, PAGE_ROWS_MAX)?;
+            let Some(last) = page.last() else { break };
+            from = last.0 + 1;
+            path.extend(page);
+        }
+        path.truncate(at_most);
+        Ok(path)
+    }
+
+    /// The way from a treated lot to its batch, first parents only, and the batch's own beginning, inputs and end: what
+    /// a verifier cannot do without.
+    fn add_way_back(&mut self, treatment: &Treatment) -> Result<(), StoreError> {
+        let mut node = Node::Item(treatment.item);
+        for _ in 0..BUNDLE_LINEAGE_MAX {
+            let path = self.path(node, BUNDLE_LINEAGE_MAX)?;
+            let is_batch = matches!(node, Node::Batch(_));
+            let mut parent = None;
+            for index in path {
+                if is_batch && !self.is_turning_point(index)? {
+                    continue;
+                }
+                self.add(index)?;
+                let links = self.read.get(&index).map(|read| read.links.clone()).unwrap_or_default();
+                parent = parent.or_else(|| links.iter().flat_map(|link| link.up(node)).next().copied());
+            }
+            match parent {
+                Some(found) if !is_batch => node = found,
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an entry opens, feeds or closes a batch.
+    fn is_turning_point(&mut self, index: EntryIndex) -> Result<bool, StoreError> {
+        let known = self.read.contains_key(&index);
+        if !self.add(index)? {
+            return Ok(false);
+        }
+        let event = self.read.get(&index).map(|read| &read.statement.event);
+        let turns = matches!(event, Some(Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_)));
+        if !turns && !known {
+            self.read.remove(&index);
+        }
+        Ok(turns)
+    }
+
+    /// Every adoption of a rule set before the checkpoint.
+    fn add_rules(&mut self) -> Result<(), StoreError> {
+        let subject = RecordId::new(RecordKind::Ledger, &crate::domain::state::LEDGER_RECORD).subject();
+        for index in mentions::of_subject(self.database, &subject, 1, PAGE_ROWS_MAX)? {
+            self.add(index)?;
+        }
+        Ok(())
+    }
+
+    /// Upwards from the treated lots, breadth first.
+    fn add_lineage(&mut self, start: impl Iterator<Item = Node>) -> Result<bool, StoreError> {
+        let mut left: VecDeque<Node> = start.collect();
+        let mut seen: BTreeSet<Node> = left.iter().copied().collect();
+        let mut room = BUNDLE_LINEAGE_MAX;
+        while let Some(node) = left.pop_front() {
+            for index in self.path(node, room + 1)? {
+                let is_new = !self.read.contains_key(&index);
+                if is_new && room == 0 {
+                    return Ok(false);
+                }
+                if self.add(index)? && is_new {
+                    room -= 1;
+                }
+                let links = self.read.get(&index).map(|read| read.links.clone()).unwrap_or_default();
+                let parents = links.iter().flat_map(|link| link.up(node)).copied();
+                left.extend(parents.filter(|parent| seen.insert(*parent)));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keys, organisations, sites, scales and audits behind what is shown, until nothing is missing.
+    fn add_supports(&mut self) -> Result<(), StoreError> {
+        loop {
+            let mut wanted: BTreeSet<String> = BTreeSet::new();
+            for read in self.read.values() {
+                wanted.extend(supports_of(read));
+            }
+            let new: Vec<String> = wanted.difference(&self.supported).cloned().collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            for record in records::load(self.database, &new)? {
+                for index in Self::registrations(&record) {
+                    self.add(index)?;
+                }
+            }
+            self.supported.extend(new);
+        }
+    }
+
+    /// The entries that put a registered thing in force, and what became of it.
+    fn registrations(record: &Record) -> Vec<EntryIndex> {
+        match record {
+            Record::Key(key) => {
+                let revoked = key.revoked.as_ref().map(|revocation| revocation.at);
+                [Some(key.registered), revoked].into_iter().flatten().collect()
+            }
+            Record::Organisation(organisation) => vec![organisation.registered],
+            Record::Site(site) => site.audits.iter().map(|audit| audit.entry).chain([site.registered]).collect(),
+            Record::Scale(scale) => scale.verifications.iter().map(|verification| verification.entry).collect(),
+            Record::Handover(handover) => vec![handover.offered],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The ids of what a statement rests on: its key, its author, every organisation, site, scale and handover in it.
+fn supports_of(read: &Read) -> Vec<String> {
+    let mut ids = vec![read.signer.to_string(), read.statement.common.org.to_string()];
+    ids.extend(read.statement.common.site.map(|site| site.to_string()));
+    match &read.statement.event {
+        Event::CertificateIssued(event) => ids.push(event.pool_site.to_string()),
+        Event::SiteAudited(event) => ids.push(event.audited_site.to_string()),
+        Event::SiteRegistered(event) => ids.push(event.organisation.to_string()),
+        Event::ScaleRegistered(event) => ids.push(event.at_site.to_string()),
+        Event::KeyRegistered(event) => ids.push(event.organisation.to_string()),
+        Event::HandoverOffered(event) => ids.push(event.to.to_string()),
+        Event::HandoverAccepted(event) => ids.push(event.handover.to_string()),
+        Event::KeyRevoked(event) => ids.push(event.kid.to_string()),
+        _ => {}
+    }
+    ids.extend(read.statement.event.scales().iter().map(ScaleId::to_string));
+    ids
+}

@@ -1,0 +1,158 @@
+//! Certificates: what can be issued and why not more, and what was issued.
+
+use crate::domain::certificate::{Certificate, Proposal, propose};
+use crate::domain::codes::Month;
+use crate::domain::eligibility::{self, Gap, standing};
+use crate::domain::event::CertificateIssued;
+use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
+use crate::domain::mass::Grams;
+use crate::domain::pool::Pool;
+use crate::domain::rule_set::{self, RuleSet};
+use crate::domain::serial::SerialBlock;
+use crate::domain::state::{Record, RecordKind, State, Stop};
+use crate::domain::treatment::Treatment;
+use crate::ledger::Ledger;
+use crate::ledger::asking::{Unanswered, ask};
+use crate::ledger::lookup::Reader;
+use crate::ledger::opening;
+use crate::limits::PAGE_ROWS_MAX;
+use crate::proof::commitment::Opening;
+use crate::store::{StoreError, openings, records};
+use std::collections::BTreeSet;
+
+/// How one treatment stands.
+#[derive(Debug, Clone)]
+pub struct TreatmentStanding {
+    /// The treatment.
+    pub treatment: Treatment,
+    /// Grams that back a certificate or may.
+    pub eligible: Grams,
+    /// What the others lack.
+    pub gaps: BTreeSet<Gap>,
+}
+
+/// What eligibility is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// One treatment, by its entry.
+    Treatment(EntryIndex),
+    /// All treatments of what left a batch.
+    Batch(BatchId),
+    /// The treatment that ended an item, or of what left the batch into which it went.
+    Item(ItemId),
+}
+
+/// A certificate as the register shows it.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The treatments that it rests on, in the order of its allotments.
+    pub treatments: Vec<Treatment>,
+    /// The openings of its retirement that were not erased.
+    pub openings: Vec<Opening>,
+}
+
+impl Ledger {
+    /// The rule set in force.
+    pub fn rules_in_force(&self) -> Result<&'static RuleSet, StoreError> {
+        let adopted = opening::ledger_in(&self.store)?.and_then(|ledger| rule_set::find(&ledger.rule_set));
+        adopted.ok_or_else(|| StoreError::damaged("the rule set in force is not carried by this software"))
+    }
+
+    /// What an issuer would sign now for a pool: up to so many units, or all there are.
+    pub fn draft(&self, site: SiteId, vintage: &Month, units: Option<i64>) -> Result<CertificateIssued, Unanswered> {
+        self.store.snapshot(|database| {
+            let proposal: Proposal = ask(database, |state| propose(state, &site, vintage, units))?;
+            Ok(proposal.issue)
+        })
+    }
+
+    /// How treated grams stand under the scheme; `None` if there is nothing of that id, or it is others' business.
+    pub fn eligibility(&self, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Unanswered> {
+        self.store.snapshot(|database| ask(database, |state| standings(state, reader, asked)))
+    }
+
+    /// The pools of a site, oldest vintage first.
+    pub fn pools(&self, site: SiteId) -> Result<Vec<Pool>, StoreError> {
+        let prefix = Pool::prefix_of(&site);
+        let found =
+            self.store.read(|database| records::page_under(database, RecordKind::Pool, &prefix, "", PAGE_ROWS_MAX))?;
+        Ok(found
+            .into_iter()
+            .filter_map(|record| if let Record::Pool(pool) = record { Some(pool) } else { None })
+            .collect())
+    }
+
+    /// A certificate by its serial numbers.
+    pub fn certificate(&self, serial: &SerialBlock) -> Result<Option<Registered>, StoreError> {
+        self.store.snapshot(|database| {
+            let found = records::load(database, &[serial.to_string()])?;
+            let Some(certificate) = found.into_iter().find_map(as_certificate) else { return Ok(None) };
+            let ids: Vec<String> =
+                certificate.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)).collect();
+            let mut treatments: Vec<Treatment> =
+                records::load(database, &ids)?.into_iter().filter_map(as_treatment).collect();
+            let place = |entry| certificate.allotments.iter().position(|allotment| allotment.treatment == entry);
+            treatments.sort_by_key(|treatment| place(treatment.entry));
+            let openings = match &certificate.retired {
+                Some(retirement) => openings::of_entry(database, retirement.entry)?,
+                None => Vec::new(),
+            };
+            Ok(Some(Registered { certificate, treatments, openings }))
+        })
+    }
+}
+
+fn as_certificate(record: Record) -> Option<Certificate> {
+    if let Record::Certificate(certificate) = record { Some(certificate) } else { None }
+}
+
+fn as_treatment(record: Record) -> Option<Treatment> {
+    if let Record::Treatment(treatment) = record { Some(treatment) } else { None }
+}
+
+fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
+    let Some(entries) = treatments_of(state, reader, asked)? else { return Ok(None) };
+    eligibility::require_loaded(state, &entries)?;
+    let mut found = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Some(treatment) = state.treatment(entry)?.cloned() else { return Ok(None) };
+        let mut gaps = standing(state, &treatment)?.gaps;
+        let entered = treatment.pool.as_ref().map_or(Grams::ZERO, |place| place.grams);
+        if gaps.is_empty() && entered < treatment.grams {
+            gaps.insert(Gap::BeyondBatchInput);
+        }
+        let lost = gaps.iter().any(|gap| *gap != Gap::BeyondBatchInput);
+        found.push(TreatmentStanding { eligible: if lost { Grams::ZERO } else { entered }, treatment, gaps });
+    }
+    Ok(Some(found))
+}
+
+/// The treatments that are asked about, if they are the reader's business: the centre's whose batch it is, the treater's,
+/// or the item's holder's.
+fn treatments_of(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<EntryIndex>>, Stop> {
+    let may = |owner: OrganisationId| reader == Reader::All || reader == Reader::Organisation(owner);
+    Ok(match asked {
+        Asked::Batch(id) => {
+            state.batch(&id)?.filter(|batch| may(batch.organisation)).map(|batch| batch.treatments.clone())
+        }
+        Asked::Item(id) => match state.item(&id)? {
+            Some(item) if may(item.holder) => match (item.treated, item.fed) {
+                (Some(entry), _) => Some(vec![entry]),
+                (None, Some(batch)) => state.batch(&batch)?.map(|batch| batch.treatments.clone()),
+                (None, None) => Some(Vec::new()),
+            },
+            _ => None,
+        },
+        Asked::Treatment(entry) => {
+            let Some(treatment) = state.treatment(entry)? else { return Ok(None) };
+            let centre = match &treatment.batch {
+                Some(batch) => state.batch(batch)?.map(|batch| batch.organisation),
+                None => None,
+            };
+            let is_party = may(treatment.organisation) || centre.is_some_and(may);
+            is_party.then(|| vec![entry])
+        }
+    })
+}

@@ -1,0 +1,180 @@
+//! Verifying a bundle offline: the same code that the service runs, and nothing of the service's word.
+//!
+//! From cheap to dear, so that a flipped bit is found early: the one byte form, the checkpoint's signatures, every
+//! entry's inclusion path, the openings, every signature under the key rules, and then what the certificate says.
+
+mod certificate;
+mod shown;
+
+pub use certificate::{CertificateFacts, Share};
+
+use crate::domain::fields::Value;
+use crate::proof::bundle::{Bundle, NotABundle};
+use crate::proof::checkpoint::Checkpoint;
+use crate::proof::commitment::{Opening, check_openings};
+use crate::proof::entry::{ChainHash, Entry};
+use crate::proof::json;
+use crate::proof::keys::CompactJws;
+use crate::proof::merkle::{check_inclusion, leaf_hash};
+use crate::proof::note::NoteVerifier;
+use shown::Shown;
+
+/// Why a bundle proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The file is no bundle.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It is one, and it is wrong.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Rejects as invalid, in words.
+fn invalid<T>(problem: impl Into<String>) -> Result<T, Rejection> {
+    Err(Rejection::Invalid(problem.into()))
+}
+
+/// What a bundle proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the checkpoint is signed by a key that the verifier brought. If not, the bundle agrees with itself, and
+    /// whoever made it may have made all of it.
+    pub trusted: bool,
+    /// The ledger.
+    pub origin: String,
+    /// Entries that the checkpoint covers.
+    pub size: u64,
+    /// Entries that are shown.
+    pub shown: usize,
+    /// Statements among them that rest on keys whose secrets the operator holds.
+    pub hosted: usize,
+    /// When the last of them was written down.
+    pub as_of: String,
+    /// What the certificate says and rests on.
+    pub certificate: CertificateFacts,
+    /// The values behind the commitments of its retirement, by pointer.
+    pub openings: Vec<(String, String)>,
+    /// What was referred to and is not in the bundle, in words.
+    pub not_shown: Vec<String>,
+    /// What the reader should know although it does not make the bundle invalid.
+    pub remarks: Vec<String>,
+}
+
+/// Verifies a bundle. `anchor` is the ledger's key, had by another road than the bundle.
+pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Rejection> {
+    let bundle = Bundle::parse(bytes).map_err(|problem| match problem {
+        NotABundle::Unreadable(_) => Rejection::Unreadable(problem.to_string()),
+        NotABundle::OtherForm => Rejection::Invalid(problem.to_string()),
+    })?;
+    let checkpoint = check_checkpoint(&bundle, anchor)?;
+    let entries = check_entries(&bundle, &checkpoint)?;
+    let openings = check_bundled_openings(&bundle, &entries)?;
+    let shown = Shown::read(checkpoint.origin.clone(), &entries)?;
+    require_ledgers_key(&bundle, &shown)?;
+    let certificate = certificate::check(&shown, &bundle.certificate)?;
+    require_openings_of_retirement(&bundle, &certificate)?;
+    Ok(Verdict {
+        trusted: anchor.is_some(),
+        origin: checkpoint.origin.to_string(),
+        size: checkpoint.size,
+        shown: entries.len(),
+        hosted: shown.hosted(),
+        as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
+        not_shown: shown.not_shown(&certificate),
+        remarks: shown.remarks(),
+        certificate,
+        openings,
+    })
+}
+
+/// The checkpoint is signed by every key that is listed, one line each in the same order and no other line; the
+/// verifier's own key is one of them.
+fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Checkpoint, Rejection> {
+    let mut found = None;
+    for vkey in &bundle.keys {
+        let Ok(verifier) = NoteVerifier::parse(vkey) else { return invalid("a key in the bundle is no vkey") };
+        match Checkpoint::open(&bundle.checkpoint, &verifier) {
+            Ok(checkpoint) => found = Some(checkpoint),
+            Err(problem) => return invalid(format!("the checkpoint is not signed by {vkey}: {problem}")),
+        }
+    }
+    let Some(checkpoint) = found else { return invalid("the bundle lists no key") };
+    let lines = bundle.checkpoint.strip_prefix(&checkpoint.body()).and_then(|rest| rest.strip_prefix('\n'));
+    if lines.map(|lines| lines.matches('\n').count()) != Some(bundle.keys.len()) {
+        return invalid("the checkpoint has other signature lines than the bundle has keys");
+    }
+    match anchor {
+        Some(anchor) if !bundle.keys.contains(&anchor.vkey()) => {
+            invalid(format!("the checkpoint is not signed by the key that you trust, {}", anchor.vkey()))
+        }
+        _ => Ok(checkpoint),
+    }
+}
+
+/// Every entry is in its one form, stands in the checkpoint's tree where it says, and follows those before it.
+fn check_entries(bundle: &Bundle, checkpoint: &Checkpoint) -> Result<Vec<Entry>, Rejection> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(bundle.entries.len());
+    let mut before: Option<ChainHash> = None;
+    for bundled in &bundle.entries {
+        let index = bundled.index;
+        let leaf = leaf_hash(&bundled.bytes);
+        if let Err(problem) = check_inclusion(&leaf, index, checkpoint.size, &bundled.path, &checkpoint.root) {
+            return invalid(format!("entry {index} is not in the ledger of the checkpoint: {problem}"));
+        }
+        let Ok(entry) = Entry::parse(&bundled.bytes) else { return invalid(format!("entry {index} is no entry")) };
+        if entry.index.0 != index || entry.ledger != checkpoint.origin {
+            return invalid(format!("entry {index} says that it is entry {} of {}", entry.index, entry.ledger));
+        }
+        if let Some(last) = entries.last() {
+            if last.index >= entry.index || last.time > entry.time {
+                return invalid(format!("entry {index} does not come after entry {}", last.index));
+            }
+            if last.index.0 + 1 == index && before != Some(entry.prev) {
+                return invalid(format!("entry {index} does not name the hash of entry {}", last.index));
+            }
+        }
+        before = Some(ChainHash::of(&bundled.bytes));
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn check_bundled_openings(bundle: &Bundle, entries: &[Entry]) -> Result<Vec<(String, String)>, Rejection> {
+    let mut values = Vec::with_capacity(bundle.openings.len());
+    for opening in &bundle.openings {
+        let payload = entries.iter().find(|entry| entry.index.0 == opening.entry).and_then(payload_of);
+        let Some(payload) = payload else { return invalid("an opening belongs to no entry that is shown") };
+        let (pointer, value) = (opening.pointer.clone(), opening.value.clone());
+        let checked = Opening { pointer: pointer.clone(), salt: opening.salt, value: value.clone() };
+        if let Err(problem) = check_openings(&payload, &[checked]) {
+            return invalid(format!("an opening does not open its commitment: {problem}"));
+        }
+        if values.iter().any(|(known, _)| *known == pointer) {
+            return invalid("an opening stands twice");
+        }
+        values.push((pointer, value));
+    }
+    Ok(values)
+}
+
+fn payload_of(entry: &Entry) -> Option<Value> {
+    json::parse(&CompactJws::parse(&entry.statement).ok()?.payload).ok()
+}
+
+/// The openings are those of the certificate's own retirement and of nothing else.
+fn require_openings_of_retirement(bundle: &Bundle, certificate: &CertificateFacts) -> Result<(), Rejection> {
+    let retired = certificate.retired.as_ref().map(|retired| retired.entry);
+    if bundle.openings.iter().any(|opening| Some(opening.entry) != retired) {
+        return invalid("an opening belongs to another entry than the retirement");
+    }
+    Ok(())
+}
+
+/// Entry 0 names the key that signs the ledger's checkpoints.
+fn require_ledgers_key(bundle: &Bundle, shown: &Shown) -> Result<(), Rejection> {
+    if bundle.keys.iter().any(|key| key == shown.checkpoint_vkey()) {
+        return Ok(());
+    }
+    invalid("the checkpoint is not signed by the key that entry 0 of the ledger names")
+}

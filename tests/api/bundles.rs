@@ -1,0 +1,389 @@
+//! Bundles: one file proves a certificate to somebody who has nothing but the ledger's key.
+
+use crate::forging::{Workshop, vkey};
+use crate::harness::{Kind, OperatorKeys, TestApp, both_databases};
+use crate::process::run;
+use crate::story::Story;
+use loopledger::proof::bundle::{Bundle, BundledOpening};
+use loopledger::proof::note::NoteVerifier;
+use loopledger::proof::verify::{Rejection, verify};
+use serde_json::{Value, json};
+use std::fs;
+
+fn anchor() -> NoteVerifier {
+    NoteVerifier::parse(&vkey(&OperatorKeys::fixed().checkpoint)).expect("a vkey")
+}
+
+/// A certificate of one lot, one batch and one treatment, retired; its serial numbers and its bundle.
+fn small(story: &Story<'_>) -> (String, Vec<u8>) {
+    story.whole_batch(3_000);
+    let serial = story.issue(None);
+    story.retire(&serial).accepted();
+    let answer = story.app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    (serial, answer.text.into_bytes())
+}
+
+fn openings_of(bundle: &[u8]) -> Vec<BundledOpening> {
+    Bundle::parse(bundle).expect("a bundle").openings
+}
+
+both_databases! {
+    /// Moved elsewhere, it verifies with the key; without it, it agrees with itself and no more.
+    fn a_bundle_travels(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (serial, bundle) = small(&story);
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, key) = (folder.path().join("b.json"), folder.path().join("vkey"));
+        fs::write(&file, &bundle).expect("written");
+        fs::write(&key, anchor().vkey() + "\n").expect("written");
+        let file = file.display().to_string();
+        let verified = run(&["verify", &file, "--vkey", &key.display().to_string()]);
+        let words = String::from_utf8(verified.stdout).expect("text");
+        assert_eq!(verified.status.code(), Some(0), "{words}");
+        for expected in
+            ["VALID", &serial, "TEST LEDGER", "R4", "Example Textiles Ltd", "arose in               XD", "Not checked", "0 of"]
+        {
+            assert!(words.contains(expected), "{expected:?} is missing:\n{words}");
+        }
+        assert_eq!(run(&["verify", &file, "--vkey", &anchor().vkey()]).status.code(), Some(0));
+        let alone = run(&["verify", &file]);
+        assert_eq!(alone.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&alone.stdout).contains("TRUSTED BY NOBODY"));
+        let other = vkey(&ed25519_dalek::SigningKey::from_bytes(&[99; 32]));
+        assert_eq!(run(&["verify", &file, "--vkey", &other]).status.code(), Some(1));
+        assert_eq!(run(&["verify", &file, "--vkey", "nonsense"]).status.code(), Some(2));
+        assert_eq!(run(&["verify", "/nowhere"]).status.code(), Some(2));
+        fs::write(folder.path().join("c.json"), "{}").expect("written");
+        assert_eq!(run(&["verify", &folder.path().join("c.json").display().to_string()]).status.code(), Some(2));
+
+        let verdict = verify(&bundle, Some(&anchor())).expect("valid");
+        assert_eq!(verdict.certificate.units, 2);
+        assert_eq!((verdict.hosted, verdict.openings.len()), (0, 3));
+        assert_eq!(verdict.not_shown, Vec::<String>::new(), "a small lineage is shown whole");
+        assert!(!String::from_utf8_lossy(&bundle).contains(&story.centre.token));
+        let auditors = app.get(&format!("/v1/certificates/{serial}/bundle"), &app.operator.token);
+        assert_eq!(auditors.text.as_bytes(), bundle, "the same bytes for whoever may have it");
+    }
+
+    /// What went into the lot is shown too, from hand to hand.
+    fn a_long_way_is_shown(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let collector = app.join(&["collector"]);
+        let laptops: Vec<String> = (0..3)
+            .map(|_| {
+                let laptop = app.laptop(&collector);
+                let retired = json!({
+                    "item": laptop, "arising": {"country": "XD", "month": "2026-11"}, "counted_elsewhere": "none",
+                });
+                app.say(&collector, "retired", &retired).accepted();
+                laptop
+            })
+            .collect();
+        let (lot, batch) = (crate::harness::new_id(), crate::harness::new_id());
+        app.say(&collector, "merged", &json!({"inputs": laptops, "lot": lot})).accepted();
+        let handover = crate::harness::new_id();
+        let offer = json!({"handover": handover, "to": story.centre.id, "lots": [{"lot": lot, "sent_g": 9_000}]});
+        app.say(&collector, "handover_offered", &offer).accepted();
+        let answer = json!({"weight": story.weighed(9_000), "accepted_g": 9_000, "refused_g": 0});
+        story.at_centre("handover_accepted", json!({"handover": handover, "lots": [answer]})).accepted();
+        story.at_centre("batch_opened", json!({"batch": batch})).accepted();
+        story.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+        let pieces: Vec<String> = [4_000, 5_000].iter().map(|grams| story.fraction(&batch, "FE", *grams)).collect();
+        let cage = crate::harness::new_id();
+        story.at_centre("merged", json!({"inputs": pieces, "lot": cage})).accepted();
+        let parts: Vec<String> = (0..2).map(|_| crate::harness::new_id()).collect();
+        let split = json!({"lot": cage, "parts": [{"lot": parts[0], "net_g": 6_000}, {"lot": parts[1], "net_g": 3_000}]});
+        story.at_centre("split", split).accepted();
+        for (part, grams) in [(&parts[0], 6_000), (&parts[1], 3_000)] {
+            story.send(part, grams, grams);
+            story.treat(part, grams);
+        }
+        story.close(&batch).accepted();
+        let serial = story.issue(None);
+        let bundle = app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token).text;
+        let verdict = verify(bundle.as_bytes(), Some(&anchor())).expect("valid");
+        assert_eq!((verdict.certificate.units, verdict.certificate.arising.clone()), (8, vec!["XD".to_owned()]));
+        assert_eq!(verdict.not_shown, Vec::<String>::new());
+        let shown = Bundle::parse(bundle.as_bytes()).expect("a bundle").entries;
+        let has = |kind: &str| shown.iter().any(|entry| {
+            let entry = loopledger::proof::entry::Entry::parse(&entry.bytes).expect("an entry");
+            let read = loopledger::proof::statement::Unverified::read(&entry.statement).expect("a statement");
+            read.statement.event.type_name() == kind
+        });
+        for kind in ["registered", "retired", "merged", "split", "handover_offered", "site_audited", "key_registered"] {
+            assert!(has(kind), "{kind} is not shown");
+        }
+        // The same lineage, up and down, in the API.
+        let path = |query: &str| app.get(&format!("/v1/items/{query}"), &app.operator.token).json();
+        let up = path(&format!("{}/path?lineage=up", parts[0]));
+        let ids = |nodes: &Value| -> Vec<String> {
+            let nodes = nodes.as_array().expect("nodes");
+            nodes.iter().map(|node| node["id"].as_str().expect("an id").to_owned()).collect()
+        };
+        assert_eq!(ids(&up["up"]), [vec![cage.clone()], pieces.clone(), vec![batch.clone(), lot], laptops.clone()].concat());
+        assert_eq!((&up["lineage_complete"], ids(&up["down"]).len()), (&json!(true), 0));
+        let down = path(&format!("{}/path?lineage=down", laptops[0]));
+        assert_eq!(ids(&down["down"]).len(), 7);
+        let last = down["events"].as_array().expect("events").last().expect("one")["type"].clone();
+        assert_eq!(last, "batch_closed");
+        path(&format!("{}/path?lineage=sideways", laptops[0]))["code"].as_str().expect("refused");
+        let theirs = app.get(&format!("/v1/items/{}/path?lineage=down", laptops[0]), &collector.token).json();
+        assert_eq!(ids(&theirs["down"]).len(), 1, "the collector sees as far as it was a party");
+    }
+}
+
+/// Every single bit and byte: nothing that differs is valid.
+#[test]
+fn no_other_byte_is_valid() {
+    let app = TestApp::start(Kind::Sqlite);
+    let (_, bundle) = small(&Story::begin(&app));
+    let anchor = anchor();
+    assert!(verify(&bundle, Some(&anchor)).is_ok());
+    let refuse = |bytes: &[u8], what: &str| assert!(verify(bytes, Some(&anchor)).is_err(), "{what} is valid");
+    let half = bundle.len() / 2;
+    std::thread::scope(|scope| {
+        for range in [0..half, half..bundle.len()] {
+            let (bundle, refuse) = (&bundle, &refuse);
+            scope.spawn(move || {
+                let mut changed = bundle.clone();
+                for at in range {
+                    for bit in 0..8 {
+                        changed[at] ^= 1 << bit;
+                        refuse(&changed, &format!("bit {bit} of byte {at} flipped"));
+                        changed[at] = bundle[at];
+                    }
+                    changed[at] = !bundle[at];
+                    refuse(&changed, &format!("byte {at} inverted"));
+                    changed[at] = bundle[at];
+                }
+            });
+        }
+    });
+    for at in (0..bundle.len()).step_by(7) {
+        let without = [&bundle[..at], &bundle[at + 1..]].concat();
+        refuse(&without, &format!("byte {at} left out"));
+        let twice = [&bundle[..at], &bundle[at..=at], &bundle[at..]].concat();
+        refuse(&twice, &format!("byte {at} twice"));
+    }
+    refuse(&[&bundle[..], b"\n"].concat(), "a newline appended");
+    refuse(&[b" ", &bundle[..]].concat(), "a space before");
+}
+
+/// The same meaning in other bytes.
+#[test]
+fn no_other_spelling_is_valid() {
+    let app = TestApp::start(Kind::Sqlite);
+    let (serial, bundle) = small(&Story::begin(&app));
+    let text = String::from_utf8(bundle.clone()).expect("UTF-8");
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    let salt = json["openings"][0]["salt"].as_str().expect("a salt");
+    let hash = json["entries"][1]["path"][0].as_str().expect("a hash");
+    let padded = |entry: &&Value| entry["entry"].as_str().is_some_and(|text| text.ends_with('='));
+    let entry = json["entries"].as_array().expect("entries").iter().find(padded).expect("one is padded");
+    let entry = entry["entry"].as_str().expect("an entry");
+    // The last character before padding carries bits that a lenient decoder drops.
+    let tail = |base64: &str| {
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let body = base64.trim_end_matches('=');
+        let (head, last) = body.split_at(body.len() - 1);
+        let next = alphabet.find(last).expect("base64") + 1;
+        base64.replacen(body, &format!("{head}{}", &alphabet[next..=next]), 1)
+    };
+    let company = "Example Textiles Ltd";
+    let others = [
+        text.replacen(salt, &salt.replace("07", "0７"), 1),
+        text.replacen(salt, &salt.to_uppercase().replace('0', "O"), 1),
+        text.replacen(hash, &tail(hash), 1),
+        text.replacen(hash, hash.trim_end_matches('='), 1),
+        text.replacen(entry, &tail(entry), 1),
+        serde_json::to_string_pretty(&json).expect("JSON"),
+        text.replacen("\"v\":1", "\"v\":1.0", 1),
+        text.replacen("\"v\":1", "\"v\":01", 1),
+        text.replacen("\"v\":1,", "", 1),
+        text.replacen("\"v\":1,", "\"v\":1,\"v\":1,", 1),
+        text.replacen("\"v\":1,", "\"v\":1,\"more\":1,", 1),
+        text.replacen(company, "Example Textile\\u0073 Ltd", 1),
+        text.replacen(company, "Example Textiles Ltd.", 1),
+        text.replacen(&serial, &serial.to_lowercase(), 1),
+        text.replacen("\\n", "\\r\\n", 1),
+    ];
+    for other in others {
+        assert!(other != text, "the spelling was not changed");
+        assert!(verify(other.as_bytes(), Some(&anchor())).is_err(), "{}", &other[..200]);
+    }
+    let mut bundle = Bundle::parse(&bundle).expect("a bundle");
+    bundle.openings[0].salt = [0xab; 32];
+    let lower = String::from_utf8(bundle.to_bytes()).expect("UTF-8");
+    let shouted = lower.replacen(&"ab".repeat(32), &"AB".repeat(32), 1);
+    assert!(
+        matches!(verify(shouted.as_bytes(), Some(&anchor())), Err(Rejection::Invalid(problem)) if problem.contains("one form"))
+    );
+}
+
+/// Whoever has no key of the ledger can make a bundle that agrees with itself, and no more; whoever has the operator's and
+/// checkpoint's keys cannot make the others' statements say what they did not.
+#[test]
+fn a_forged_bundle_is_not_valid() {
+    let app = TestApp::start(Kind::Sqlite);
+    let story = Story::begin(&app);
+    let (serial, bundle) = small(&story);
+    let honest = Workshop::of(&story, &serial, openings_of(&bundle));
+    let whole = honest.bundle(|_| true);
+    assert!(verify(&whole, Some(&anchor())).is_ok(), "{:?}", verify(&whole, Some(&anchor())));
+    let forged = honest.clone().with_other_keys().bundle(|_| true);
+    assert!(verify(&forged, None).is_ok_and(|verdict| !verdict.trusted), "{:?}", verify(&forged, None));
+    let Err(Rejection::Invalid(problem)) = verify(&forged, Some(&anchor())) else { panic!("a forgery is valid") };
+    assert!(problem.contains("not signed by the key that you trust"), "{problem}");
+
+    // The true checkpoint key over the forger's statements: entry 0 names another key.
+    let mut mixed = honest.clone().with_other_keys();
+    mixed.checkpoint = honest.checkpoint.clone();
+    expect_invalid(&mixed.bundle(|_| true), "entry 0 of the ledger names");
+    // One statement signed by a key of another organisation.
+    let mut swapped = honest.clone();
+    let at = swapped.position("treated_final");
+    swapped.said[at].0 = swapped.said[swapped.position("batch_opened")].0.clone();
+    expect_invalid(&swapped.bundle(|_| true), "its key is not its organisation's");
+}
+
+/// What would be found, and how the ledger lies.
+type Lie<'a> = (&'a str, Box<dyn Fn(&mut Workshop) + 'a>);
+
+fn expect_invalid(bundle: &[u8], words: &str) {
+    match verify(bundle, Some(&anchor())) {
+        Err(Rejection::Invalid(problem)) => assert!(problem.contains(words), "{words:?} is not in {problem:?}"),
+        other => panic!("{words:?}: {other:?}"),
+    }
+}
+
+/// A ledger that broke its own rules: each lie alone is found from the bundle alone.
+#[test]
+fn every_lie_of_the_operator_is_found() {
+    let app = TestApp::start(Kind::Sqlite);
+    let story = Story::begin(&app);
+    let (serial, bundle) = small(&story);
+    let honest = Workshop::of(&story, &serial, openings_of(&bundle));
+    let treatment = honest.position("treated_final");
+    let set = |kind: &'static str, pointer: &'static str, value: Value| -> Box<dyn Fn(&mut Workshop)> {
+        Box::new(move |workshop| {
+            *workshop.first(kind).pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value.clone();
+        })
+    };
+    let (smelter, centre, operator) = (story.smelter.id.clone(), story.centre.id.clone(), app.operator.id.clone());
+    let lies: Vec<Lie<'_>> = vec![
+        ("3 units rest on 2000 g", set("certificate_issued", "/allotments/0/to", json!(2_000))),
+        ("are taken of", set("treated_final", "/net_g", json!(1_999))),
+        ("were treated of a lot of", set("treated_final", "/net_g", json!(4_000))),
+        ("ends no mass", set("treated_final", "/operation", json!("R13"))),
+        ("no permit of its site covers", set("treated_final", "/operation", json!("R5"))),
+        ("no permit of its site covers", set("treated_final", "/occurred_at", json!("2027-01-02T10:00:00Z"))),
+        (
+            "serial numbers are not those",
+            set("certificate_issued", "/buffer", json!("ERT-XD-CTR1-202611-0000004-0000004")),
+        ),
+        ("the first holder is not", set("certificate_issued", "/holder", json!(smelter))),
+        ("was not in force", set("certificate_issued", "/scheme", json!("e-resource/9"))),
+        ("serial numbers are not those", set("certificate_issued", "/vintage", json!("2026-10"))),
+        (
+            "an issuer who is not the operator",
+            Box::new(|workshop: &mut Workshop| {
+                let registered = workshop.said.iter_mut().filter(|(_, p)| p["type"] == "organisation_registered");
+                for (_, payload) in registered.filter(|(_, p)| p["roles"] == json!(["issuer"])) {
+                    payload["roles"] = json!(["buyer"]);
+                }
+            }),
+        ),
+        (
+            "neither treats nor recycles",
+            Box::new(|workshop: &mut Workshop| {
+                let registered = workshop.said.iter_mut().filter(|(_, p)| p["type"] == "organisation_registered");
+                for (_, payload) in registered.filter(|(_, p)| p["roles"] == json!(["treater"])) {
+                    payload["roles"] = json!(["carrier"]);
+                }
+            }),
+        ),
+        (
+            "only an auditor may say this",
+            Box::new(|workshop: &mut Workshop| {
+                let registered = workshop.said.iter_mut().filter(|(_, p)| p["type"] == "organisation_registered");
+                for (_, payload) in registered.filter(|(_, p)| p["roles"] == json!(["auditor"])) {
+                    payload["roles"] = json!(["buyer"]);
+                }
+            }),
+        ),
+        ("no audit of the site", set("site_audited", "/outcome", json!("does_not_conform"))),
+        ("no audit of the site", set("site_audited", "/on", json!("2025-11-22"))),
+        ("verified on that day", set("scale_registered", "/verified_until", json!("2026-11-02"))),
+        ("was not weighed", set("handover_accepted", "/lots/0/weight", json!({"basis": "estimated", "net_g": 3_000}))),
+        ("went into its batch without", set("received", "/weight", json!({"basis": "estimated", "net_g": 3_000}))),
+        ("between others", set("handover_offered", "/to", json!(operator))),
+        (
+            "not shown to be one of the certificate's site",
+            set("batch_opened", "/batch", json!(crate::harness::new_id())),
+        ),
+        ("not shown to be closed", set("batch_closed", "/batch", json!(crate::harness::new_id()))),
+        ("does not fit the vintage", set("certificate_retired", "/period/from", json!("2025-01-01"))),
+        ("its site is not shown to be", set("site_registered", "/organisation", json!(smelter))),
+        (
+            "has used this id before",
+            Box::new(|workshop: &mut Workshop| {
+                let (first, second) = (workshop.position("received"), workshop.position("batch_opened"));
+                workshop.said[first].1["id"] = workshop.said[second].1["id"].clone();
+            }),
+        ),
+        ("was said for the ledger", set("treated_final", "/ledger", json!("elsewhere.example/1a2b3c4d"))),
+        (
+            "registers what is registered",
+            Box::new(|workshop: &mut Workshop| {
+                let keys: Vec<usize> = (0..workshop.said.len())
+                    .filter(|at| workshop.said[*at].1["type"] == "organisation_registered")
+                    .collect();
+                workshop.said[keys[1]].1["organisation"] = workshop.said[keys[0]].1["organisation"].clone();
+            }),
+        ),
+        (
+            "two allotments share grams",
+            Box::new(move |workshop: &mut Workshop| {
+                let part = |from: i64, to: i64| json!({"treatment": treatment, "from": from, "to": to});
+                workshop.first("certificate_issued")["allotments"] = json!([part(0, 2_000), part(1_000, 2_000)]);
+            }),
+        ),
+        ("not shown, or comes after", set("certificate_issued", "/allotments/0/treatment", json!(10_000))),
+        ("no final treatment", set("certificate_issued", "/allotments/0/treatment", json!(1))),
+        (
+            "not retired by its holder",
+            Box::new({
+                let centre = centre.clone();
+                move |workshop: &mut Workshop| {
+                    let other = workshop.said[workshop.position("treated_final")].clone();
+                    let at = workshop.position("certificate_retired");
+                    assert_eq!(workshop.said[at].1["org"], json!(centre));
+                    workshop.said[at].0 = other.0;
+                    workshop.said[at].1["org"] = other.1["org"].clone();
+                }
+            }),
+        ),
+    ];
+    for (words, lie) in lies {
+        let mut workshop = honest.clone();
+        lie(&mut workshop);
+        expect_invalid(&workshop.bundle(|_| true), words);
+    }
+    // Whatever is left out, what remains is either not valid or says what it does not show.
+    let all = honest.said.len();
+    let full = verify(&honest.bundle(|_| true), Some(&anchor())).expect("valid");
+    for left_out in 0..all {
+        let kind = honest.said[left_out].1["type"].as_str().expect("a type").to_owned();
+        match verify(&honest.bundle(|index| index != left_out), Some(&anchor())) {
+            Err(Rejection::Invalid(_)) => {}
+            Ok(less) => assert!(
+                less.not_shown != full.not_shown || less.certificate.retired.is_none() || kind.ends_with("registered"),
+                "{kind} is missing and nobody says so"
+            ),
+            Err(other) => panic!("{kind}: {other:?}"),
+        }
+    }
+}
