@@ -71,6 +71,13 @@ record! {
     }
 }
 
+impl Certificate {
+    /// The last day on which it can be retired: expiry is no event but a function of the issue's time.
+    pub fn expires(&self, months: u32) -> Option<Date> {
+        self.issued_at.date().and_then(|day| day.plus_months(months))
+    }
+}
+
 /// Units that go to the buffer of an issue: the scheme's share, rounded up.
 pub fn buffer_units(units: i64, buffer_ppm: i64) -> i64 {
     let share = i128::from(units) * i128::from(buffer_ppm);
@@ -138,13 +145,13 @@ pub fn propose(state: &State<'_>, site: &SiteId, vintage: &Month, units_max: Opt
     let (site, pool) = site_and_pool(state, site, vintage)?;
     let all = pool.entered_g.minus(pool.allotted_g).unwrap_or(Grams::ZERO);
     let wanted = units_max.and_then(|units| units.checked_mul(UNIT_G)).and_then(Grams::new);
-    let taken = pool::available(state, &pool, wanted.unwrap_or(all).min(all), ALLOTMENTS_MAX)?;
-    let found: i64 = taken.iter().map(|(_, taken)| taken.to.get() - taken.from.get()).sum();
+    let taken = front_of(state, &pool, wanted.unwrap_or(all).min(all))?;
+    let found = grams_of(&taken);
     let units = found / UNIT_G;
     let scheme = &rules.scheme;
     let blocks = blocks(&site, vintage, test, pool.units, units, scheme.buffer_ppm);
     let (Some([certificate, buffer]), Some(name)) = (blocks, SchemeName::parse(&scheme.name)) else {
-        let detail = format!("there are {found} g to issue from; an issue has at least two units of 1 kg");
+        let detail = format!("this gives {found} g; an issue has at least two units of 1 kg, the buffer's included");
         return refuse(RefusalCode::UnitsInvalid, "/vintage", detail);
     };
     let taken = cut(taken, units * UNIT_G);
@@ -158,6 +165,21 @@ pub fn propose(state: &State<'_>, site: &SiteId, vintage: &Month, units_max: Opt
         allotments: taken.iter().map(|(_, allotment)| allotment.clone()).collect(),
     };
     Ok(Proposal { issue, taken, pool })
+}
+
+/// The front of the pool, as far as one issue can hold it. Should it be crumbs that do not fill two units together, they
+/// are passed over and stay: nobody can bar a pool by treating grams one by one.
+fn front_of(state: &State<'_>, pool: &Pool, wanted: Grams) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
+    let taken = pool::available(state, pool, wanted, ALLOTMENTS_MAX, Grams::ZERO)?;
+    if taken.len() < ALLOTMENTS_MAX || grams_of(&taken) >= 2 * UNIT_G {
+        return Ok(taken);
+    }
+    let share = i64::try_from(ALLOTMENTS_MAX).ok().and_then(|count| Grams::new((2 * UNIT_G + count - 1) / count));
+    pool::available(state, pool, wanted, ALLOTMENTS_MAX, share.unwrap_or(Grams::ZERO))
+}
+
+fn grams_of(taken: &[(PoolRange, Allotment)]) -> i64 {
+    taken.iter().map(|(_, taken)| taken.to.get() - taken.from.get()).sum()
 }
 
 /// Less than 1 kg stays in the pool.
@@ -259,8 +281,7 @@ pub fn certificate_retired(
 
 /// Expiry is no event: it is a function of the issue's time and of this entry's.
 fn require_not_expired(context: &Context<'_>, certificate: &Certificate, months: u32) -> Result<(), Stop> {
-    let issued = certificate.issued_at.date();
-    let until = issued.and_then(|day| day.plus_months(months));
+    let until = certificate.expires(months);
     if context.time.date().zip(until).is_none_or(|(now, until)| now > until) {
         let detail = format!("a certificate is valid for {months} months from its issue");
         return refuse(RefusalCode::CertificateExpired, "/certificate", detail);

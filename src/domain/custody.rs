@@ -281,7 +281,7 @@ fn take_lot(
     if disputed {
         warnings.extend(Warning::new(WarningCode::DifferenceBeyondBand, pointer));
     }
-    let evidence = evidence_after(state, context, handover, &lot, &warnings)?;
+    let evidence = lot.evidence.clone().warned(&warnings, context.index);
     let lot = Item { basis, evidence, status: ItemStatus::Held, ..lot };
     if received.accepted_g == Grams::ZERO {
         adjust(state, lot.site, Account::Difference, difference);
@@ -295,7 +295,8 @@ fn take_lot(
     let (from, site) = (lot.site, context.statement.common.site);
     move_received(state, &lot, site, received);
     let (holder, grams) = (context.statement.common.org, received.accepted_g);
-    let taken = Item { holder, site, grams, received: Some(handover.id), ..lot };
+    let evidence = evidence_after(state, context, handover, &lot, &[])?;
+    let taken = Item { holder, site, grams, evidence, received: Some(handover.id), ..lot };
     let (taken, found) = settle_in(state, context, taken, from)?;
     warnings.extend(found);
     state.put(Record::Item(taken.touched(context)?));

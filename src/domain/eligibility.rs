@@ -129,7 +129,18 @@ pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Re
         let signers = batch.into_iter().flat_map(|batch| &batch.evidence.signers);
         further.extend(signers.map(|signer| signer.kid.to_string()));
     }
-    state.require_loaded(further)
+    state.require_loaded(further)?;
+    let mut auditors = BTreeSet::new();
+    for treatment in treatments {
+        let batch = match state.treatment(*treatment)?.and_then(|treatment| treatment.batch) {
+            Some(batch) => state.batch(&batch)?,
+            None => None,
+        };
+        let Some(batch) = batch else { continue };
+        let audits = state.site(&batch.site)?.into_iter().flat_map(|site| &site.audits);
+        auditors.extend(audits.map(|audit| audit.signer.to_string()));
+    }
+    state.require_loaded(auditors)
 }
 
 /// How a treatment stands now: each rule of the scheme, over the treatment, its batch and both sites.
@@ -213,8 +224,8 @@ fn require_audit(
     Ok(())
 }
 
-/// The audit that covers a day of treatment: the first report of conformity, if the last visit within so many months
-/// before or after the day found the site to conform.
+/// The audit that covers a day of treatment, if the last visit within so many months before or after the day found the
+/// site to conform: the first report of conformity after the last report of the contrary.
 pub fn audit_in_force<'a>(audits: &'a [SiteAudit], day: &Date, months: u32) -> Option<&'a SiteAudit> {
     let (from, until) = (day.minus_months(months)?, day.plus_months(months)?);
     let covering = || audits.iter().filter(|audit| from <= audit.on && audit.on <= until);
@@ -222,5 +233,7 @@ pub fn audit_in_force<'a>(audits: &'a [SiteAudit], day: &Date, months: u32) -> O
     if last.outcome != AuditOutcome::Conforms {
         return None;
     }
-    covering().filter(|audit| audit.outcome == AuditOutcome::Conforms).min_by_key(|audit| audit.entry)
+    let adverse = covering().filter(|audit| audit.outcome != AuditOutcome::Conforms).map(|audit| audit.entry).max();
+    let conforming = covering().filter(|audit| audit.outcome == AuditOutcome::Conforms && Some(audit.entry) > adverse);
+    conforming.min_by_key(|audit| audit.entry).or(Some(last))
 }

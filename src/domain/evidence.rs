@@ -6,6 +6,7 @@ use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, KeyId};
 use crate::domain::refusal::{Warning, WarningCode};
 use crate::domain::time::OccurredAt;
+use std::collections::BTreeMap;
 
 codes! {
     /// A fact that was accepted although it was not allowed, or not proved: its grams back no certificate until cured.
@@ -74,19 +75,19 @@ impl Evidence {
         if other.latest.ms() > self.latest.ms() {
             self.latest = other.latest.clone();
         }
+        let mut last: BTreeMap<KeyId, EntryIndex> =
+            self.signers.iter().map(|signer| (signer.kid, signer.last)).collect();
         for signer in &other.signers {
-            match self.signers.iter_mut().find(|known| known.kid == signer.kid) {
-                Some(known) => known.last = known.last.max(signer.last),
-                None => self.signers.push(signer.clone()),
-            }
+            let known = last.entry(signer.kid).or_insert(signer.last);
+            *known = (*known).max(signer.last);
         }
+        self.signers = last.into_iter().map(|(kid, last)| Signer { kid, last }).collect();
         for flaw in &other.flaws {
             match self.flaws.iter_mut().find(|known| known.code == flaw.code) {
                 Some(known) => known.entry = known.entry.min(flaw.entry),
                 None => self.flaws.push(flaw.clone()),
             }
         }
-        self.signers.sort_by_key(|signer| signer.kid);
         self.flaws.sort_by_key(|flaw| flaw.code);
         self
     }

@@ -88,9 +88,7 @@ fn take_in(
     flow_in(state, site, weighed.grams);
     let mut warnings = weighed.warnings;
     warnings.extend(code_warning(waste_code.as_ref()));
-    // Whoever gathers waste needs no permit for the place where it gathers; whoever recycles does.
-    let recycles = state.organisation(&context.statement.common.org)?;
-    if let Some(site) = site.filter(|_| recycles.is_some_and(|org| org.roles.contains(&Role::Recycler))) {
+    if let Some(site) = site {
         warnings.extend(intake_warnings(state, context, site, &item)?);
     }
     let evidence = item.evidence.clone().warned(&warnings, context.index);
@@ -207,13 +205,19 @@ pub(crate) fn permit_warning(
     }
 }
 
-/// What the site's permit does not cover on the day, and what exceeds its yearly capacity.
+/// What the site's permit does not cover on the day, and what exceeds its yearly capacity. Whoever gathers waste needs no
+/// permit for the place where it gathers; whoever recycles or treats does.
 fn intake_warnings(
     state: &mut State<'_>,
     context: &Context<'_>,
     site: SiteId,
     item: &Item,
 ) -> Result<Vec<Warning>, Stop> {
+    let organisation = state.organisation(&context.statement.common.org)?;
+    let works_on_waste = |role: &Role| matches!(role, Role::Recycler | Role::Treater);
+    if !organisation.is_some_and(|organisation| organisation.roles.iter().any(works_on_waste)) {
+        return Ok(Vec::new());
+    }
     let permit = state.site(&site)?.and_then(|site| site.permit.clone());
     let day = context.statement.common.occurred_at.date();
     let not_covered = permit_warning(permit.as_ref(), day.as_ref(), item.waste_code.as_ref(), None);
@@ -237,6 +241,7 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
     }
     require_new(state, &event.lot, "/lot")?;
     let inputs = waste_inputs(state, context, &event.inputs)?;
+    state.require_loaded(inputs.iter().filter_map(|input| input.site).map(|site| site.to_string()))?;
     let Some(first) = inputs.first() else {
         return refuse(RefusalCode::ListInvalid, "/inputs", "name at least one input");
     };

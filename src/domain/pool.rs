@@ -139,8 +139,8 @@ pub(crate) fn enter(state: &mut State<'_>, treatment: Treatment, latest: &Occurr
     Ok(())
 }
 
-/// What a pool can give: ranges whose treatments still meet every rule, in the pool's order, until `wanted` grams or
-/// `count` ranges are found.
+/// What a pool can give: ranges whose treatments still meet every rule and that have at least `smallest` grams left, in the
+/// pool's order, until `wanted` grams or `count` ranges are found.
 ///
 /// A range that lost its eligibility (a key turns out to be compromised, a later audit finds otherwise) is passed over
 /// and stays where it is.
@@ -149,6 +149,7 @@ pub fn available(
     pool: &Pool,
     wanted: Grams,
     count: usize,
+    smallest: Grams,
 ) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
     let mut found: Vec<(PoolRange, Allotment)> = Vec::new();
     let (mut position, mut loaded, mut left) = (pool.first, RANGES_LOADED, wanted);
@@ -159,7 +160,7 @@ pub fn available(
                 break;
             }
             let rest = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
-            if rest == Grams::ZERO || !is_eligible(state, range.treatment)? {
+            if rest == Grams::ZERO || rest < smallest || !is_eligible(state, range.treatment)? {
                 continue;
             }
             let taken = rest.min(left);

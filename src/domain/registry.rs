@@ -12,7 +12,7 @@ use crate::domain::event::{
 use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin, ScaleId, SiteId};
 use crate::domain::mass::Grams;
-use crate::domain::refusal::RefusalCode;
+use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::rule_set;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, OccurredAt};
@@ -56,6 +56,8 @@ record! {
         at: EntryIndex,
         /// Why.
         reason: RevocationReason,
+        /// The entry that gave the reason: a later one, if a superseded key turned out to be compromised.
+        reported: EntryIndex,
         /// From where on its entries are held from eligibility.
         since: Option<EntryIndex>,
     }
@@ -253,7 +255,10 @@ fn require_rule_set(name: &RuleSetName) -> Result<(), Stop> {
 
 /// Roles exclude one another where independence needs it: an auditor is nothing else; an issuer neither recycles,
 /// treats nor buys. The operator is created by `ledger_opened` alone.
-fn require_compatible_roles(roles: &[Role]) -> Result<(), Stop> {
+pub fn compatible_roles(roles: &[Role]) -> Result<(), Refusal> {
+    let refuse = |code, pointer: &str, detail: &str| {
+        Err(Refusal { code, pointer: pointer.to_owned(), detail: detail.to_owned() })
+    };
     let distinct: std::collections::BTreeSet<_> = roles.iter().collect();
     if roles.is_empty() || distinct.len() != roles.len() {
         return refuse(RefusalCode::ListInvalid, "/roles", "name at least one role, and each once");
@@ -281,7 +286,7 @@ pub fn organisation_registered(
     if state.organisation(&event.organisation)?.is_some() {
         return refuse(RefusalCode::AlreadyRegistered, "/organisation", "an organisation of this id is registered");
     }
-    require_compatible_roles(&event.roles)?;
+    compatible_roles(&event.roles)?;
     state.put(Record::Organisation(Organisation {
         id: event.organisation,
         roles: event.roles.clone(),
@@ -427,7 +432,7 @@ pub fn key_revoked(state: &mut State<'_>, context: &Context<'_>, event: &KeyRevo
         _ => {}
     }
     let at = earlier.map_or(context.index, |(at, _)| at);
-    let revoked = Some(Revocation { at, reason: event.reason, since: event.since_index });
+    let revoked = Some(Revocation { at, reason: event.reason, reported: context.index, since: event.since_index });
     state.put(Record::Key(Key { revoked, ..key }));
     Ok(())
 }

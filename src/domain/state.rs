@@ -137,7 +137,10 @@ impl Changes {
         let organisation = |id: &OrganisationId| RecordId::new(RecordKind::Organisation, id);
         let mut concerned = BTreeSet::from([organisation(&common.org)]);
         concerned.extend(common.site.map(|site| RecordId::new(RecordKind::Site, &site)));
-        for (id, record) in &self.records {
+        // An audit sets grams of others' batches free; whose they are learns that by asking what is eligible.
+        let settles_others = common.r#type.as_str() == "site_audited";
+        let of_others = |id: &RecordId| settles_others && id.kind == RecordKind::Batch;
+        for (id, record) in self.records.iter().filter(|(id, _)| !of_others(id)) {
             if id.kind.is_looked_up() {
                 concerned.insert(id.clone());
             }
@@ -183,11 +186,11 @@ impl Record {
             Self::Item(item) => vec![item.holder],
             Self::Handover(handover) => [handover.from, handover.to].into_iter().chain(handover.carrier).collect(),
             Self::Batch(batch) => vec![batch.organisation],
-            Self::Treatment(treatment) => vec![treatment.organisation],
             Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
             Self::Ledger(_)
             | Self::SiteCode(_)
             | Self::SiteYear(_)
+            | Self::Treatment(_)
             | Self::AuditWait(_)
             | Self::Pool(_)
             | Self::PoolRange(_) => Vec::new(),

@@ -143,7 +143,8 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     };
     state.put(Record::Item(Item { treated: Some(context.index), ..item }.ended()));
     enter_batch(state, &treatment)?;
-    settle(state, treatment)?;
+    state.put(Record::Treatment(treatment));
+    settle_all(state, &[context.index])?;
     Ok(warnings)
 }
 
@@ -159,7 +160,7 @@ fn enter_batch(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Stop>
 
 /// Looks at a treatment that is in no pool: its grams enter one if they meet every rule now; if they lack an audit
 /// alone, or a closed batch besides, they wait.
-pub(crate) fn settle(state: &mut State<'_>, treatment: Treatment) -> Result<(), Stop> {
+fn settle(state: &mut State<'_>, treatment: Treatment) -> Result<(), Stop> {
     if treatment.pool.is_some() {
         return Ok(());
     }

@@ -1,9 +1,10 @@
 //! `GET /v1/certificates/{serial}`: a certificate's page, for everybody.
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
-use crate::domain::rule_set::RuleSet;
+use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind};
+use crate::domain::time::LedgerTime;
 use crate::domain::treatment::Treatment;
 use crate::http::blocking;
 use crate::http::problem::Problem;
@@ -13,7 +14,7 @@ use crate::ledger::certificates::Registered;
 use crate::store::StoreError;
 use actix_web::{get, web};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// A certificate as everybody may see it.
@@ -22,8 +23,11 @@ pub(super) struct CertificateBody {
     /// Its serial numbers.
     #[schema(example = "ER-KE-NBO1-202611-0000001-0000500")]
     serial: String,
-    /// held, retired or buffer.
+    /// held, retired, buffer, or expired: held, but its time is over.
     status: &'static str,
+    /// The last day on which it can be retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
     /// Net mass that was treated, in kilograms: one unit each.
     net_kg: i64,
     /// Whether the ledger was opened for tests: such a certificate is worth nothing.
@@ -36,7 +40,7 @@ pub(super) struct CertificateBody {
     scheme: String,
     /// The version of the rule set.
     rule_set: String,
-    /// Country and code of the site of dismantling.
+    /// Country and code of the site of dismantling; where it was treated stands in the sentence.
     site: String,
     /// Number and last day of its permit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,10 +137,18 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
     let counted = ledger.count_statements(&registered.certificate)?;
     let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
-    let rules = ledger.rules_in_force()?;
-    let countries = countries_of(ledger, &registered.treatments)?;
-    let mut body = body_of(&registered, counted, rules, &countries);
+    let rules = rule_set::find(&registered.certificate.rule_set);
+    let rules = rules.ok_or_else(|| StoreError::damaged("a rule set that was in force is not carried"))?;
+    let sites = sites_of(ledger, &registered.treatments)?;
+    let mut body = body_of(&registered, counted, rules, &sites);
     body.operator = ledger.operator.to_string();
+    let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
+    let expires = registered.certificate.expires(rules.scheme.valid_months);
+    if registered.certificate.status == CertificateStatus::Held && today > expires {
+        body.status = "expired";
+    }
+    body.expires =
+        expires.filter(|_| registered.certificate.status == CertificateStatus::Held).map(|day| day.to_string());
     if let Some(Record::Site(site)) = site {
         body.permit = site.permit.map(|permit| format!("{} until {}", permit.number, permit.valid_until));
         body.audits = site.audits.iter().map(|audit| format!("{} {}", audit.on, audit.outcome)).collect();
@@ -144,41 +156,42 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     Ok(Some(body))
 }
 
-/// Where the treatments happened, by site.
-fn countries_of(ledger: &Ledger, treatments: &[Treatment]) -> Result<BTreeMap<String, String>, StoreError> {
-    let mut countries = BTreeMap::new();
+/// Country and code of the sites of treatment, by id.
+fn sites_of(ledger: &Ledger, treatments: &[Treatment]) -> Result<BTreeMap<String, [String; 2]>, StoreError> {
+    let mut sites = BTreeMap::new();
     for treatment in treatments {
         let site = treatment.site.to_string();
-        if !countries.contains_key(&site)
+        if !sites.contains_key(&site)
             && let Some(Record::Site(found)) = ledger.registered(RecordKind::Site, &site)?
         {
-            countries.insert(site, found.country.to_string());
+            sites.insert(site, [found.country.to_string(), found.code.to_string()]);
         }
     }
-    Ok(countries)
+    Ok(sites)
 }
 
 fn body_of(
     registered: &Registered,
     counted: Counted,
     rules: &RuleSet,
-    countries: &BTreeMap<String, String>,
+    sites: &BTreeMap<String, [String; 2]>,
 ) -> CertificateBody {
     let Certificate { serial, status, issued, issued_at, issuer, scheme, rule_set, .. } = &registered.certificate;
     let mut sums = Sums::default();
     for allotment in &registered.certificate.allotments {
         let treatment = registered.treatments.iter().find(|treatment| treatment.entry == allotment.treatment);
         if let Some(treatment) = treatment {
-            sums.add(treatment, allotment.to.get() - allotment.from.get(), rules, countries);
+            sums.add(treatment, allotment.to.get() - allotment.from.get(), rules, sites);
         }
     }
     let site = format!("{}-{}", serial.country, serial.site);
     CertificateBody {
         serial: serial.to_string(),
         status: status.as_str(),
+        expires: None,
         net_kg: serial.units(),
         test: serial.test,
-        sentence: sentence(registered, &sums, &site),
+        sentence: sentence(registered, &sums),
         not_permitted: NOT_PERMITTED.to_vec(),
         scheme: scheme.to_string(),
         rule_set: rule_set.version.to_string(),
@@ -204,7 +217,9 @@ fn body_of(
 }
 
 /// The permitted sentence (rules.md §7).
-fn sentence(registered: &Registered, sums: &Sums, site: &str) -> String {
+fn sentence(registered: &Registered, sums: &Sums) -> String {
+    let sites: Vec<&str> = sums.sites.iter().map(String::as_str).collect();
+    let site = sites.join(", ");
     let countries: Vec<&str> = sums.by_arising.keys().map(String::as_str).collect();
     let (from, until) = (sums.from.as_deref().unwrap_or_default(), sums.until.as_deref().unwrap_or_default());
     let units = registered.certificate.serial.units();
@@ -242,13 +257,14 @@ struct Sums {
     by_fraction: BTreeMap<String, i64>,
     by_arising: BTreeMap<String, i64>,
     by_country: BTreeMap<String, i64>,
+    sites: BTreeSet<String>,
     hazardous: i64,
     from: Option<String>,
     until: Option<String>,
 }
 
 impl Sums {
-    fn add(&mut self, treatment: &Treatment, grams: i64, rules: &RuleSet, countries: &BTreeMap<String, String>) {
+    fn add(&mut self, treatment: &Treatment, grams: i64, rules: &RuleSet, sites: &BTreeMap<String, [String; 2]>) {
         *self.by_operation.entry(treatment.operation.to_string()).or_default() += grams;
         *self.by_fraction.entry(treatment.class.to_string()).or_default() += grams;
         if rules.fraction(treatment.class.as_str()).is_some_and(|fraction| fraction.hazardous) {
@@ -257,8 +273,9 @@ impl Sums {
         if let Some(arising) = &treatment.arising {
             *self.by_arising.entry(arising.country.to_string()).or_default() += grams;
         }
-        if let Some(country) = countries.get(&treatment.site.to_string()) {
+        if let Some([country, code]) = sites.get(&treatment.site.to_string()) {
             *self.by_country.entry(country.clone()).or_default() += grams;
+            self.sites.insert(format!("{country}-{code}"));
         }
         let day = treatment.day.to_string();
         self.from = self.from.take().min(Some(day.clone())).or(Some(day.clone()));

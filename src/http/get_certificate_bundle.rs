@@ -7,7 +7,7 @@ use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::lookup::Reader;
-use crate::limits::PROOF_WAIT_MS_MAX;
+use crate::limits::{BUNDLE_BYTES_MAX, PROOF_WAIT_MS_MAX};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, get, web};
@@ -52,9 +52,13 @@ pub(super) async fn get_certificate_bundle(
         ledger.checkpoint_over(last, Duration::from_millis(PROOF_WAIT_MS_MAX)).await.ok_or_else(pending)?;
     let name = format!("attachment; filename=\"{serial}.json\"");
     let bundle = blocking(move || ledger.bundle(&serial, &checkpoint)).await??.ok_or_else(pending)?;
+    let bytes = bundle.to_bytes();
+    if bytes.len() > BUNDLE_BYTES_MAX {
+        return Err(Problem::internal("a bundle is longer than a verifier reads"));
+    }
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "application/json")).insert_header((CONTENT_DISPOSITION, name));
-    Ok(response.body(bundle.to_bytes()))
+    Ok(response.body(bytes))
 }
 
 fn may_have(reader: Reader, holder: Option<OrganisationId>) -> bool {

@@ -221,6 +221,10 @@ impl From<Refused> for Problem {
                 let detail = "its opening, with a value, must be posted beside the statement; the register shows it";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "opening_required", pointer, detail)
             }
+            Refused::TooMuchState => {
+                let detail = "it rests on too many records at once; say it in several statements";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_much_state", "", detail)
+            }
             Refused::SameIdOtherContent(index) => {
                 let detail = format!("entry {index} has this id with other content; a new statement needs a new id");
                 Self::new(StatusCode::CONFLICT, "id_taken", "/id", detail)

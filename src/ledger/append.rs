@@ -140,6 +140,8 @@ struct Staged {
     changes: Changes,
     accepted: Accepted,
     outcomes: Vec<Outcome>,
+    /// The statement that asked for more of the state last.
+    asked_at: usize,
 }
 
 impl<'a> Run<'a> {
@@ -213,14 +215,20 @@ impl<'a> Run<'a> {
             changes: Changes::default(),
             accepted: Accepted::default(),
             outcomes: Vec::with_capacity(posted.len()),
+            asked_at: 0,
         };
-        for _ in 0..LOAD_ROUNDS_MAX * posted.len().max(1) {
-            match self.stage_rest(posted, &mut staged)? {
-                None => return Ok(staged),
-                Some(ids) => self.load(ids)?,
+        let mut rounds = 0;
+        while let Some(ids) = self.stage_rest(posted, &mut staged)? {
+            rounds = if staged.outcomes.len() == staged.asked_at { rounds + 1 } else { 0 };
+            staged.asked_at = staged.outcomes.len();
+            if rounds < LOAD_ROUNDS_MAX {
+                self.load(ids)?;
+            } else {
+                // It rests on more than one transaction should load; the others go on.
+                staged.outcomes.push(Outcome::Refused(Refused::TooMuchState));
             }
         }
-        Err(StoreError::damaged("the rules ask for more state without end"))
+        Ok(staged)
     }
 
     /// Stages from the first statement without an outcome on; gives the ids that a rule asks for, if one does.

@@ -3,7 +3,7 @@
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
 use crate::domain::event::{Event, Statement};
-use crate::domain::ids::{EntryIndex, KeyId, ScaleId};
+use crate::domain::ids::{BatchId, EntryIndex, KeyId, ScaleId};
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
@@ -18,6 +18,9 @@ use crate::proof::tiles::{ProofError, Prover};
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
 use crate::store::{Database, StoreError, entries, mentions, openings, records};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Certificates whose statements are remembered as counted.
+const REMEMBERED_MAX: usize = 10_000;
 
 /// How many statements a certificate rests on, as far as they were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ struct Collector<'a> {
     read: BTreeMap<EntryIndex, Read>,
     /// Registrations that were looked up.
     supported: BTreeSet<String>,
+    /// Batches whose turning points are in.
+    turned: BTreeSet<BatchId>,
 }
 
 impl Ledger {
@@ -91,7 +96,25 @@ impl Ledger {
 
     /// Counts the statements behind a certificate and those that rest on hosted keys, over the part of its lineage that a
     /// bundle would show.
+    ///
+    /// Anybody may ask, so it is worked out once: later statements do not change what a certificate was issued on.
     pub fn count_statements(&self, certificate: &Certificate) -> Result<Counted, StoreError> {
+        let poisoned = |_| StoreError::damaged("the memory of certificates is poisoned");
+        let asked = (certificate.serial.to_string(), certificate.retired.is_some());
+        if let Some(known) = self.counted.read().map_err(poisoned)?.get(&asked) {
+            return Ok(*known);
+        }
+        let counted = self.count_in_database(certificate)?;
+        let mut remembered =
+            self.counted.write().map_err(|_| StoreError::damaged("the memory of certificates is poisoned"))?;
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(asked, counted);
+        Ok(counted)
+    }
+
+    fn count_in_database(&self, certificate: &Certificate) -> Result<Counted, StoreError> {
         self.store.snapshot(|database| {
             let size = crate::store::head::read(database)?.size();
             let mut collector = Collector::new(database, size);
@@ -129,7 +152,7 @@ fn find_certificate(database: &mut Database, serial: &SerialBlock) -> Result<Opt
 
 impl<'a> Collector<'a> {
     fn new(database: &'a mut Database, size: u64) -> Self {
-        Self { database, size, read: BTreeMap::new(), supported: BTreeSet::new() }
+        Self { database, size, read: BTreeMap::new(), supported: BTreeSet::new(), turned: BTreeSet::new() }
     }
 
     /// Adds everything behind a certificate: what it cannot do without, then lineage, nearest first, up to a bound. Gives
@@ -197,37 +220,43 @@ impl<'a> Collector<'a> {
     fn add_way_back(&mut self, treatment: &Treatment) -> Result<(), StoreError> {
         let mut node = Node::Item(treatment.item);
         for _ in 0..BUNDLE_LINEAGE_MAX {
-            let path = self.path(node, BUNDLE_LINEAGE_MAX)?;
-            let is_batch = matches!(node, Node::Batch(_));
+            if let Node::Batch(batch) = node {
+                return self.add_turning_points(batch);
+            }
             let mut parent = None;
-            for index in path {
-                if is_batch && !self.is_turning_point(index)? {
-                    continue;
-                }
+            for index in self.path(node, usize::MAX)? {
                 self.add(index)?;
                 let links = self.read.get(&index).map(|read| read.links.clone()).unwrap_or_default();
                 parent = parent.or_else(|| links.iter().flat_map(|link| link.up(node)).next().copied());
             }
             match parent {
-                Some(found) if !is_batch => node = found,
-                _ => return Ok(()),
+                Some(found) => node = found,
+                None => return Ok(()),
             }
         }
         Ok(())
     }
 
-    /// Whether an entry opens, feeds or closes a batch.
-    fn is_turning_point(&mut self, index: EntryIndex) -> Result<bool, StoreError> {
-        let known = self.read.contains_key(&index);
-        if !self.add(index)? {
-            return Ok(false);
+    /// A batch's beginning, everything that went in, and its end: without one of them its input would look smaller.
+    fn add_turning_points(&mut self, batch: BatchId) -> Result<(), StoreError> {
+        if self.turned.insert(batch) {
+            for index in self.path(Node::Batch(batch), usize::MAX)? {
+                self.add_turning_point(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an entry that opens, feeds or closes a batch, and no other.
+    fn add_turning_point(&mut self, index: EntryIndex) -> Result<(), StoreError> {
+        if self.read.contains_key(&index) || !self.add(index)? {
+            return Ok(());
         }
         let event = self.read.get(&index).map(|read| &read.statement.event);
-        let turns = matches!(event, Some(Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_)));
-        if !turns && !known {
+        if !matches!(event, Some(Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_))) {
             self.read.remove(&index);
         }
-        Ok(turns)
+        Ok(())
     }
 
     /// Every adoption of a rule set before the checkpoint.
@@ -239,20 +268,21 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// Upwards from the treated lots, breadth first.
+    /// Upwards from the treated lots, breadth first. A path is shown whole or not at all: half of one would say less, or
+    /// something else, than all of it.
     fn add_lineage(&mut self, start: impl Iterator<Item = Node>) -> Result<bool, StoreError> {
         let mut left: VecDeque<Node> = start.collect();
         let mut seen: BTreeSet<Node> = left.iter().copied().collect();
         let mut room = BUNDLE_LINEAGE_MAX;
         while let Some(node) = left.pop_front() {
-            for index in self.path(node, room + 1)? {
-                let is_new = !self.read.contains_key(&index);
-                if is_new && room == 0 {
-                    return Ok(false);
-                }
-                if self.add(index)? && is_new {
-                    room -= 1;
-                }
+            let path = self.path(node, room + self.read.len() + 1)?;
+            let new = path.iter().filter(|index| !self.read.contains_key(index)).count();
+            if new > room {
+                return Ok(false);
+            }
+            room -= new;
+            for index in path {
+                self.add(index)?;
                 let links = self.read.get(&index).map(|read| read.links.clone()).unwrap_or_default();
                 let parents = links.iter().flat_map(|link| link.up(node)).copied();
                 left.extend(parents.filter(|parent| seen.insert(*parent)));
@@ -285,8 +315,8 @@ impl<'a> Collector<'a> {
     fn registrations(record: &Record) -> Vec<EntryIndex> {
         match record {
             Record::Key(key) => {
-                let revoked = key.revoked.as_ref().map(|revocation| revocation.at);
-                [Some(key.registered), revoked].into_iter().flatten().collect()
+                let revoked = key.revoked.iter().flat_map(|revocation| [revocation.at, revocation.reported]);
+                [key.registered].into_iter().chain(revoked).collect()
             }
             Record::Organisation(organisation) => vec![organisation.registered],
             Record::Site(site) => site.audits.iter().map(|audit| audit.entry).chain([site.registered]).collect(),

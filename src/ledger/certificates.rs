@@ -120,13 +120,25 @@ fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<V
         let Some(treatment) = state.treatment(entry)?.cloned() else { return Ok(None) };
         let mut gaps = standing(state, &treatment)?.gaps;
         let entered = treatment.pool.as_ref().map_or(Grams::ZERO, |place| place.grams);
-        if gaps.is_empty() && entered < treatment.grams {
+        // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next
+        // audit; unless its batch has no grams left to back it.
+        let is_beyond = treatment.pool.is_some() || is_exhausted(state, &treatment)?;
+        if gaps.is_empty() && entered < treatment.grams && is_beyond {
             gaps.insert(Gap::BeyondBatchInput);
         }
         let lost = gaps.iter().any(|gap| *gap != Gap::BeyondBatchInput);
         found.push(TreatmentStanding { eligible: if lost { Grams::ZERO } else { entered }, treatment, gaps });
     }
     Ok(Some(found))
+}
+
+/// Whether the batch of a treatment backs nothing more.
+fn is_exhausted(state: &State<'_>, treatment: &Treatment) -> Result<bool, Stop> {
+    let batch = match &treatment.batch {
+        Some(batch) => state.batch(batch)?,
+        None => None,
+    };
+    Ok(batch.is_some_and(|batch| batch.eligible_g >= batch.input_g))
 }
 
 /// The treatments that are asked about, if they are the reader's business: the centre's whose batch it is, the treater's,

@@ -77,6 +77,8 @@ pub struct Ledger {
     pub(crate) sequencer: Sequencer,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
+    /// Statements behind certificates, by serial and whether it is retired.
+    pub(crate) counted: RwLock<HashMap<(String, bool), bundling::Counted>>,
 }
 
 impl Ledger {

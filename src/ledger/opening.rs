@@ -171,6 +171,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         sequencer,
         checkpoints,
         keys: RwLock::default(),
+        counted: RwLock::default(),
     })
 }
 

@@ -89,6 +89,8 @@ pub enum Refused {
     Opening(Box<OpeningRefused>),
     /// The openings of these commitments must be posted with the statement.
     OpeningMissing(&'static str),
+    /// It rests on more of the state than one transaction loads.
+    TooMuchState,
     /// The rules.
     Rules(Box<Refusal>),
     /// The organisation has said something else under this id, in that entry.

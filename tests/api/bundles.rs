@@ -135,6 +135,54 @@ both_databases! {
     }
 }
 
+both_databases! {
+    /// Roads that are crooked and honest: a part that was refused, a lot that was weighed late, a key that was replaced.
+    fn honest_bundles_verify(kind) {
+        let app = TestApp::start(kind);
+        let mut story = Story::begin(&app);
+        let batch = story.batch(10_000);
+        // The smelter takes a part; the rest goes back, and comes again.
+        let steel = story.fraction(&batch, "FE", 4_000);
+        let (handover, rest) = (crate::harness::new_id(), crate::harness::new_id());
+        let offer = json!({"handover": handover, "to": story.smelter.id, "lots": [{"lot": steel, "sent_g": 4_000}]});
+        app.say(&story.centre, "handover_offered", &offer).accepted();
+        let weight = json!({"basis": "weighed", "gross_g": 4_000, "tare_g": 0, "scale": story.smelter_scale});
+        let answer = json!({
+            "weight": weight, "accepted_g": 2_500, "refused_g": 1_500, "refused_as": rest, "reason": "damaged",
+        });
+        let accept = json!({"handover": handover, "site": story.smelter_site, "lots": [answer]});
+        app.say(&story.smelter, "handover_accepted", &accept).accepted();
+        story.treat(&steel, 2_500);
+        story.send(&rest, 1_500, 1_500);
+        story.treat(&rest, 1_500);
+        // Estimated when it left the batch, weighed by whoever received it.
+        let late = crate::harness::new_id();
+        let estimated = json!({"basis": "estimated", "net_g": 3_000});
+        let fields = json!({"batch": batch, "lot": late, "fraction": "FE", "weight": estimated});
+        story.at_centre("dismantled", fields).accepted();
+        story.send(&late, 3_000, 3_010);
+        story.treat(&late, 3_010);
+        // The centre replaces its key.
+        let fresh = loopledger::ledger::keyring::generate().expect("randomness");
+        let fields = crate::harness::key_fields(&story.centre.id, &fresh);
+        app.say(&story.centre, "key_registered", &fields).accepted();
+        let old = json!({"kid": crate::harness::kid(&story.centre.key), "reason": "superseded"});
+        story.centre.key = fresh;
+        app.say(&story.centre, "key_revoked", &old).accepted();
+        let last = story.fraction(&batch, "FE", 2_900);
+        story.send(&last, 2_900, 2_900);
+        story.treat(&last, 2_900);
+        story.close(&batch).accepted();
+        let serial = story.issue(None);
+        let bundle = |serial: &str| app.get(&format!("/v1/certificates/{serial}/bundle"), &app.operator.token).text;
+        let verdict = verify(bundle(&serial).as_bytes(), Some(&anchor())).expect("valid");
+        assert_eq!((verdict.certificate.units, verdict.not_shown.len()), (8, 0), "{:?}", verdict.not_shown);
+        let buffer = "ERT-XD-CTR1-202611-0000009-0000009";
+        let verdict = verify(bundle(buffer).as_bytes(), Some(&anchor())).expect("valid");
+        assert!(verdict.certificate.is_buffer);
+    }
+}
+
 /// Every single bit and byte: nothing that differs is valid.
 #[test]
 fn no_other_byte_is_valid() {
@@ -249,6 +297,16 @@ fn a_forged_bundle_is_not_valid() {
     expect_invalid(&swapped.bundle(|_| true), "its key is not its organisation's");
 }
 
+/// An organisation that has other roles than it had.
+fn roles(had: &'static str, has: &'static [&'static str]) -> Box<dyn Fn(&mut Workshop)> {
+    Box::new(move |workshop| {
+        let registered = workshop.said.iter_mut().filter(|(_, payload)| payload["roles"] == json!([had]));
+        for (_, payload) in registered {
+            payload["roles"] = json!(has);
+        }
+    })
+}
+
 /// What would be found, and how the ledger lies.
 type Lie<'a> = (&'a str, Box<dyn Fn(&mut Workshop) + 'a>);
 
@@ -275,7 +333,10 @@ fn every_lie_of_the_operator_is_found() {
     let (smelter, centre, operator) = (story.smelter.id.clone(), story.centre.id.clone(), app.operator.id.clone());
     let lies: Vec<Lie<'_>> = vec![
         ("3 units rest on 2000 g", set("certificate_issued", "/allotments/0/to", json!(2_000))),
-        ("are taken of", set("treated_final", "/net_g", json!(1_999))),
+        (
+            "are taken of",
+            set("certificate_issued", "/allotments", json!([{"treatment": treatment, "from": 1_000, "to": 4_000}])),
+        ),
         ("were treated of a lot of", set("treated_final", "/net_g", json!(4_000))),
         ("ends no mass", set("treated_final", "/operation", json!("R13"))),
         ("no permit of its site covers", set("treated_final", "/operation", json!("R5"))),
@@ -287,38 +348,17 @@ fn every_lie_of_the_operator_is_found() {
         ("the first holder is not", set("certificate_issued", "/holder", json!(smelter))),
         ("was not in force", set("certificate_issued", "/scheme", json!("e-resource/9"))),
         ("serial numbers are not those", set("certificate_issued", "/vintage", json!("2026-10"))),
-        (
-            "an issuer who is not the operator",
-            Box::new(|workshop: &mut Workshop| {
-                let registered = workshop.said.iter_mut().filter(|(_, p)| p["type"] == "organisation_registered");
-                for (_, payload) in registered.filter(|(_, p)| p["roles"] == json!(["issuer"])) {
-                    payload["roles"] = json!(["buyer"]);
-                }
-            }),
-        ),
-        (
-            "neither treats nor recycles",
-            Box::new(|workshop: &mut Workshop| {
-                let registered = workshop.said.iter_mut().filter(|(_, p)| p["type"] == "organisation_registered");
-                for (_, payload) in registered.filter(|(_, p)| p["roles"] == json!(["treater"])) {
-                    payload["roles"] = json!(["carrier"]);
-                }
-            }),
-        ),
-        (
-            "only an auditor may say this",
-            Box::new(|workshop: &mut Workshop| {
-                let registered = workshop.said.iter_mut().filter(|(_, p)| p["type"] == "organisation_registered");
-                for (_, payload) in registered.filter(|(_, p)| p["roles"] == json!(["auditor"])) {
-                    payload["roles"] = json!(["buyer"]);
-                }
-            }),
-        ),
+        ("an issuer who is not the operator", roles("issuer", &["buyer"])),
+        ("neither treats nor recycles", roles("treater", &["carrier"])),
+        ("only an auditor may say this", roles("auditor", &["buyer"])),
         ("no audit of the site", set("site_audited", "/outcome", json!("does_not_conform"))),
         ("no audit of the site", set("site_audited", "/on", json!("2025-11-22"))),
-        ("verified on that day", set("scale_registered", "/verified_until", json!("2026-11-02"))),
-        ("was not weighed", set("handover_accepted", "/lots/0/weight", json!({"basis": "estimated", "net_g": 3_000}))),
-        ("went into its batch without", set("received", "/weight", json!({"basis": "estimated", "net_g": 3_000}))),
+        ("not weighed on a verified scale", set("scale_registered", "/verified_until", json!("2026-11-02"))),
+        (
+            "was not weighed on a verified scale",
+            set("handover_accepted", "/lots/0/weight", json!({"basis": "estimated", "net_g": 3_000})),
+        ),
+        ("that went in was not weighed", set("received", "/weight", json!({"basis": "estimated", "net_g": 3_000}))),
         ("between others", set("handover_offered", "/to", json!(operator))),
         (
             "not shown to be one of the certificate's site",
@@ -342,6 +382,60 @@ fn every_lie_of_the_operator_is_found() {
                     .filter(|at| workshop.said[*at].1["type"] == "organisation_registered")
                     .collect();
                 workshop.said[keys[1]].1["organisation"] = workshop.said[keys[0]].1["organisation"].clone();
+            }),
+        ),
+        (
+            "holds no grams",
+            Box::new(move |workshop: &mut Workshop| {
+                let part = |from: i64, to: i64| json!({"treatment": treatment, "from": from, "to": to});
+                workshop.first("certificate_issued")["allotments"] = json!([part(0, 3_005), part(5, 0)]);
+            }),
+        ),
+        (
+            "was used up before",
+            Box::new(|workshop: &mut Workshop| {
+                let mut second = workshop.said[workshop.position("treated_final")].clone();
+                second.1["id"] = json!(crate::harness::new_id());
+                let at = workshop.position("certificate_issued");
+                workshop.insert(at, second);
+            }),
+        ),
+        (
+            "is made twice",
+            Box::new(|workshop: &mut Workshop| {
+                let mut second = workshop.said[workshop.position("dismantled")].clone();
+                second.1["id"] = json!(crate::harness::new_id());
+                let at = workshop.position("handover_offered");
+                workshop.insert(at, second);
+            }),
+        ),
+        (
+            "is another's, or closed",
+            Box::new(|workshop: &mut Workshop| {
+                let smelter = workshop.said[workshop.position("treated_final")].clone();
+                let at = workshop.position("batch_closed");
+                workshop.said[at].0 = smelter.0;
+                workshop.said[at].1["org"] = smelter.1["org"].clone();
+                workshop.said[at].1["site"] = smelter.1["site"].clone();
+            }),
+        ),
+        ("into which 1500 g went", set("received", "/weight/gross_g", json!(1_500))),
+        ("no permit covers dismantling", set("site_registered", "/permit/operations", json!(["R4"]))),
+        ("differently beyond the band", set("dismantled", "/weight/gross_g", json!(4_200))),
+        ("an auditor has no other role", roles("auditor", &["auditor", "recycler"])),
+        (
+            "before the issue",
+            Box::new(|workshop: &mut Workshop| {
+                let smelter = workshop.said[workshop.position("treated_final")].0.clone();
+                let mut revoked = workshop.said[workshop.position("organisation_registered")].clone();
+                let common = ["v", "ledger", "org", "occurred_at"].map(|name| (name, revoked.1[name].clone()));
+                let id = crate::harness::new_id();
+                revoked.1 = json!({"type": "key_revoked", "id": id, "kid": smelter, "reason": "compromised"});
+                for (name, value) in common {
+                    revoked.1[name] = value;
+                }
+                let at = workshop.position("certificate_issued");
+                workshop.insert(at, revoked);
             }),
         ),
         (

@@ -51,7 +51,7 @@ both_databases! {
         let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
         assert_eq!((&page["status"], &page["retired"]["holder"]), (&json!("retired"), &json!(story.centre.id)));
         assert_eq!(page["retired"]["beneficiary"], "Example Textiles Ltd");
-        let sentence = "96 kg of e-waste arising in XD were treated at XD-CTR1, 2026-11-23 to 2026-11-23; Example Textiles Ltd financed it";
+        let sentence = "96 kg of e-waste arising in XD were treated at XD-FURN, 2026-11-23 to 2026-11-23; Example Textiles Ltd financed it";
         assert_eq!(page["sentence"], sentence);
         assert_eq!(app.get(&format!("/v1/entries/{entry}"), "").status, 200, "entries of certificates are public");
         app.get(&format!("/v1/entries/{first}"), "").refused(401, "token_invalid", "");
@@ -251,6 +251,62 @@ both_databases! {
         assert_eq!(rest["allotments"][0]["from"], 5_000);
         app.say(&story.issuer, "certificate_issued", &rest).accepted();
         story.draft(None).refused(422, "units_invalid", "/vintage");
+    }
+
+    /// However many have signed for what went into a batch, the ledger goes on.
+    fn many_signers_stop_nothing(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let lot = story.receive(&story.weighed(20_000));
+        let mut signer = story.centre.clone();
+        for _ in 0..45 {
+            let key = loopledger::ledger::keyring::generate().expect("randomness");
+            app.say(&signer, "key_registered", &crate::harness::key_fields(&signer.id, &key)).accepted();
+            signer.key = key;
+            let fields = json!({"item": lot, "weight": story.weighed(20_000), "reason": "measured"});
+            app.say(&signer, "reweighed", &fields).accepted();
+        }
+        let batch = new_id();
+        story.at_centre("batch_opened", json!({"batch": batch})).accepted();
+        story.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+        let steel = story.fraction(&batch, "FE", 20_000);
+        story.send(&steel, 20_000, 20_000);
+        let treatment = story.treat(&steel, 20_000);
+        story.close(&batch).accepted();
+        assert_eq!(story.gaps(treatment), (vec![], 20_000));
+        story.issue(None);
+    }
+
+    /// Crumbs at the front of a pool do not bar it.
+    fn crumbs_do_not_bar_a_pool(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let batch = story.batch(10_000);
+        let steel = story.fraction(&batch, "FE", 10_000);
+        story.send(&steel, 10_000, 10_000);
+        let mut rest = (steel, 10_000);
+        for _ in 0..2 {
+            let parts: Vec<String> = (0..131).map(|_| new_id()).collect();
+            let left = new_id();
+            let mut split: Vec<Value> = parts.iter().map(|part| json!({"lot": part, "net_g": 1})).collect();
+            rest.1 -= 131;
+            split.push(json!({"lot": left, "net_g": rest.1}));
+            app.say(&story.smelter, "split", &json!({"lot": rest.0, "parts": split})).accepted();
+            let ends: Vec<String> = parts
+                .iter()
+                .map(|part| {
+                    let fields = json!({"item": part, "operation": "R4", "net_g": 1, "site": story.smelter_site});
+                    crate::harness::signed(&story.smelter, "treated_final", &fields)
+                })
+                .collect();
+            app.post_batch(&story.smelter.token, "all", &ends);
+            rest.0 = left;
+        }
+        let treatment = story.treat(&rest.0, rest.1);
+        story.close(&batch).accepted();
+        let draft = story.draft(None).json();
+        assert_eq!(draft["allotments"], json!([{"treatment": treatment, "from": 0, "to": 9_000}]));
+        app.say(&story.issuer, "certificate_issued", &draft).accepted();
     }
 
     fn a_retirement_that_cannot_be(kind) {

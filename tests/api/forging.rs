@@ -64,6 +64,22 @@ impl Workshop {
         self.said.iter().position(|(_, payload)| payload["type"] == kind).unwrap_or_else(|| panic!("no {kind}"))
     }
 
+    /// Puts in another statement; what points at later entries by index points one further.
+    pub fn insert(&mut self, at: usize, said: (String, Value)) {
+        self.said.insert(at, said);
+        let last = self.times.last().expect("entries").clone();
+        self.times.push(Entry { index: EntryIndex(last.index.0 + 1), ..last });
+        for opening in self.openings.iter_mut().filter(|opening| opening.entry >= at as u64) {
+            opening.entry += 1;
+        }
+        let issue = self.first("certificate_issued");
+        for allotment in issue["allotments"].as_array_mut().expect("allotments") {
+            if let Some(treatment) = allotment["treatment"].as_u64().filter(|entry| *entry >= at as u64) {
+                allotment["treatment"] = json!(treatment + 1);
+            }
+        }
+    }
+
     /// Everybody gets another key: what somebody can do who holds none of the real ones.
     pub fn with_other_keys(mut self) -> Self {
         let operator = SigningKey::from_bytes(&[201; 32]);

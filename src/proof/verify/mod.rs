@@ -4,10 +4,12 @@
 //! entry's inclusion path, the openings, every signature under the key rules, and then what the certificate says.
 
 mod certificate;
+mod matter;
 mod shown;
 
 pub use certificate::{CertificateFacts, Share};
 
+use crate::domain::event::CertificateRetired;
 use crate::domain::fields::Value;
 use crate::proof::bundle::{Bundle, NotABundle};
 use crate::proof::checkpoint::Checkpoint;
@@ -18,6 +20,7 @@ use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{check_inclusion, leaf_hash};
 use crate::proof::note::NoteVerifier;
 use shown::Shown;
+use std::collections::BTreeSet;
 
 /// Why a bundle proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +31,15 @@ pub enum Rejection {
     /// It is one, and it is wrong.
     #[error("{0}")]
     Invalid(String),
+}
+
+/// References that lead out of the bundle, and openings that are not there.
+fn not_shown(shown: &Shown, certificate: &CertificateFacts, openings: usize) -> Vec<String> {
+    let mut words = shown.not_shown(certificate);
+    if certificate.retired.is_some() && openings < CertificateRetired::OPENED.len() {
+        words.push("for whom and for what it was retired, or a part of that: left out, or erased".to_owned());
+    }
+    words
 }
 
 /// Rejects as invalid, in words.
@@ -81,7 +93,7 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         shown: entries.len(),
         hosted: shown.hosted(),
         as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
-        not_shown: shown.not_shown(&certificate),
+        not_shown: not_shown(&shown, &certificate, openings.len()),
         remarks: shown.remarks(),
         certificate,
         openings,
@@ -92,6 +104,10 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
 /// verifier's own key is one of them.
 fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Checkpoint, Rejection> {
     let mut found = None;
+    let distinct: BTreeSet<&String> = bundle.keys.iter().collect();
+    if distinct.len() != bundle.keys.len() {
+        return invalid("a key is listed twice");
+    }
     for vkey in &bundle.keys {
         let Ok(verifier) = NoteVerifier::parse(vkey) else { return invalid("a key in the bundle is no vkey") };
         match Checkpoint::open(&bundle.checkpoint, &verifier) {

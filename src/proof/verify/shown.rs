@@ -5,7 +5,8 @@ use crate::domain::codes::{KeyCustody, KeyUse, RevocationReason, Role};
 use crate::domain::event::{Event, HandoverOffered, LedgerOpened, ScaleRegistered, SiteRegistered, Statement};
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::lineage::{Link, Node, links};
-use crate::domain::registry::SiteAudit;
+use crate::domain::mass::Grams;
+use crate::domain::registry::{SiteAudit, compatible_roles};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::time::LedgerTime;
 use crate::proof::entry::Entry;
@@ -21,7 +22,16 @@ struct ShownKey {
     custody: KeyCustody,
     r#use: KeyUse,
     key: VerifyingKey,
-    revoked: Option<(RevocationReason, Option<EntryIndex>)>,
+    revoked: Option<ShownRevocation>,
+    /// Whether the operator registered it for an organisation that had a key already.
+    added: bool,
+}
+
+/// What was said last of a key's end.
+struct ShownRevocation {
+    at: EntryIndex,
+    reason: RevocationReason,
+    since: Option<EntryIndex>,
 }
 
 /// A statement that is shown.
@@ -43,13 +53,9 @@ pub(super) struct Shown {
     keys: HashMap<KeyId, ShownKey>,
     roles: HashMap<OrganisationId, Vec<Role>>,
     sites: HashMap<SiteId, SiteRegistered>,
-    scales: HashMap<ScaleId, Vec<ScaleRegistered>>,
+    scales: HashMap<ScaleId, Vec<(EntryIndex, ScaleRegistered)>>,
     audits: HashMap<SiteId, Vec<SiteAudit>>,
     offers: HashMap<HandoverId, (EntryIndex, HandoverOffered)>,
-    /// Which statement made an item.
-    makers: HashMap<ItemId, EntryIndex>,
-    /// Statements that gave an item's weight, or the item to somebody, in order.
-    weighings: HashMap<ItemId, Vec<EntryIndex>>,
     identities: HashSet<(OrganisationId, StatementId)>,
 }
 
@@ -85,15 +91,13 @@ impl Shown {
             scales: HashMap::new(),
             audits: HashMap::new(),
             offers: HashMap::new(),
-            makers: HashMap::new(),
-            weighings: HashMap::new(),
             identities: HashSet::new(),
             opened,
         };
         for jwk in shown.opened.operator_keys.clone() {
             let Ok(key) = keys::from_coordinate(&jwk.x) else { return invalid("entry 0 names a key that is none") };
             let (custody, r#use) = (KeyCustody::Own, KeyUse::Statement);
-            let key = ShownKey { organisation: operator, custody, r#use, key, revoked: None };
+            let key = ShownKey { organisation: operator, custody, r#use, key, revoked: None, added: false };
             shown.keys.insert(jwk.thumbprint(), key);
         }
         shown.keep(entry, signed.signer, signed.statement);
@@ -135,6 +139,7 @@ impl Shown {
             Event::LedgerOpened(_) => Err("a ledger is opened once".into()),
             Event::OrganisationRegistered(event) => {
                 by_operator()?;
+                compatible_roles(&event.roles).map_err(|refusal| refusal.detail)?;
                 once(self.roles.insert(event.organisation, event.roles.clone()).is_none())
             }
             Event::SiteRegistered(event) => {
@@ -143,7 +148,7 @@ impl Shown {
             }
             Event::ScaleRegistered(event) => {
                 by_operator()?;
-                self.scales.entry(event.new_scale).or_default().push(event.clone());
+                self.scales.entry(event.new_scale).or_default().push((index, event.clone()));
                 Ok(())
             }
             Event::KeyRegistered(event) => {
@@ -152,7 +157,9 @@ impl Shown {
                 }
                 let key = keys::from_coordinate(&event.jwk.x).map_err(|problem| problem.to_string())?;
                 let (organisation, custody, r#use) = (event.organisation, event.custody, event.r#use);
-                let key = ShownKey { organisation, custody, r#use, key, revoked: None };
+                let has_one = self.keys.values().any(|known| known.organisation == organisation);
+                let added = has_one && common.org != organisation;
+                let key = ShownKey { organisation, custody, r#use, key, revoked: None, added };
                 once(self.keys.insert(event.jwk.thumbprint(), key).is_none())
             }
             Event::KeyRevoked(event) => {
@@ -160,7 +167,7 @@ impl Shown {
                 if key.organisation != common.org && !is_operators {
                     return Err("only the operator or the organisation itself may say this".into());
                 }
-                key.revoked = Some((event.reason, event.since_index));
+                key.revoked = Some(ShownRevocation { at: index, reason: event.reason, since: event.since_index });
                 Ok(())
             }
             Event::RulesAdopted(_) => by_operator(),
@@ -189,21 +196,6 @@ impl Shown {
             _ => Vec::new(),
         };
         let links = links(&statement.event, &offered);
-        for node in links.iter().flat_map(|link| &link.outputs) {
-            if let Node::Item(item) = node {
-                self.makers.entry(*item).or_insert(entry.index);
-            }
-        }
-        let weighed = match &statement.event {
-            Event::Reweighed(event) => vec![event.item],
-            Event::Registered(event) => vec![event.item],
-            Event::Collected(event) => vec![event.item],
-            Event::Received(event) => vec![event.item],
-            _ => offered,
-        };
-        for item in weighed {
-            self.weighings.entry(item).or_default().push(entry.index);
-        }
         let (index, time) = (entry.index, entry.time);
         self.statements.insert(index, ShownStatement { index, time, signer, statement, links });
     }
@@ -238,17 +230,6 @@ impl Shown {
         self.statements.values()
     }
 
-    /// The statement that made an item.
-    pub(super) fn maker(&self, item: ItemId) -> Option<&ShownStatement> {
-        self.statement(*self.makers.get(&item)?)
-    }
-
-    /// Statements before an entry that gave an item's weight, or the item to somebody.
-    pub(super) fn weighings(&self, item: ItemId, before: EntryIndex) -> impl Iterator<Item = &ShownStatement> {
-        let indexes = self.weighings.get(&item).into_iter().flatten();
-        indexes.filter(move |index| **index < before).filter_map(|index| self.statement(*index))
-    }
-
     /// Whether an organisation has one of the roles.
     pub(super) fn has_role(&self, organisation: &OrganisationId, roles: &[Role]) -> bool {
         self.roles.get(organisation).is_some_and(|has| has.iter().any(|role| roles.contains(role)))
@@ -260,8 +241,23 @@ impl Shown {
     }
 
     /// A scale with its verifications.
-    pub(super) fn scale(&self, scale: &ScaleId) -> &[ScaleRegistered] {
+    pub(super) fn scale(&self, scale: &ScaleId) -> &[(EntryIndex, ScaleRegistered)] {
         self.scales.get(scale).map_or(&[], Vec::as_slice)
+    }
+
+    /// The division of a scale.
+    pub(super) fn division(&self, scale: &ScaleId) -> Grams {
+        self.scale(scale).first().map_or(Grams::ZERO, |(_, scale)| scale.division_g)
+    }
+
+    /// Whether a key was reported, before an entry, to have been compromised when it signed another.
+    pub(super) fn is_compromised(&self, kid: &KeyId, signed: EntryIndex, before: EntryIndex) -> bool {
+        let revoked = self.keys.get(kid).and_then(|key| key.revoked.as_ref());
+        revoked.is_some_and(|revoked| {
+            revoked.reason == RevocationReason::Compromised
+                && revoked.at < before
+                && revoked.since.is_none_or(|since| since <= signed)
+        })
     }
 
     /// The audits of a site that were reported before an entry.
@@ -312,22 +308,30 @@ impl Shown {
         if unknown > 0 {
             words.push(format!("{unknown} items went into what is shown whose own beginning is not shown"));
         }
+        words.extend(certificate.not_shown.iter().cloned());
         if certificate.arising.is_empty() {
             words.push("where and when the waste arose".to_owned());
         }
         words
     }
 
-    /// Keys that were reported compromised from an entry on at or after which they signed something that is shown.
+    /// Keys that were reported compromised from an entry on at or after which they signed something that is shown, and
+    /// keys that the operator added for others.
     pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         for (kid, key) in &self.keys {
-            let Some((RevocationReason::Compromised, since)) = key.revoked else { continue };
-            let since = since.unwrap_or(EntryIndex(0));
-            let doubtful = self.all().filter(|shown| shown.signer == *kid && shown.index >= since).count();
-            if doubtful > 0 {
-                let words = "statements are signed by a key that was later reported compromised from entry";
-                remarks.push(format!("{doubtful} {words} {since} on ({kid})"));
+            let signed_from = |from| self.all().filter(|shown| shown.signer == *kid && shown.index >= from).count();
+            if let Some(ShownRevocation { reason: RevocationReason::Compromised, since, .. }) = key.revoked {
+                let since = since.unwrap_or(EntryIndex(0));
+                let doubtful = signed_from(since);
+                if doubtful > 0 {
+                    let words = "statements are signed by a key that was reported compromised from entry";
+                    remarks.push(format!("{doubtful} {words} {since} on ({kid})"));
+                }
+            }
+            if key.added && signed_from(EntryIndex(0)) > 0 {
+                let words = "statements are signed by a key that the operator added for an organisation that had one";
+                remarks.push(format!("{} {words} ({kid})", signed_from(EntryIndex(0))));
             }
         }
         remarks.sort();

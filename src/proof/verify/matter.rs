@@ -1,0 +1,449 @@
+//! What happened to the grams, as far as a bundle shows it: who held which lot, what it weighed, where it came from, and
+//! that nothing was made or used twice. One pass over the statements, in order.
+//!
+//! What is not shown stays unknown and is said to be; what is shown and cannot be, makes the bundle invalid.
+
+use crate::domain::codes::{Country, WasteCode};
+use crate::domain::event::{BatchClosed, BatchFed, Event, HandoverAccepted, Merged, ReceivedLot};
+use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
+use crate::domain::lot::permit_covers;
+use crate::domain::mass::{Grams, Weight, WeightBasis};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::{DAY_MS, OccurredAt};
+use crate::proof::verify::shown::{Shown, ShownStatement};
+use std::collections::{BTreeSet, HashMap};
+
+/// What is known of an item.
+#[derive(Debug, Clone)]
+pub(super) struct Lot {
+    /// Who has it; unknown if its way there is not shown.
+    holder: Option<OrganisationId>,
+    /// Its mass; unknown if it is a sum of what is not shown, or the mean of its class.
+    pub(super) grams: Option<Grams>,
+    /// Whether its mass was read from a verified scale; unknown if it is a sum of what is not shown.
+    pub(super) weighed: Option<bool>,
+    /// Its class or fraction.
+    pub(super) class: Option<String>,
+    /// The batch that it left.
+    pub(super) batch: Option<BatchId>,
+    /// Where it became waste.
+    pub(super) arising: BTreeSet<String>,
+    /// Why its grams back nothing.
+    pub(super) flaws: BTreeSet<&'static str>,
+    /// What does not follow from what is shown of it: where a step is left out, or a lie.
+    pub(super) gaps: BTreeSet<String>,
+    /// When the latest of it happened.
+    pub(super) latest: OccurredAt,
+    used: bool,
+}
+
+/// What is known of a batch.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    pub(super) organisation: OrganisationId,
+    pub(super) site: Option<SiteId>,
+    began_ms: i64,
+    /// What went in, less what remained; unknown if the mass of something is not shown.
+    pub(super) input: Option<Grams>,
+    pub(super) closed: bool,
+    pub(super) arising: BTreeSet<String>,
+    pub(super) flaws: BTreeSet<&'static str>,
+    pub(super) latest: OccurredAt,
+}
+
+/// Everything that happened.
+pub(super) struct Matter<'a> {
+    shown: &'a Shown,
+    rules: &'a RuleSet,
+    /// What is known before this entry counts: the issue.
+    until: EntryIndex,
+    items: HashMap<ItemId, Lot>,
+    pub(super) batches: HashMap<BatchId, Batch>,
+    answered: BTreeSet<HandoverId>,
+    /// Lots as they were when they were treated, by the entry of the treatment.
+    pub(super) treated: HashMap<EntryIndex, Lot>,
+}
+
+const UNWEIGHED: &str = "something that went in was not weighed on a verified scale";
+const HOSTED: &str = "it changed hands between two keys that the operator holds";
+const DISPUTED: &str = "sender and receiver weighed it differently beyond the band";
+const OVERDUE: &str = "it left its batch later than a batch may last";
+const UNPERMITTED: &str = "no permit covers dismantling at its site on that day";
+const COMPROMISED: &str = "a key that signed for it was reported compromised before the issue";
+
+fn later(one: OccurredAt, other: &OccurredAt) -> OccurredAt {
+    if other.ms() > one.ms() { other.clone() } else { one }
+}
+
+impl<'a> Matter<'a> {
+    /// Goes through everything before the issue.
+    pub(super) fn before(shown: &'a Shown, until: EntryIndex, rules: &'a RuleSet) -> Result<Self, String> {
+        let mut matter = Self {
+            shown,
+            rules,
+            until,
+            items: HashMap::new(),
+            batches: HashMap::new(),
+            answered: BTreeSet::new(),
+            treated: HashMap::new(),
+        };
+        for said in shown.before(until) {
+            matter.take(said).map_err(|problem| format!("entry {}: {problem}", said.index))?;
+        }
+        Ok(matter)
+    }
+
+    fn take(&mut self, said: &ShownStatement) -> Result<(), String> {
+        match &said.statement.event {
+            Event::Registered(event) => self.begin(event.item, event.class.as_str(), &event.weight, said),
+            Event::Collected(event) => {
+                self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.arose(event.item, &event.arising.country);
+                Ok(())
+            }
+            Event::Received(event) => {
+                self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.arose(event.item, &event.arising.country);
+                Ok(())
+            }
+            Event::Retired(event) => {
+                self.held(event.item, said)?;
+                self.arose(event.item, &event.arising.country);
+                Ok(())
+            }
+            Event::Reweighed(event) => self.reweigh(event.item, &event.weight, said),
+            Event::Merged(event) => self.merge(event, said),
+            Event::Split(event) => {
+                let lot = self.used(event.lot, said)?;
+                let sum: i64 = event.parts.iter().map(|part| part.net_g.get()).sum();
+                let mut known = lot.unwrap_or_else(|| self.unknown(said));
+                if known.grams.is_some_and(|grams| grams.get() != sum) {
+                    known.gaps.insert("the parts of a split do not add up to the lot".to_owned());
+                }
+                for part in &event.parts {
+                    let known = known.clone();
+                    self.make(part.lot, Lot { grams: Some(part.net_g), ..known })?;
+                }
+                Ok(())
+            }
+            Event::HandoverOffered(event) => {
+                let lots = event.lots.iter().flatten().map(|lot| lot.lot);
+                lots.chain(event.items.iter().flatten().copied()).try_for_each(|item| self.held(item, said))
+            }
+            Event::HandoverAccepted(event) => self.change_hands(event, said),
+            Event::BatchOpened(event) => {
+                let common = &said.statement.common;
+                let opened = Batch {
+                    organisation: common.org,
+                    site: common.site,
+                    began_ms: common.occurred_at.ms(),
+                    input: Some(Grams::ZERO),
+                    closed: false,
+                    arising: BTreeSet::new(),
+                    flaws: self.flaws_of_key(said),
+                    latest: common.occurred_at.clone(),
+                };
+                let before = self.batches.insert(event.batch, opened);
+                if before.is_some() { Err("a batch is opened twice".into()) } else { Ok(()) }
+            }
+            Event::BatchFed(event) => self.feed(event, said),
+            Event::Dismantled(event) => {
+                let (overdue, arising) = self.at_work(&event.batch, said)?;
+                let (grams, weighed) = self.read(&event.weight, said);
+                let mut flaws = self.flaws_of_key(said);
+                if overdue {
+                    flaws.insert(OVERDUE);
+                }
+                let class = Some(event.fraction.to_string());
+                let lot = Lot {
+                    grams,
+                    weighed: Some(weighed),
+                    class,
+                    batch: Some(event.batch),
+                    arising,
+                    flaws,
+                    ..self.unknown(said)
+                };
+                self.make(event.lot, lot)
+            }
+            Event::BatchClosed(event) => self.close(event, said),
+            Event::TreatedFinal(event) => {
+                let Some(mut lot) = self.used(event.item, said)? else { return Ok(()) };
+                if let Some(grams) = lot.grams.filter(|grams| *grams != event.net_g) {
+                    lot.gaps.insert(format!("{} were treated of a lot of {grams}", event.net_g));
+                }
+                self.treated.insert(said.index, lot);
+                Ok(())
+            }
+            Event::Released(event) => self.used(event.item, said).map(drop),
+            Event::Lost(event) => self.used(event.item, said).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Something of which nothing is known but that its author has it.
+    fn unknown(&self, said: &ShownStatement) -> Lot {
+        Lot {
+            holder: Some(said.statement.common.org),
+            grams: None,
+            weighed: None,
+            class: None,
+            batch: None,
+            arising: BTreeSet::new(),
+            flaws: self.flaws_of_key(said),
+            gaps: BTreeSet::new(),
+            latest: said.statement.common.occurred_at.clone(),
+            used: false,
+        }
+    }
+
+    fn flaws_of_key(&self, said: &ShownStatement) -> BTreeSet<&'static str> {
+        let compromised = self.shown.is_compromised(&said.signer, said.index, self.until);
+        compromised.then_some(COMPROMISED).into_iter().collect()
+    }
+
+    fn make(&mut self, id: ItemId, lot: Lot) -> Result<(), String> {
+        if self.items.insert(id, lot).is_some() {
+            return Err(format!("{id} is made twice"));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: ItemId, class: &str, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
+        let (grams, weighed) = self.read(weight, said);
+        let class = Some(class.to_owned());
+        self.make(id, Lot { grams, weighed: Some(weighed), class, ..self.unknown(said) })
+    }
+
+    fn arose(&mut self, id: ItemId, country: &Country) {
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.arising.insert(country.to_string());
+        }
+    }
+
+    /// Notes that an item's holder says something of it; what is not shown may be anybody's.
+    fn held(&mut self, id: ItemId, said: &ShownStatement) -> Result<(), String> {
+        let flaws = self.flaws_of_key(said);
+        let Some(lot) = self.items.get_mut(&id) else { return Ok(()) };
+        if lot.used {
+            return Err(format!("{id} was used up before"));
+        }
+        if lot.holder.is_some_and(|holder| holder != said.statement.common.org) {
+            lot.gaps.insert("custody from hand to hand is not shown".to_owned());
+            lot.holder = Some(said.statement.common.org);
+        }
+        lot.latest = later(lot.latest.clone(), &said.statement.common.occurred_at);
+        lot.flaws.extend(flaws);
+        Ok(())
+    }
+
+    /// Takes an item that is used up by what is said.
+    fn used(&mut self, id: ItemId, said: &ShownStatement) -> Result<Option<Lot>, String> {
+        self.held(id, said)?;
+        let Some(lot) = self.items.get_mut(&id) else {
+            // It is not shown where it comes from; that it is used up here is.
+            let lot = Lot { used: true, ..self.unknown(said) };
+            self.items.insert(id, lot);
+            return Ok(None);
+        };
+        let before = lot.clone();
+        lot.used = true;
+        Ok(Some(before))
+    }
+
+    /// The mass of a weight, and whether it was read from a scale that the author's organisation had, that was verified
+    /// for the day by then, and that can weigh so much.
+    fn read(&self, weight: &Weight, said: &ShownStatement) -> (Option<Grams>, bool) {
+        let net = weight.net().ok().flatten();
+        let (WeightBasis::Weighed, Some(scale), Some(gross)) = (weight.basis, weight.scale, weight.gross_g) else {
+            return (net, false);
+        };
+        let common = &said.statement.common;
+        let covers = |day| {
+            self.shown.scale(&scale).iter().any(|(index, registered)| {
+                let owner = self.shown.site(&registered.at_site).map(|site| site.organisation);
+                *index < said.index
+                    && owner == Some(common.org)
+                    && gross <= registered.capacity_g
+                    && registered.verified_on <= day
+                    && day <= registered.verified_until
+            })
+        };
+        (net, common.occurred_at.date().is_some_and(covers))
+    }
+
+    fn reweigh(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
+        self.held(id, said)?;
+        let (grams, weighed) = self.read(weight, said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            (lot.grams, lot.weighed) = (grams, Some(weighed));
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, event: &Merged, said: &ShownStatement) -> Result<(), String> {
+        let mut whole = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
+        for (position, id) in event.inputs.iter().enumerate() {
+            let Some(input) = self.used(*id, said)? else {
+                (whole.grams, whole.weighed) = (None, whole.weighed.filter(|weighed| !weighed));
+                continue;
+            };
+            let differs = (&whole.class, whole.batch) != (&input.class, input.batch);
+            if position > 0 && whole.class.is_some() && input.class.is_some() && differs {
+                return Err("what is merged is of different classes or batches".into());
+            }
+            if whole.class.is_none() {
+                (whole.class, whole.batch) = (input.class, input.batch);
+            }
+            whole.grams = whole.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
+            whole.weighed = match (whole.weighed, input.weighed) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            };
+            whole.arising.extend(input.arising);
+            whole.flaws.extend(input.flaws);
+            whole.gaps.extend(input.gaps);
+            whole.latest = later(whole.latest, &input.latest);
+        }
+        self.make(event.lot, whole)
+    }
+
+    fn change_hands(&mut self, event: &HandoverAccepted, said: &ShownStatement) -> Result<(), String> {
+        let (index, offer) = self.shown.offer(&event.handover).ok_or("its offer is not shown")?;
+        let offered = self.shown.statement(*index).filter(|offered| offered.index < said.index);
+        let offered = offered.ok_or("its offer is not shown before it")?;
+        if offer.to != said.statement.common.org {
+            return Err("it changed hands between others than those who say so".into());
+        }
+        if !self.answered.insert(event.handover) {
+            return Err("a handover is answered twice".into());
+        }
+        let hosted = self.shown.is_hosted(&offered.signer) && self.shown.is_hosted(&said.signer);
+        let refused: BTreeSet<ItemId> = event.refused.iter().flatten().map(|refused| refused.item).collect();
+        for item in offer.items.iter().flatten().filter(|item| !refused.contains(item)) {
+            self.take_over(*item, hosted, said);
+        }
+        let answers = event.lots.iter().flatten();
+        for (lot, answer) in offer.lots.iter().flatten().zip(answers) {
+            self.take_lot(lot.lot, offered.statement.common.org, answer, hosted, said)?;
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, id: ItemId, hosted: bool, said: &ShownStatement) {
+        let flaws = self.flaws_of_key(said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.holder = Some(said.statement.common.org);
+            lot.flaws.extend(flaws);
+            lot.flaws.extend(hosted.then_some(HOSTED));
+            lot.latest = later(lot.latest.clone(), &said.statement.common.occurred_at);
+        }
+    }
+
+    fn take_lot(
+        &mut self,
+        id: ItemId,
+        sender: OrganisationId,
+        answer: &ReceivedLot,
+        hosted: bool,
+        said: &ShownStatement,
+    ) -> Result<(), String> {
+        let Some(weight) = &answer.weight else { return Ok(()) };
+        let (net, weighed) = self.read(weight, said);
+        let before = self.items.get(&id).cloned().unwrap_or_else(|| self.unknown(said));
+        let division = weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
+        let difference = before.grams.zip(net).map(|(sent, net)| (net.get() - sent.get()).abs());
+        let sent = before.grams.unwrap_or(Grams::ZERO);
+        let mut after = Lot { weighed: Some(weighed), ..before };
+        if difference.is_some_and(|difference| difference > self.rules.bands.handover_g(sent, division)) {
+            after.flaws.insert(DISPUTED);
+        }
+        after.latest = later(after.latest, &said.statement.common.occurred_at);
+        if answer.accepted_g == Grams::ZERO {
+            let back = Lot { grams: Some(answer.refused_g), holder: Some(sender), ..after };
+            self.items.insert(id, back);
+            return Ok(());
+        }
+        if let Some(part) = answer.refused_as {
+            self.make(part, Lot { grams: Some(answer.refused_g), holder: Some(sender), ..after.clone() })?;
+        }
+        let taken = Lot { grams: Some(answer.accepted_g), ..after };
+        self.items.insert(id, taken);
+        self.take_over(id, hosted, said);
+        Ok(())
+    }
+
+    /// The batch of a statement, if it is shown, open, and its author's. Gives whether it has lasted too long, and where
+    /// its inputs arose.
+    fn at_work(&mut self, id: &BatchId, said: &ShownStatement) -> Result<(bool, BTreeSet<String>), String> {
+        let flaws = self.flaws_of_key(said);
+        let Some(batch) = self.batches.get_mut(id) else { return Ok((false, BTreeSet::new())) };
+        let common = &said.statement.common;
+        if batch.organisation != common.org || batch.closed {
+            return Err(format!("the batch {id} is another's, or closed"));
+        }
+        batch.latest = later(batch.latest.clone(), &common.occurred_at);
+        batch.flaws.extend(flaws);
+        let overdue = common.occurred_at.ms() - batch.began_ms > self.rules.batch_days_max * DAY_MS;
+        Ok((overdue, batch.arising.clone()))
+    }
+
+    fn feed(&mut self, event: &BatchFed, said: &ShownStatement) -> Result<(), String> {
+        self.at_work(&event.batch, said)?;
+        for id in &event.items {
+            let lot = self.used(*id, said)?;
+            let permitted = lot.as_ref().is_none_or(|lot| self.may_dismantle(&event.batch, lot, said));
+            let Some(batch) = self.batches.get_mut(&event.batch) else { continue };
+            let grams = lot.as_ref().and_then(|lot| lot.grams);
+            batch.input = batch.input.zip(grams).and_then(|(sum, more)| sum.plus(more));
+            let Some(lot) = lot else { continue };
+            if lot.batch.is_some() {
+                return Err("what was dismantled is fed again".into());
+            }
+            batch.flaws.extend((lot.weighed == Some(false)).then_some(UNWEIGHED));
+            batch.flaws.extend((!permitted).then_some(UNPERMITTED));
+            batch.flaws.extend(lot.flaws);
+            batch.arising.extend(lot.arising);
+            batch.latest = later(batch.latest.clone(), &lot.latest);
+        }
+        Ok(())
+    }
+
+    fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
+        let site = self.batches.get(batch).and_then(|batch| batch.site).and_then(|site| self.shown.site(&site));
+        let (Some(site), Some(class)) = (site, &lot.class) else { return true };
+        let code = waste_code(self.rules, class, &site.country);
+        let day = said.statement.common.occurred_at.date();
+        match (&site.permit, day, code) {
+            (Some(permit), Some(day), Some(code)) => permit_covers(permit, &day, &code, Some("R12")),
+            _ => false,
+        }
+    }
+
+    fn close(&mut self, event: &BatchClosed, said: &ShownStatement) -> Result<(), String> {
+        let (_, arising) = self.at_work(&event.batch, said)?;
+        for stock in event.remaining.iter().flatten() {
+            let (grams, weighed) = self.read(&stock.weight, said);
+            let (class, arising) = (Some(stock.class.to_string()), arising.clone());
+            let flaws = self.batches.get(&event.batch).map(|batch| batch.flaws.clone()).unwrap_or_default();
+            let lot = Lot { grams, weighed: Some(weighed), class, arising, flaws, ..self.unknown(said) };
+            self.make(stock.lot, lot)?;
+            if let Some(batch) = self.batches.get_mut(&event.batch) {
+                let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
+                batch.input = batch.input.zip(grams).map(less);
+            }
+        }
+        if let Some(batch) = self.batches.get_mut(&event.batch) {
+            batch.closed = true;
+        }
+        Ok(())
+    }
+}
+
+/// The waste code of a class or fraction in a country.
+pub(super) fn waste_code(rules: &RuleSet, class: &str, country: &Country) -> Option<WasteCode> {
+    let of_class = rules.class(class).map(|class| &class.waste_code);
+    let codes = of_class.or_else(|| rules.fraction(class).map(|fraction| &fraction.waste_code))?;
+    codes.get(country.jurisdiction()).and_then(|code| WasteCode::parse(code))
+}
