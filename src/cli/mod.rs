@@ -1,8 +1,11 @@
 //! Floor 5: the commands, one a file.
 
 mod audit;
+mod bench;
+mod demo;
 mod export;
 mod keygen;
+mod ledger_folder;
 mod post;
 mod serve;
 mod sign;
@@ -36,6 +39,8 @@ pub struct CommandLine {
 enum Command {
     /// Serve a ledger; the first start makes it, with its keys and the operator's token.
     Serve(crate::config::Serving),
+    /// Fill a ledger with simulated data, issue a certificate, verify it offline, and serve it all.
+    Demo(demo::Demo),
     /// Make a key.
     Keygen(keygen::Keygen),
     /// Make a token of the operator, when none is left.
@@ -46,6 +51,8 @@ enum Command {
     Post(post::Post),
     /// Replay everything and compare it with what the database holds.
     Audit(audit::Audit),
+    /// Measure how many statements a second are durable here.
+    Bench(bench::Bench),
     /// Write the ledger to files that any tool can check.
     Export(export::Export),
     /// Check a certificate's bundle, offline.
@@ -62,11 +69,13 @@ pub fn start_logging() {
 pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
     match command_line.command {
         Command::Serve(serving) => serve::run(&serving),
+        Command::Demo(demo) => demo::run(&demo),
         Command::Keygen(keygen) => keygen::run(&keygen),
         Command::Token(token) => token::run(&token),
         Command::Sign(sign) => sign::run(&sign),
         Command::Post(post) => post::run(&post),
         Command::Audit(audit) => audit::run(&audit),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Export(export) => export::run(&export),
         Command::Verify(verify) => verify::run(&verify),
     }

@@ -1,6 +1,6 @@
 //! `loopledger token`: a token without a token, for whoever has the database; when none is left, or the first was lost.
 
-use crate::cli::{CommandError, serve};
+use crate::cli::{CommandError, ledger_folder};
 use crate::config::Place;
 use crate::ledger::clock::Clock;
 use crate::ledger::{opening, tokens};
@@ -23,7 +23,7 @@ pub(super) struct Token {
 pub(super) fn run(arguments: &Token) -> Result<ExitCode, CommandError> {
     let store = Store::open(&arguments.place.database(), 1)?;
     let ledger = opening::ledger_in(&store)?.ok_or("this database holds no ledger")?;
-    let scopes = serve::operator_scopes();
+    let scopes = ledger_folder::operator_scopes();
     let token = tokens::create(&store, &Clock::system(), ledger.operator, &scopes, arguments.days)?;
     println!("{}", token.token);
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod entries;
 pub mod head;
 pub mod hosted_keys;
+pub mod measure;
 pub mod mentions;
 pub mod openings;
 pub mod records;

@@ -11,6 +11,7 @@ mod commands;
 mod contract;
 mod crashes;
 mod custody;
+mod demo;
 mod determinism;
 mod dismantling;
 mod forging;

@@ -1,0 +1,100 @@
+//! What the demo prints: what it did, with the ledger's own figures.
+
+use crate::cli::CommandError;
+use crate::cli::demo::devices::{Device, Outcome};
+use crate::cli::demo::plan::Plan;
+use crate::cli::demo::poster::Poster;
+use crate::domain::balance::{Account, imbalances, in_between};
+use crate::store::records;
+use std::collections::BTreeMap;
+
+/// Digits in groups of three.
+pub(super) fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
+    format!("{}{}", if number < 0 { "-" } else { "" }, groups.join(","))
+}
+
+fn kilograms(grams: i64) -> String {
+    let sign = if grams < 0 { "-" } else { "" };
+    let grams = grams.unsigned_abs();
+    format!("{sign}{}.{:03} kg", grouped(i64::try_from(grams / 1_000).unwrap_or(i64::MAX)), grams % 1_000)
+}
+
+/// Prints devices, events, mass and refusals.
+pub(super) fn print(poster: &Poster<'_>, plan: &Plan, devices: &[Device]) -> Result<(), CommandError> {
+    println!("DEMO DATA: weights and all that follows the source's facts are simulated with the seed {}.", plan.seed);
+    if plan.open_repair_sha256.is_some() {
+        println!("Devices: Open Repair Alliance, openrepair/data, Repair Café Denmark, July 2025, CC BY-SA 4.0.");
+    }
+    print_devices(devices)?;
+    print_events(poster)?;
+    print_mass(poster)?;
+    let refused: Vec<String> = poster.refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    println!("refused on purpose     {} attempts: {}", poster.refused.values().sum::<u64>(), refused.join(", "));
+    Ok(())
+}
+
+fn print_devices(devices: &[Device]) -> Result<(), CommandError> {
+    let mut counts: BTreeMap<Outcome, i64> = BTreeMap::new();
+    for device in devices {
+        *counts.entry(device.outcome).or_default() += 1;
+    }
+    let count = |outcome| grouped(counts.get(&outcome).copied().unwrap_or(0));
+    println!(
+        "{} devices in = {} fixed + {} repairable + {} end of life + {} unknown",
+        grouped(i64::try_from(devices.len())?),
+        count(Outcome::Fixed),
+        count(Outcome::Repairable),
+        count(Outcome::EndOfLife),
+        count(Outcome::Unknown),
+    );
+    Ok(())
+}
+
+fn print_events(poster: &Poster<'_>) -> Result<(), CommandError> {
+    let head = poster.ledger.store.read(crate::store::head::read)?;
+    println!("events                 {} in the ledger", grouped(i64::try_from(head.size())?));
+    let said = |kind: &str| poster.said.get(kind).copied().unwrap_or(0);
+    let line = |words: &str, kind: &str| {
+        println!("  {words:<20} {}", grouped(i64::try_from(said(kind)).unwrap_or(i64::MAX)));
+    };
+    line("registered", "registered");
+    line("tested", "tested");
+    line("repaired", "repaired");
+    line("put in use", "put_in_use");
+    line("retired", "retired");
+    line("merged to lots", "merged");
+    line("batches", "batch_closed");
+    line("fractions", "dismantled");
+    line("final treatments", "treated_final");
+    Ok(())
+}
+
+/// Where every gram is: what came in on one side, where it went on the other.
+fn print_mass(poster: &Poster<'_>) -> Result<(), CommandError> {
+    let by_site = poster.ledger.store.read(records::accounts)?;
+    let mut accounts: BTreeMap<Account, i64> = BTreeMap::new();
+    for (account, grams) in &by_site {
+        *accounts.entry(account.account.clone()).or_default() += grams;
+    }
+    let is_source = |account: &Account| matches!(account, Account::Inflow | Account::Reweighed | Account::Difference);
+    let is_transit = |account: &Account| matches!(account, Account::Arrived | Account::Departed);
+    let (mut sources, mut sinks) = (0, 0);
+    for (account, grams) in accounts.iter().filter(|(account, _)| !is_transit(account)) {
+        let side = if is_source(account) { "in " } else { "out" };
+        println!("mass {side}  {:<15} {:>18}", account.to_string(), kilograms(*grams));
+        if is_source(account) { sources += grams } else { sinks += grams }
+    }
+    let closes = imbalances(&by_site).is_empty() && in_between(&by_site) == 0 && sources == sinks;
+    if !closes {
+        return Err("the mass balance does not close".into());
+    }
+    println!(
+        "mass balance           {} in = {} out: it closes to the gram, at each site and in total",
+        kilograms(sources),
+        kilograms(sinks)
+    );
+    Ok(())
+}
