@@ -242,7 +242,7 @@ fn postgresql_is_killed_under_the_service() {
     let origin = origin_of(&service.client);
     let receipts = Receipts::default();
     let mut seed = 42;
-    for _ in 0..5 {
+    for _ in 0..20 {
         let enough = 1 + usize::try_from(next_random(&mut seed) % 40).expect("small");
         let unanswered = load(&service.client, &operator, &origin, &receipts, enough, || cluster.kill());
         cluster.boot();

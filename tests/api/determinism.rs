@@ -2,9 +2,10 @@
 //! one worker or by four, on both databases; and replay gives the same state every time.
 
 use crate::harness::{
-    Kind, NOON_MS, OperatorKeys, Party, TestDatabase, found, given_clock, jwk, kid, laptop_fields, operator_id,
-    payload, postgres_is_here, sign_bytes,
+    Kind, NOON_MS, OperatorKeys, Party, TestApp, TestDatabase, found, given_clock, jwk, kid, laptop_fields,
+    operator_id, payload, postgres_is_here, sign_bytes, signed,
 };
+use crate::story::Story;
 use ed25519_dalek::SigningKey;
 use loopledger::domain::ids::{EntryIndex, Origin};
 use loopledger::domain::time::LedgerTime;
@@ -191,12 +192,59 @@ fn prepare(ledger: &Ledger, statements: &[String], workers: usize) -> Vec<loople
     })
 }
 
+/// Statements of a whole story: batches, treatments before and after their audits, an issue; and refusals in between.
+fn story() -> Vec<String> {
+    let app = TestApp::start(Kind::Sqlite);
+    let story = Story::unaudited(&app);
+    story.whole_batch(9_000);
+    story.audit(&story.centre_site, "2026-11-20", "conforms").accepted();
+    let batch = story.batch(20_000);
+    let lots: Vec<String> = (0..3).map(|_| story.fraction(&batch, "FE", 5_000)).collect();
+    let cage = crate::harness::new_id();
+    story.at_centre("merged", json!({"inputs": lots, "lot": cage})).accepted();
+    story.send(&cage, 15_000, 14_990);
+    story.treat(&cage, 14_990);
+    story.audit(&story.smelter_site, "2026-11-21", "conforms").accepted();
+    story.at_centre("batch_closed", json!({"batch": batch, "loss_g": 100, "out_of_scope_g": 4_500})).accepted();
+    story.whole_batch(4_000);
+    story.issue(Some(12));
+    story.issue(None);
+    let bytes = app.ledger.store.read(|database| entries::page(database, EntryIndex(0), 10_000)).expect("readable");
+    let mut all: Vec<String> =
+        bytes[1..].iter().map(|entry| Entry::parse(&entry.bytes).expect("an entry").statement).collect();
+    // Again, and under other ids what cannot be said twice.
+    for at in (5..all.len()).rev().step_by(4) {
+        all.insert(at, all[at - 3].clone());
+        let refused = signed(
+            &story.smelter,
+            "treated_final",
+            &json!({
+                "item": cage, "operation": "R4", "net_g": 1, "site": story.smelter_site,
+            }),
+        );
+        all.insert(at, refused);
+    }
+    all
+}
+
+#[test]
+fn a_whole_story_gives_the_same_bytes_in_any_batching() {
+    let kinds: &[Kind] = if postgres_is_here() { &[Kind::Sqlite, Kind::Postgres] } else { &[Kind::Sqlite] };
+    let statements = story();
+    for groups in [vec![1_000], vec![7], vec![1, 30, 2, 13]] {
+        check_statements(kinds, &statements, &groups);
+    }
+}
+
 fn check(kinds: &[Kind], steps: &[Step], groups: &[usize]) {
-    let statements = statements(steps);
-    let (one_by_one, state) = run(Kind::Sqlite, &statements, &[1], 1);
+    check_statements(kinds, &statements(steps), groups);
+}
+
+fn check_statements(kinds: &[Kind], statements: &[String], groups: &[usize]) {
+    let (one_by_one, state) = run(Kind::Sqlite, statements, &[1], 1);
     for kind in kinds {
         for workers in [1, 4] {
-            let (grouped, other_state) = run(*kind, &statements, groups, workers);
+            let (grouped, other_state) = run(*kind, statements, groups, workers);
             assert_eq!(one_by_one, grouped, "{kind:?}, groups {groups:?}, {workers} workers");
             assert_eq!(state, other_state);
         }

@@ -163,6 +163,47 @@ both_databases! {
         }
     }
 
+    /// A scale with a coarse division gives a wide band, to the end of the batch.
+    fn a_coarse_scale_closes_too(kind) {
+        let app = TestApp::start(kind);
+        let centre = Centre::new(&app);
+        let scale = new_id();
+        let fields = json!({
+            "new_scale": scale, "at_site": centre.site, "division_g": 20_000, "capacity_g": 60_000_000,
+            "verified_on": "2026-11-01", "verified_until": "2027-10-31",
+        });
+        app.say(&app.operator, "scale_registered", &fields).accepted();
+        let batch = centre.batch(100_000);
+        let weight = json!({"basis": "weighed", "gross_g": 130_000, "tare_g": 0, "scale": scale});
+        let fields = json!({"batch": batch, "lot": new_id(), "fraction": "FE", "weight": weight});
+        centre.say("dismantled", fields).accepted();
+        let closed = centre.close(&batch, 0, 0);
+        closed.accepted();
+        assert!(closed.warnings().is_empty());
+        assert_eq!(centre.balance()["difference"], 30_000);
+    }
+
+    /// No more of a class remains than was fed of it.
+    fn what_remains_keeps_its_class(kind) {
+        let app = TestApp::start(kind);
+        let centre = Centre::new(&app);
+        let batch = centre.batch(90_000);
+        let desktops = new_id();
+        let fields = json!({
+            "item": desktops, "class": "0302", "weight": estimated(10_000), "number": "WB-2",
+            "arising": {"country": "XD", "month": "2026-10"}, "supplier": {"c": "ab".repeat(32)},
+            "provenance": {"kind": "business", "counted_elsewhere": "none"},
+        });
+        centre.say("received", fields).accepted();
+        centre.say("batch_fed", json!({"batch": batch, "items": [desktops]})).accepted();
+        let close = |class: &str, grams: i64| {
+            let remaining = json!([{"lot": new_id(), "class": class, "weight": estimated(grams)}]);
+            centre.say("batch_closed", json!({"batch": batch, "loss_g": 0, "out_of_scope_g": 0, "remaining": remaining}))
+        };
+        close("0302", 60_000).refused(422, "outputs_exceed_inputs", "/remaining/0/weight");
+        close("0302", 10_500).accepted();
+    }
+
     fn a_batch_that_cannot_be(kind) {
         let app = TestApp::start(kind);
         let centre = Centre::new(&app);

@@ -35,6 +35,21 @@ both_databases! {
         app.get(&format!("/v1/items/{item}"), &app.token(&donor.id, &["post"])).refused(403, "scope_missing", "");
     }
 
+    /// Whoever chooses an item's id chooses no organisation's: an item named like its maker shows it nothing of others.
+    fn an_id_of_one_kind_is_none_of_another(kind) {
+        let app = TestApp::start(kind);
+        let (spy, victim) = (app.join(&["donor"]), app.join(&["refurbisher"]));
+        app.say(&spy, "registered", &laptop_fields(&spy.id)).accepted();
+        hand_over(&app, &spy, &victim, &spy.id);
+        app.say(&victim, "tested", &json!({"item": spy.id, "result": "works"})).accepted();
+        let page = app.get("/v1/events", &spy.token).json();
+        let seen = types(&page);
+        let own = ["organisation_registered", "key_registered", "registered", "handover_offered", "handover_accepted"];
+        assert_eq!(seen, own);
+        app.get("/v1/events?from=18446744073709551615", &app.operator.token).json();
+        app.get("/v1/entries/18446744073709551615", &app.operator.token).refused(404, "not_found", "");
+    }
+
     fn events_by_subject_type_and_page(kind) {
         let app = TestApp::start(kind);
         let donor = app.join(&["donor"]);

@@ -198,6 +198,64 @@ both_databases! {
         assert_eq!(total(Account::Difference), received - sent);
     }
 
+    /// A lot that never came is said to be so, without a weight; it stays the sender's.
+    fn a_lot_that_never_came(kind) {
+        let app = TestApp::start(kind);
+        let (collector, recycler) = (app.join(&["collector"]), app.join(&["recycler"]));
+        let (lost, heavy) = (collect(&app, &collector, 5_000), collect(&app, &collector, 5_000));
+        let offer = |lots: Value| {
+            let handover = new_id();
+            app.say(&collector, "handover_offered", &json!({"handover": handover, "to": recycler.id, "lots": lots}))
+                .accepted();
+            handover
+        };
+        let lots = json!([{"lot": lost, "sent_g": 4_999}]);
+        let fields = json!({"handover": new_id(), "to": recycler.id, "lots": lots});
+        app.say(&collector, "handover_offered", &fields).refused(422, "sum_differs", "/lots/0/sent_g");
+        let handover = offer(json!([{"lot": lost, "sent_g": 5_000}, {"lot": heavy, "sent_g": 5_000}]));
+        let answer = |first: Value| {
+            let second = json!({"weight": estimated(9_000), "accepted_g": 0, "refused_g": 9_000, "reason": "damaged"});
+            app.say(&recycler, "handover_accepted", &json!({"handover": handover, "lots": [first, second]}))
+        };
+        let nothing = json!({"accepted_g": 0, "refused_g": 0, "reason": "not_received"});
+        let mut weighed = nothing.clone();
+        weighed["weight"] = estimated(1);
+        answer(weighed).refused(422, "weight_invalid", "/lots/0/weight");
+        answer(json!({"accepted_g": 0, "refused_g": 0})).refused(422, "list_invalid", "/lots/0/reason");
+        let answered = answer(nothing);
+        answered.accepted();
+        assert_eq!(answered.warnings(), ["difference_beyond_band"], "the second came back heavier than it went");
+        let item = |lot: &str| app.get(&format!("/v1/items/{lot}"), &app.operator.token).json();
+        assert_eq!((&item(&lost)["grams"], &item(&lost)["holder"]), (&json!(5_000), &json!(collector.id)));
+        assert_eq!((&item(&heavy)["grams"], &item(&heavy)["holder"]), (&json!(9_000), &json!(collector.id)));
+        assert_eq!(item(&heavy)["evidence"]["flaws"][0]["code"], "disputed");
+    }
+
+    /// A merger joins what lies in one jurisdiction, makes no weighed mass of estimates, and keeps the order of time.
+    fn a_merger_improves_nothing(kind) {
+        let app = TestApp::start(kind);
+        let story = crate::story::Story::begin(&app);
+        let batch = story.batch(10_000);
+        let weighed = story.fraction(&batch, "FE", 1_000);
+        let guessed = new_id();
+        let fields = json!({"batch": batch, "lot": guessed, "fraction": "FE", "weight": estimated(9_000)});
+        story.at_centre("dismantled", fields).accepted();
+        let joined = new_id();
+        story.at_centre("merged", json!({"inputs": [weighed, guessed], "lot": joined})).accepted();
+        let item = app.get(&format!("/v1/items/{joined}"), &app.operator.token).json();
+        assert_eq!((&item["basis"], &item["grams"]), (&json!("estimated"), &json!(10_000)));
+        let backdated = json!({
+            "item": joined, "weight": estimated(9_000), "reason": "measured", "occurred_at": "2026-10-20T10:00:00Z",
+        });
+        story.at_centre("reweighed", backdated).refused(422, "before_last_event", "/occurred_at");
+        let abroad = new_id();
+        let fields = json!({"organisation": story.centre.id, "new_site": abroad, "country": "DE", "code": "HAM1"});
+        app.say(&app.operator, "site_registered", &fields).accepted();
+        let (here, there) = (story.receive(&story.weighed(1_000)), story.receive(&story.weighed(1_000)));
+        let fields = json!({"inputs": [here, there], "lot": new_id(), "site": abroad});
+        app.say(&story.centre, "merged", &fields).refused(422, "jurisdictions_differ", "/inputs/0");
+    }
+
     fn a_lot_that_cannot_be_taken_so(kind) {
         let app = TestApp::start(kind);
         let (collector, recycler) = (app.join(&["collector"]), app.join(&["recycler"]));

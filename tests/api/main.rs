@@ -23,6 +23,7 @@ mod items;
 mod keys;
 mod lookup;
 mod lots;
+mod mass_model;
 mod openings;
 mod process;
 mod proofs;

@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode, CommandError> {
     if !is_finished {
         fill(&ledger, &plan, arguments, &files)?;
     }
-    println!("files                  {} (bundle.json, vkey.txt, entries.jsonl)", files.0.display());
+    println!("DEMO DATA: bundle.json, vkey.txt and entries.jsonl lie in {}", files.0.display());
     if arguments.exit {
         return Ok(ExitCode::SUCCESS);
     }

@@ -81,12 +81,17 @@ fn print_mass(poster: &Poster<'_>) -> Result<(), CommandError> {
     }
     let is_source = |account: &Account| matches!(account, Account::Inflow | Account::Reweighed | Account::Difference);
     let is_transit = |account: &Account| matches!(account, Account::Arrived | Account::Departed);
-    let (mut sources, mut sinks) = (0, 0);
-    for (account, grams) in accounts.iter().filter(|(account, _)| !is_transit(account)) {
-        let side = if is_source(account) { "in " } else { "out" };
-        println!("mass {side}  {:<15} {:>18}", account.to_string(), kilograms(*grams));
-        if is_source(account) { sources += grams } else { sinks += grams }
-    }
+    let side = |wanted: bool| {
+        let accounts = accounts.iter().filter(move |(account, _)| !is_transit(account) && is_source(account) == wanted);
+        let words = if wanted { "in " } else { "out" };
+        accounts
+            .map(|(account, grams)| {
+                println!("mass {words}  {:<15} {:>18}", account.to_string(), kilograms(*grams));
+                *grams
+            })
+            .sum::<i64>()
+    };
+    let (sources, sinks) = (side(true), side(false));
     let closes = imbalances(&by_site).is_empty() && in_between(&by_site) == 0 && sources == sinks;
     if !closes {
         return Err("the mass balance does not close".into());
