@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Bench) -> Result<ExitCode, CommandError> {
 
 fn measure_all(arguments: &Bench) -> Result<(), CommandError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!("{cores} cores, {} s each; every receipt is durable", arguments.seconds);
+    println!("{cores} cores for clients and service together, {} s each; every receipt is durable", arguments.seconds);
     let sqlite = DatabaseUrl::Sqlite(arguments.folder.join("ledger.sqlite"));
     measure_database("SQLite", &sqlite, arguments)?;
     if let Some(url) = &arguments.database_url {
@@ -82,6 +82,9 @@ struct Target {
 fn measure_database(name: &str, url: &DatabaseUrl, arguments: &Bench) -> Result<(), CommandError> {
     let span = Duration::from_secs(arguments.seconds);
     let store = Arc::new(Store::open(url, 8)?);
+    if opening::ledger_in(&store)?.is_some() {
+        return Err("this database holds a ledger; give an empty one".into());
+    }
     println!("{name}");
     bare_inserts(&store, span)?;
     let target = open(&store, &arguments.folder)?;
@@ -93,10 +96,11 @@ fn measure_database(name: &str, url: &DatabaseUrl, arguments: &Bench) -> Result<
     let events = self::size(&store)? - size;
     let (rows, bytes) = (store.read(measure::rows)? - rows, written(&store)?.zip(before).map(|(now, then)| now - then));
     memory_alone(&store)?;
+    let log = if matches!(url, DatabaseUrl::Postgres(_)) { "of the server's log" } else { "written by this process" };
     let per_event = |amount: i64| amount.checked_div(events.max(1)).unwrap_or(0);
     let bytes = bytes.map_or_else(|| "unknown".to_owned(), |bytes| per_event(bytes).to_string());
     println!(
-        "  per event                                  {}.{} rows, {bytes} bytes written, over {events} events",
+        "  per event                                  {}.{} rows added, {bytes} bytes {log}, over {events} events",
         per_event(rows),
         per_event(rows * 10) % 10
     );

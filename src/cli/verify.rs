@@ -118,7 +118,7 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     );
     out.push_str("signature under keys registered before it; issuer, centre, treater and auditor in their roles; serial numbers;\n");
     out.push_str("that the units rest on exactly their grams of final treatments, none twice in this issue; weights on verified\n");
-    out.push_str("scales; custody from hand to hand; the closed batch; permit and audits on the day.\n");
+    out.push_str("scales; custody from hand to hand since the batch; the closed batch; permit and audits on the day of treatment.\n");
     for words in &verdict.not_shown {
         let _ = writeln!(out, "Not shown: {words}.");
     }
@@ -128,7 +128,7 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     let _ = writeln!(
         out,
         "Not checked, because no file can prove it: that nothing was corrected, revoked or sold twice elsewhere in the\n\
-         ledger. As of {} only whoever replayed all of it can say so; this file names no such audit.",
+         ledger, that no site took in more than its permit allows, and that no batch closed short. As of {} only whoever replayed all of it can say so; this file names no such audit.",
         verdict.as_of
     );
 }

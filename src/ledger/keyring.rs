@@ -32,14 +32,22 @@ pub fn random_secret() -> io::Result<Zeroizing<[u8; 32]>> {
     Ok(secret)
 }
 
-/// Writes a new file that only its owner reads; an existing one is never overwritten.
+/// Writes a new file that only its owner reads; an existing one is never overwritten. It is written beside its place and
+/// linked into it, so that whoever crashes here leaves no half of a secret.
 pub fn write_private(path: &Path, contents: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    let draft = path.with_extension("draft");
+    if draft.exists() {
+        fs::remove_file(&draft)?;
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)?;
     file.write_all(contents.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    linked
 }
 
 /// Writes a key as a private JWK.

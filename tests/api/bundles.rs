@@ -307,6 +307,19 @@ fn roles(had: &'static str, has: &'static [&'static str]) -> Box<dyn Fn(&mut Wor
     })
 }
 
+/// The sender takes the offer back before the receiver accepts it all the same.
+fn answered(kind: &'static str) -> Box<dyn Fn(&mut Workshop)> {
+    Box::new(move |workshop| {
+        let at = workshop.position("handover_offered");
+        let (signer, offer) = workshop.said[at].clone();
+        let mut said = json!({"type": kind, "id": crate::harness::new_id(), "handover": offer["handover"]});
+        for name in ["v", "ledger", "org", "occurred_at"] {
+            said[name] = offer[name].clone();
+        }
+        workshop.insert(at + 1, (signer, said));
+    })
+}
+
 /// What would be found, and how the ledger lies.
 type Lie<'a> = (&'a str, Box<dyn Fn(&mut Workshop) + 'a>);
 
@@ -391,6 +404,12 @@ fn every_lie_of_the_operator_is_found() {
                 workshop.first("certificate_issued")["allotments"] = json!([part(0, 3_005), part(5, 0)]);
             }),
         ),
+        ("are not what was weighed", set("handover_accepted", "/lots/0/accepted_g", json!(6_000))),
+        ("stands in no table", set("dismantled", "/fraction", json!("0303"))),
+        ("stands in no table", set("received", "/class", json!("FE"))),
+        ("later than a batch may last", set("batch_opened", "/occurred_at", json!("2026-09-01T10:00:00Z"))),
+        ("more came out of a batch", set("batch_closed", "/loss_g", json!(2_000))),
+        ("is answered twice", answered("handover_withdrawn")),
         (
             "was used up before",
             Box::new(|workshop: &mut Workshop| {
@@ -419,9 +438,15 @@ fn every_lie_of_the_operator_is_found() {
                 workshop.said[at].1["site"] = smelter.1["site"].clone();
             }),
         ),
-        ("into which 1500 g went", set("received", "/weight/gross_g", json!(1_500))),
+        ("into which 2000 g went", set("received", "/weight/gross_g", json!(2_000))),
         ("no permit covers dismantling", set("site_registered", "/permit/operations", json!(["R4"]))),
-        ("differently beyond the band", set("dismantled", "/weight/gross_g", json!(4_200))),
+        (
+            "differently beyond the band",
+            Box::new(|workshop: &mut Workshop| {
+                workshop.first("received")["weight"]["gross_g"] = json!(4_200);
+                workshop.first("dismantled")["weight"]["gross_g"] = json!(4_200);
+            }),
+        ),
         ("an auditor has no other role", roles("auditor", &["auditor", "recycler"])),
         (
             "before the issue",

@@ -42,7 +42,18 @@ fn the_made_demo() {
     let data = folder.path().join("data");
     let (code, text) = demo(&data, &["--exit"]);
     assert_eq!(code, Some(0), "{text}");
-    contains(&text, &["DEMO DATA", "seed 20261123", "600 devices in =", "closes to the gram", "VALID", "6 attempts"]);
+    contains(
+        &text,
+        &[
+            "DEMO DATA",
+            "seed 20261123",
+            "600 devices in =",
+            "closes to the gram",
+            "VALID",
+            "6 attempts",
+            "made from the seed",
+        ],
+    );
     require_clean(&data);
     let moved = folder.path().join("elsewhere.json");
     fs::copy(data.join("demo/bundle.json"), &moved).expect("copied");

@@ -18,7 +18,7 @@ use crate::ledger::opening::{self, Settings};
 use crate::ledger::tokens::{self, Scope};
 use crate::ledger::{Ledger, keyring};
 use crate::proof::note::NoteVerifier;
-use crate::store::Store;
+use crate::store::{DatabaseUrl, Store};
 use clap::Args;
 use devices::Device;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -65,6 +65,11 @@ impl DemoFiles {
         self.0.join("plan.json")
     }
 
+    /// Exists from the moment on at which the demo's own ledger does.
+    fn founded(&self) -> PathBuf {
+        self.0.join("founded")
+    }
+
     fn finished(&self) -> PathBuf {
         self.0.join("finished")
     }
@@ -94,7 +99,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode, CommandError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&arguments.data)?;
     let plan = plan_of(arguments, &files, &serving)?;
     let is_finished = files.finished().exists();
-    let ledger = Arc::new(open(&serving, is_finished)?);
+    let ledger = Arc::new(open(&serving, &files)?);
     if !is_finished {
         fill(&ledger, &plan, arguments, &files)?;
     }
@@ -136,7 +141,9 @@ fn plan_of(arguments: &Demo, files: &DemoFiles, serving: &Serving) -> Result<Pla
         }
         None => {
             let keys = KeyFiles::of(&arguments.data);
-            if keys.operator().exists() || serving.place.database().lock_path().is_some_and(|lock| lock.exists()) {
+            let database = serving.place.database();
+            let has_file = matches!(&database, DatabaseUrl::Sqlite(file) if file.exists());
+            if keys.operator().exists() || has_file {
                 return Err(format!("{folder} holds another ledger; give an empty folder with --data").into());
             }
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&files.0)?;
@@ -147,12 +154,19 @@ fn plan_of(arguments: &Demo, files: &DemoFiles, serving: &Serving) -> Result<Pla
 }
 
 /// Opens the demo's ledger; the first time it is made.
-fn open(serving: &Serving, is_finished: bool) -> Result<Ledger, CommandError> {
+fn open(serving: &Serving, files: &DemoFiles) -> Result<Ledger, CommandError> {
     let store = Arc::new(Store::open(&serving.place.database(), 6)?);
     let keys = KeyFiles::of(&serving.place.data);
     let clock = Clock::system();
+    let folder = serving.place.data.display();
+    let is_founded = files.founded().exists();
     let origin = if let Some(ledger) = opening::ledger_in(&store)? {
+        if !ledger.test {
+            return Err(format!("{folder} holds a ledger that is no demo; give another --data").into());
+        }
         ledger.origin
+    } else if is_founded {
+        return Err(format!("the database of the demo in {folder} is gone; put it back, or give another --data").into());
     } else {
         // A demo that was interrupted between keys and ledger: nothing was ever signed with them.
         for file in [keys.operator(), keys.recovery(), keys.checkpoint()] {
@@ -162,7 +176,8 @@ fn open(serving: &Serving, is_finished: bool) -> Result<Ledger, CommandError> {
         }
         found(&store, &clock, serving, &keys)?.0
     };
-    let sealing_key = sealing_key(serving, &origin, !is_finished)?;
+    fs::write(files.founded(), "")?;
+    let sealing_key = sealing_key(serving, &origin, !files.finished().exists())?;
     let publishing = publishing(serving, &keys, &origin)?;
     Ok(opening::open(store, Settings { clock, sealing_key, publishing })?)
 }

@@ -39,15 +39,9 @@ impl Plan {
         plan.map(Some).map_err(|error| format!("{}: {error}", file.display()).into())
     }
 
-    /// Writes it: first beside its place, then into it, so that half a plan is never found.
+    /// Writes it, whole or not at all.
     pub(super) fn write(&self, file: &Path) -> Result<(), CommandError> {
-        let draft = file.with_extension("draft");
-        if draft.exists() {
-            fs::remove_file(&draft)?;
-        }
-        keyring::write_private(&draft, &(serde_json::to_string_pretty(self)? + "\n"))?;
-        fs::rename(&draft, file)?;
-        Ok(())
+        Ok(keyring::write_private(file, &(serde_json::to_string_pretty(self)? + "\n"))?)
     }
 
     fn digest(&self, what: &str, number: u64) -> [u8; 32] {

@@ -8,6 +8,9 @@ use crate::domain::balance::{Account, imbalances, in_between};
 use crate::store::records;
 use std::collections::BTreeMap;
 
+/// SHA-256 of the file whose source is known here.
+const DENMARK_2025_07: &str = "7141f9fb9ecc27960abc30e23d19680f066031be6f9aa55560a35da3395e9717";
+
 /// Digits in groups of three.
 pub(super) fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -25,8 +28,12 @@ fn kilograms(grams: i64) -> String {
 /// Prints devices, events, mass and refusals.
 pub(super) fn print(poster: &Poster<'_>, plan: &Plan, devices: &[Device]) -> Result<(), CommandError> {
     println!("DEMO DATA: weights and all that follows the source's facts are simulated with the seed {}.", plan.seed);
-    if plan.open_repair_sha256.is_some() {
-        println!("Devices: Open Repair Alliance, openrepair/data, Repair Café Denmark, July 2025, CC BY-SA 4.0.");
+    match plan.open_repair_sha256.as_deref() {
+        Some(DENMARK_2025_07) => {
+            println!("Devices: Open Repair Alliance, openrepair/data, Repair Café Denmark, July 2025, CC BY-SA 4.0.");
+        }
+        Some(sha256) => println!("Devices: a file with SHA-256 {sha256}; its licence is its publisher's."),
+        None => println!("Devices: made from the seed."),
     }
     print_devices(devices)?;
     print_events(poster)?;

@@ -1,7 +1,7 @@
 //! What a certificate says, checked against the statements that a bundle shows.
 
 use crate::domain::certificate::{UNIT_G, blocks, part_of, period_fits};
-use crate::domain::codes::{Role, WasteCode};
+use crate::domain::codes::{AuditOutcome, Role, WasteCode};
 use crate::domain::eligibility::audit_in_force;
 use crate::domain::event::{Allotment, CertificateIssued, CertificateRetired, Event, Permit, TreatedFinal};
 use crate::domain::ids::{BatchId, EntryIndex, SiteId};
@@ -112,7 +112,7 @@ pub(super) fn check(shown: &Shown, serial: &str) -> Result<CertificateFacts, Rej
         let at = |problem: String| Rejection::Invalid(format!("treatment {}: {problem}", allotment.treatment));
         shares.push(case.check_allotment(allotment).map_err(at)?);
     }
-    case.require_inputs(&own)?;
+    case.require_inputs(&issue.allotments)?;
     let retired = check_retirement(shown, said, issue, &block)?;
     Ok(CertificateFacts {
         serial: serial.to_owned(),
@@ -272,10 +272,14 @@ impl Case<'_> {
             Some(false) => return Err("its mass was not weighed on a verified scale".into()),
             None => _ = self.not_shown.insert("the weights of some lots that were joined before treatment".to_owned()),
         }
+        if lot.unshown {
+            self.not_shown.insert("custody of some lots that were joined before treatment".to_owned());
+        }
         let class = lot.class.clone().ok_or("where it comes from is not shown")?;
         let code = waste_code(self.rules, &class, &site.country);
         require_permit(site.permit.as_ref(), &day, code.as_ref(), treated)?;
-        let closed = self.check_batch(lot)?;
+        let (closed, gaps) = self.check_batch(lot)?;
+        self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
         let of_treatment = self.require_audit(&site_id, &day)?;
         let of_batch = self.require_audit(&self.issue.pool_site, &day)?;
         let conditions = [&common.occurred_at, &lot.latest, &of_treatment.occurred_at, &of_batch.occurred_at, &closed];
@@ -302,12 +306,20 @@ impl Case<'_> {
         let mut audits = self.shown.audits_before(site, self.said.index);
         audits.retain(|audit| !self.shown.is_compromised(&audit.signer, audit.entry, self.said.index));
         let months = self.rules.scheme.audit_months;
-        let found = audit_in_force(&audits, day, months).cloned();
-        found.ok_or_else(|| format!("no audit of the site {site} within {months} months is shown"))
+        if audit_in_force(&audits, day, months).is_none() {
+            return Err(format!("no audit of the site {site} within {months} months is shown"));
+        }
+        // Grams keep the vintage with which they entered their pool, also when the site was in doubt for a while after.
+        let covers = |audit: &&SiteAudit| {
+            audit.outcome == AuditOutcome::Conforms && audit_in_force(&[(*audit).clone()], day, months).is_some()
+        };
+        let first =
+            self.shown.audits_before(site, self.said.index).iter().filter(covers).min_by_key(|a| a.entry).cloned();
+        first.ok_or_else(|| format!("no audit of the site {site} within {months} months is shown"))
     }
 
     /// The lot left a batch that its centre opened at the pool's site and has closed; gives when the last of it happened.
-    fn check_batch(&self, lot: &Lot) -> Result<OccurredAt, String> {
+    fn check_batch(&self, lot: &Lot) -> Result<(OccurredAt, BTreeSet<String>), String> {
         let id = lot.batch.ok_or("it left no batch")?;
         let batch = self
             .matter
@@ -320,11 +332,11 @@ impl Case<'_> {
         }
         match batch.flaws.iter().next() {
             Some(flaw) => Err(format!("the batch {id}: {flaw}")),
-            None => Ok(batch.latest.clone()),
+            None => Ok((batch.latest.clone(), batch.gaps.clone())),
         }
     }
 
-    /// No batch backs more than what went into it, where that is shown.
+    /// No batch backs more than what went into it, where that is shown; over both blocks of the issue.
     fn require_inputs(&mut self, allotments: &[Allotment]) -> Result<(), Rejection> {
         let mut taken: BTreeMap<BatchId, i64> = BTreeMap::new();
         for allotment in allotments {

@@ -34,6 +34,8 @@ pub(super) struct Lot {
     pub(super) gaps: BTreeSet<String>,
     /// When the latest of it happened.
     pub(super) latest: OccurredAt,
+    /// Whether custody or weights of lots that were joined to it are not all shown.
+    pub(super) unshown: bool,
     used: bool,
 }
 
@@ -48,7 +50,12 @@ pub(super) struct Batch {
     pub(super) closed: bool,
     pub(super) arising: BTreeSet<String>,
     pub(super) flaws: BTreeSet<&'static str>,
+    /// What does not follow from what is shown of its inputs: of theirs a step may be left out.
+    pub(super) gaps: BTreeSet<String>,
     pub(super) latest: OccurredAt,
+    /// What came out, as far as shown.
+    output: i64,
+    division: Grams,
 }
 
 /// Everything that happened.
@@ -69,6 +76,8 @@ const HOSTED: &str = "it changed hands between two keys that the operator holds"
 const DISPUTED: &str = "sender and receiver weighed it differently beyond the band";
 const OVERDUE: &str = "it left its batch later than a batch may last";
 const UNPERMITTED: &str = "no permit covers dismantling at its site on that day";
+const CUSTODY: &str = "custody from hand to hand is not shown";
+const UNKNOWN_CLASS: &str = "its class stands in no table of the rule set";
 const COMPROMISED: &str = "a key that signed for it was reported compromised before the issue";
 
 fn later(one: OccurredAt, other: &OccurredAt) -> OccurredAt {
@@ -131,6 +140,8 @@ impl<'a> Matter<'a> {
                 lots.chain(event.items.iter().flatten().copied()).try_for_each(|item| self.held(item, said))
             }
             Event::HandoverAccepted(event) => self.change_hands(event, said),
+            Event::HandoverWithdrawn(event) => self.answer(event.handover),
+            Event::HandoverRefused(event) => self.answer(event.handover),
             Event::BatchOpened(event) => {
                 let common = &said.statement.common;
                 let opened = Batch {
@@ -141,7 +152,10 @@ impl<'a> Matter<'a> {
                     closed: false,
                     arising: BTreeSet::new(),
                     flaws: self.flaws_of_key(said),
+                    gaps: BTreeSet::new(),
                     latest: common.occurred_at.clone(),
+                    output: 0,
+                    division: Grams::ZERO,
                 };
                 let before = self.batches.insert(event.batch, opened);
                 if before.is_some() { Err("a batch is opened twice".into()) } else { Ok(()) }
@@ -153,6 +167,14 @@ impl<'a> Matter<'a> {
                 let mut flaws = self.flaws_of_key(said);
                 if overdue {
                     flaws.insert(OVERDUE);
+                }
+                if self.rules.fraction(event.fraction.as_str()).is_none() {
+                    flaws.insert(UNKNOWN_CLASS);
+                }
+                let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
+                if let Some(batch) = self.batches.get_mut(&event.batch) {
+                    batch.output += grams.map_or(0, Grams::get);
+                    batch.division = batch.division.max(division);
                 }
                 let class = Some(event.fraction.to_string());
                 let lot = Lot {
@@ -193,6 +215,7 @@ impl<'a> Matter<'a> {
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),
+            unshown: false,
             used: false,
         }
     }
@@ -211,8 +234,11 @@ impl<'a> Matter<'a> {
 
     fn begin(&mut self, id: ItemId, class: &str, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
         let (grams, weighed) = self.read(weight, said);
-        let class = Some(class.to_owned());
-        self.make(id, Lot { grams, weighed: Some(weighed), class, ..self.unknown(said) })
+        let mut lot = Lot { grams, weighed: Some(weighed), class: Some(class.to_owned()), ..self.unknown(said) };
+        if self.rules.class(class).is_none() {
+            lot.flaws.insert(UNKNOWN_CLASS);
+        }
+        self.make(id, lot)
     }
 
     fn arose(&mut self, id: ItemId, country: &Country) {
@@ -229,7 +255,7 @@ impl<'a> Matter<'a> {
             return Err(format!("{id} was used up before"));
         }
         if lot.holder.is_some_and(|holder| holder != said.statement.common.org) {
-            lot.gaps.insert("custody from hand to hand is not shown".to_owned());
+            lot.gaps.insert(CUSTODY.to_owned());
             lot.holder = Some(said.statement.common.org);
         }
         lot.latest = later(lot.latest.clone(), &said.statement.common.occurred_at);
@@ -259,17 +285,12 @@ impl<'a> Matter<'a> {
             return (net, false);
         };
         let common = &said.statement.common;
-        let covers = |day| {
-            self.shown.scale(&scale).iter().any(|(index, registered)| {
-                let owner = self.shown.site(&registered.at_site).map(|site| site.organisation);
-                *index < said.index
-                    && owner == Some(common.org)
-                    && gross <= registered.capacity_g
-                    && registered.verified_on <= day
-                    && day <= registered.verified_until
-            })
-        };
-        (net, common.occurred_at.date().is_some_and(covers))
+        let known = || self.shown.scale(&scale).iter().filter(|(index, _)| *index < said.index);
+        let Some((_, last)) = known().next_back() else { return (net, false) };
+        let owner = self.shown.site(&last.at_site).map(|site| site.organisation);
+        let covers = |day| known().any(|(_, scale)| scale.verified_on <= day && day <= scale.verified_until);
+        let verified = common.occurred_at.date().is_some_and(covers);
+        (net, verified && owner == Some(common.org) && gross <= last.capacity_g)
     }
 
     fn reweigh(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
@@ -303,7 +324,8 @@ impl<'a> Matter<'a> {
             };
             whole.arising.extend(input.arising);
             whole.flaws.extend(input.flaws);
-            whole.gaps.extend(input.gaps);
+            // Of the lots that were joined, one way back is shown whole; of the others a step may be left out.
+            whole.unshown |= input.unshown || !input.gaps.is_empty();
             whole.latest = later(whole.latest, &input.latest);
         }
         self.make(event.lot, whole)
@@ -316,19 +338,24 @@ impl<'a> Matter<'a> {
         if offer.to != said.statement.common.org {
             return Err("it changed hands between others than those who say so".into());
         }
-        if !self.answered.insert(event.handover) {
-            return Err("a handover is answered twice".into());
-        }
+        self.answer(event.handover)?;
         let hosted = self.shown.is_hosted(&offered.signer) && self.shown.is_hosted(&said.signer);
         let refused: BTreeSet<ItemId> = event.refused.iter().flatten().map(|refused| refused.item).collect();
         for item in offer.items.iter().flatten().filter(|item| !refused.contains(item)) {
             self.take_over(*item, hosted, said);
         }
-        let answers = event.lots.iter().flatten();
-        for (lot, answer) in offer.lots.iter().flatten().zip(answers) {
+        let (lots, answers) = (offer.lots.iter().flatten(), event.lots.iter().flatten());
+        if lots.clone().count() != answers.clone().count() {
+            return Err("it does not answer each lot of its offer".into());
+        }
+        for (lot, answer) in lots.zip(answers) {
             self.take_lot(lot.lot, offered.statement.common.org, answer, hosted, said)?;
         }
         Ok(())
+    }
+
+    fn answer(&mut self, handover: HandoverId) -> Result<(), String> {
+        if self.answered.insert(handover) { Ok(()) } else { Err("a handover is answered twice".into()) }
     }
 
     fn take_over(&mut self, id: ItemId, hosted: bool, said: &ShownStatement) {
@@ -351,11 +378,20 @@ impl<'a> Matter<'a> {
     ) -> Result<(), String> {
         let Some(weight) = &answer.weight else { return Ok(()) };
         let (net, weighed) = self.read(weight, said);
-        let before = self.items.get(&id).cloned().unwrap_or_else(|| self.unknown(said));
+        if net.is_none() || net != answer.accepted_g.plus(answer.refused_g) {
+            return Err("accepted and refused are not what was weighed".into());
+        }
+        let Some(before) = self.items.get(&id).cloned() else {
+            // Of a lot whose beginning is left out this may not be the last word either.
+            return Ok(());
+        };
         let division = weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
         let difference = before.grams.zip(net).map(|(sent, net)| (net.get() - sent.get()).abs());
         let sent = before.grams.unwrap_or(Grams::ZERO);
         let mut after = Lot { weighed: Some(weighed), ..before };
+        if after.holder.is_some_and(|holder| holder != sender) {
+            after.gaps.insert(CUSTODY.to_owned());
+        }
         if difference.is_some_and(|difference| difference > self.rules.bands.handover_g(sent, division)) {
             after.flaws.insert(DISPUTED);
         }
@@ -390,7 +426,9 @@ impl<'a> Matter<'a> {
     }
 
     fn feed(&mut self, event: &BatchFed, said: &ShownStatement) -> Result<(), String> {
-        self.at_work(&event.batch, said)?;
+        if self.at_work(&event.batch, said)?.0 {
+            return Err("a batch is fed later than a batch may last".into());
+        }
         for id in &event.items {
             let lot = self.used(*id, said)?;
             let permitted = lot.as_ref().is_none_or(|lot| self.may_dismantle(&event.batch, lot, said));
@@ -404,6 +442,7 @@ impl<'a> Matter<'a> {
             batch.flaws.extend((lot.weighed == Some(false)).then_some(UNWEIGHED));
             batch.flaws.extend((!permitted).then_some(UNPERMITTED));
             batch.flaws.extend(lot.flaws);
+            batch.gaps.extend(lot.gaps);
             batch.arising.extend(lot.arising);
             batch.latest = later(batch.latest.clone(), &lot.latest);
         }
@@ -436,6 +475,11 @@ impl<'a> Matter<'a> {
         }
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.closed = true;
+            let out = batch.output + event.loss_g.get() + event.out_of_scope_g.get();
+            let band = |input| self.rules.bands.batch_g(input, batch.division);
+            if batch.input.is_some_and(|input| out > input.get() + band(input)) {
+                return Err("more came out of a batch than went in, beyond the band".into());
+            }
         }
         Ok(())
     }

@@ -167,7 +167,17 @@ impl Shown {
                 if key.organisation != common.org && !is_operators {
                     return Err("only the operator or the organisation itself may say this".into());
                 }
-                key.revoked = Some(ShownRevocation { at: index, reason: event.reason, since: event.since_index });
+                let earlier = key.revoked.as_ref().map(|revoked| revoked.reason);
+                if earlier.is_some_and(|earlier| {
+                    (earlier, event.reason) != (RevocationReason::Superseded, RevocationReason::Compromised)
+                }) {
+                    return Err("it revokes what is revoked".into());
+                }
+                let since = event.since_index;
+                if since.is_some_and(|since| since > index || event.reason == RevocationReason::Superseded) {
+                    return Err("it revokes from an entry on that does not fit".into());
+                }
+                key.revoked = Some(ShownRevocation { at: index, reason: event.reason, since });
                 Ok(())
             }
             Event::RulesAdopted(_) => by_operator(),
