@@ -121,10 +121,7 @@ pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Re
         if let Some(site) = state.site(&treatment.site)? {
             further.extend(site.audits.iter().map(|audit| audit.signer.to_string()));
         }
-        let batch = match &treatment.batch {
-            Some(batch) => state.batch(batch)?,
-            None => None,
-        };
+        let batch = treatment.batch_in(state)?;
         further.extend(batch.map(|batch| batch.site.to_string()));
         let signers = batch.into_iter().flat_map(|batch| &batch.evidence.signers);
         further.extend(signers.map(|signer| signer.kid.to_string()));
@@ -132,11 +129,8 @@ pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Re
     state.require_loaded(further)?;
     let mut auditors = BTreeSet::new();
     for treatment in treatments {
-        let batch = match state.treatment(*treatment)?.and_then(|treatment| treatment.batch) {
-            Some(batch) => state.batch(&batch)?,
-            None => None,
-        };
-        let Some(batch) = batch else { continue };
+        let Some(treatment) = state.treatment(*treatment)? else { continue };
+        let Some(batch) = treatment.batch_in(state)? else { continue };
         let audits = state.site(&batch.site)?.into_iter().flat_map(|site| &site.audits);
         auditors.extend(audits.map(|audit| audit.signer.to_string()));
     }
@@ -150,24 +144,22 @@ pub fn standing(state: &State<'_>, treatment: &Treatment) -> Result<Standing, St
     if treatment.basis != WeightBasis::Weighed {
         gaps.insert(Gap::NotWeighed);
     }
-    require_audit(state, treatment, &treatment.site, Gap::TreatmentSiteNotAudited, &mut gaps, &mut latest)?;
-    let batch = match &treatment.batch {
-        Some(batch) => state.batch(batch)?,
-        None => None,
-    };
-    let Some(batch) = batch else {
+    match audited(state, treatment, &treatment.site)? {
+        Some(reported) => latest = latest.later(&reported),
+        None => _ = gaps.insert(Gap::TreatmentSiteNotAudited),
+    }
+    let Some(batch) = treatment.batch_in(state)? else {
         gaps.insert(Gap::NotFromBatch);
         return Ok(Standing { gaps, latest });
     };
     gaps.extend(gaps_of_batch(batch));
     gaps.extend(gaps_of_evidence(state, &batch.evidence)?);
-    latest = later(latest, &batch.evidence.latest);
-    require_audit(state, treatment, &batch.site, Gap::BatchSiteNotAudited, &mut gaps, &mut latest)?;
+    latest = latest.later(&batch.evidence.latest);
+    match audited(state, treatment, &batch.site)? {
+        Some(reported) => latest = latest.later(&reported),
+        None => _ = gaps.insert(Gap::BatchSiteNotAudited),
+    }
     Ok(Standing { gaps, latest })
-}
-
-fn later(one: OccurredAt, other: &OccurredAt) -> OccurredAt {
-    if other.ms() > one.ms() { other.clone() } else { one }
 }
 
 fn gaps_of_batch(batch: &Batch) -> Vec<Gap> {
@@ -199,29 +191,17 @@ fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<b
     }))
 }
 
-/// The site must have been audited on site by an independent auditor, not more than 12 months before or after the day
-/// of treatment; of several audits in that time the last one on site decides.
-fn require_audit(
-    state: &State<'_>,
-    treatment: &Treatment,
-    site: &SiteId,
-    gap: Gap,
-    gaps: &mut BTreeSet<Gap>,
-    latest: &mut OccurredAt,
-) -> Result<(), Stop> {
-    let audits = state.site(site)?.map(|site| site.audits.clone()).unwrap_or_default();
-    let mut honest = Vec::with_capacity(audits.len());
-    for audit in audits {
+/// When the audit of a site was reported that covers the day of a treatment, if one does; what a compromised key signed
+/// is no audit.
+fn audited(state: &State<'_>, treatment: &Treatment, site: &SiteId) -> Result<Option<OccurredAt>, Stop> {
+    let mut honest = Vec::new();
+    for audit in state.site(site)?.into_iter().flat_map(|site| &site.audits) {
         if !is_compromised(state, &audit.signer, audit.entry)? {
-            honest.push(audit);
+            honest.push(audit.clone());
         }
     }
     let months = rules_in_force(state)?.scheme.audit_months;
-    match audit_in_force(&honest, &treatment.day, months) {
-        Some(audit) => *latest = later(latest.clone(), &audit.occurred_at),
-        None => _ = gaps.insert(gap),
-    }
-    Ok(())
+    Ok(audit_in_force(&honest, &treatment.day, months).map(|audit| audit.occurred_at.clone()))
 }
 
 /// The audit that covers a day of treatment, if the last visit within so many months before or after the day found the

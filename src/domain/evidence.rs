@@ -72,9 +72,7 @@ impl Evidence {
 
     /// Of two that become one: the later time, every signer, every flaw.
     pub(crate) fn join(mut self, other: &Self) -> Self {
-        if other.latest.ms() > self.latest.ms() {
-            self.latest = other.latest.clone();
-        }
+        self.latest = self.latest.later(&other.latest);
         let mut last: BTreeMap<KeyId, EntryIndex> =
             self.signers.iter().map(|signer| (signer.kid, signer.last)).collect();
         for signer in &other.signers {

@@ -42,17 +42,14 @@ pub(crate) fn country_of(
     Ok(organisation.and_then(|organisation| organisation.country.clone()))
 }
 
-/// Class or fraction and jurisdiction give the waste code; nobody types it.
+/// The waste code of a class or fraction by the rule set in force, where the country is known.
 pub(crate) fn waste_code(
     state: &State<'_>,
     class: &TableCode,
     country: Option<&Country>,
 ) -> Result<Option<WasteCode>, Stop> {
     let rules = rules_in_force(state)?;
-    let of_class = rules.class(class.as_str()).map(|class| &class.waste_code);
-    let codes = of_class.or_else(|| rules.fraction(class.as_str()).map(|fraction| &fraction.waste_code));
-    let code = codes.zip(country).and_then(|(codes, country)| codes.get(country.jurisdiction()));
-    Ok(code.and_then(|code| WasteCode::parse(code)))
+    Ok(country.and_then(|country| rules.waste_code(class.as_str(), country)))
 }
 
 pub(crate) fn code_warning(code: Option<&WasteCode>) -> Option<Warning> {

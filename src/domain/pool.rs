@@ -97,10 +97,7 @@ record! {
 /// The grams of a treatment that meets every rule enter the pool of the vintage, as far as the batch's input reaches:
 /// the excess falls on whoever comes last.
 pub(crate) fn enter(state: &mut State<'_>, treatment: Treatment, latest: &OccurredAt) -> Result<(), Stop> {
-    let batch = match &treatment.batch {
-        Some(batch) => state.batch(batch)?.cloned(),
-        None => None,
-    };
+    let batch = treatment.batch_in(state)?.cloned();
     let (Some(mut batch), Some(vintage)) = (batch, latest.month()) else {
         state.put(Record::Treatment(treatment));
         return Ok(());

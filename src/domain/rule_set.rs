@@ -2,6 +2,7 @@
 //!
 //! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
 
+use crate::domain::codes::{Country, WasteCode};
 use crate::domain::event::RuleSetName;
 use crate::domain::mass::Grams;
 use serde::{Deserialize, Serialize};
@@ -148,6 +149,13 @@ impl RuleSet {
         self.fractions.iter().find(|fraction| fraction.code == code)
     }
 
+    /// The waste code of a class or fraction in a country; nobody types it.
+    pub fn waste_code(&self, class: &str, country: &Country) -> Option<WasteCode> {
+        let of_class = self.class(class).map(|class| &class.waste_code);
+        let codes = of_class.or_else(|| self.fraction(class).map(|fraction| &fraction.waste_code))?;
+        codes.get(country.jurisdiction()).and_then(|code| WasteCode::parse(code))
+    }
+
     /// The operation of that code.
     pub fn operation(&self, code: &str) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.code == code)
@@ -169,7 +177,6 @@ pub fn find(name: &RuleSetName) -> Option<&'static RuleSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::codes::WasteCode;
     use std::collections::BTreeSet;
 
     #[test]

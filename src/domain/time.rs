@@ -88,6 +88,12 @@ impl OccurredAt {
         self.ms
     }
 
+    /// The later of two; of equal ones this.
+    #[must_use]
+    pub fn later(self, other: &Self) -> Self {
+        if other.ms > self.ms { other.clone() } else { self }
+    }
+
     /// The date as written, whatever the offset.
     pub fn date(&self) -> Option<Date> {
         self.text.get(..10).and_then(Date::parse)

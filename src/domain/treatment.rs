@@ -2,6 +2,7 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, flow_out};
+use crate::domain::batch::Batch;
 use crate::domain::codes::{Arising, ItemStatus, Month, Role, TableCode, WasteCode};
 use crate::domain::eligibility::{self, Gap};
 use crate::domain::event::{SiteAudited, TreatedFinal};
@@ -55,6 +56,14 @@ impl Treatment {
     /// The record's id.
     pub fn id(&self) -> String {
         Self::id_of(self.entry)
+    }
+
+    /// The batch that it left, if it left one.
+    pub(crate) fn batch_in<'s>(&self, state: &'s State<'_>) -> Result<Option<&'s Batch>, Stop> {
+        match &self.batch {
+            Some(batch) => state.batch(batch),
+            None => Ok(None),
+        }
     }
 
     /// The id of the treatment that an entry states.
@@ -172,10 +181,7 @@ fn settle(state: &mut State<'_>, treatment: Treatment) -> Result<(), Stop> {
         if standing.gaps.contains(&Gap::TreatmentSiteNotAudited) {
             wait_for_audit(state, &treatment, treatment.site)?;
         }
-        let batch_site = match &treatment.batch {
-            Some(batch) => state.batch(batch)?.map(|batch| batch.site),
-            None => None,
-        };
+        let batch_site = treatment.batch_in(state)?.map(|batch| batch.site);
         if let Some(site) = batch_site.filter(|_| standing.gaps.contains(&Gap::BatchSiteNotAudited)) {
             wait_for_audit(state, &treatment, site)?;
         }
@@ -198,10 +204,7 @@ fn wait_for_audit(state: &mut State<'_>, treatment: &Treatment, site: SiteId) ->
 /// The ids of the records that settling a treatment may write, so that many are loaded at once.
 fn records_of_settling(state: &State<'_>, treatment: &Treatment) -> Result<Vec<String>, Stop> {
     let standing = eligibility::standing(state, treatment)?;
-    let batch = match &treatment.batch {
-        Some(batch) => state.batch(batch)?,
-        None => None,
-    };
+    let batch = treatment.batch_in(state)?;
     let sites = || batch.map(|batch| batch.site).into_iter();
     let pools =
         standing.latest.month().into_iter().flat_map(|month| sites().map(move |site| Pool::id_of(&site, &month)));

@@ -9,6 +9,7 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
 use crate::ledger::Ledger;
+use crate::ledger::certificates::{find_certificate, treatments_behind};
 use crate::ledger::lookup::{offered_lots, subject_of_node};
 use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
 use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
@@ -142,14 +143,6 @@ fn unproved(error: ProofError<StoreError>) -> StoreError {
     }
 }
 
-fn find_certificate(database: &mut Database, serial: &SerialBlock) -> Result<Option<Certificate>, StoreError> {
-    let found = records::load(database, &[serial.to_string()])?;
-    Ok(found.into_iter().find_map(|record| match record {
-        Record::Certificate(certificate) => Some(certificate),
-        _ => None,
-    }))
-}
-
 impl<'a> Collector<'a> {
     fn new(database: &'a mut Database, size: u64) -> Self {
         Self { database, size, read: BTreeMap::new(), supported: BTreeSet::new(), turned: BTreeSet::new() }
@@ -163,12 +156,7 @@ impl<'a> Collector<'a> {
         if let Some(retired) = &certificate.retired {
             self.add(retired.entry)?;
         }
-        let ids: Vec<String> =
-            certificate.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)).collect();
-        let treatments: Vec<Treatment> = records::load(self.database, &ids)?
-            .into_iter()
-            .filter_map(|record| if let Record::Treatment(treatment) = record { Some(treatment) } else { None })
-            .collect();
+        let treatments = treatments_behind(self.database, certificate)?;
         for treatment in &treatments {
             self.add(treatment.entry)?;
             self.add_way_back(treatment)?;

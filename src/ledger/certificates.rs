@@ -17,7 +17,7 @@ use crate::ledger::lookup::Reader;
 use crate::ledger::opening;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::proof::commitment::Opening;
-use crate::store::{StoreError, openings, records};
+use crate::store::{Database, StoreError, openings, records};
 use std::collections::BTreeSet;
 
 /// How one treatment stands.
@@ -77,7 +77,7 @@ impl Ledger {
     pub fn pools(&self, site: SiteId) -> Result<Vec<Pool>, StoreError> {
         let prefix = Pool::prefix_of(&site);
         let found =
-            self.store.read(|database| records::page_under(database, RecordKind::Pool, &prefix, "", PAGE_ROWS_MAX))?;
+            self.store.read(|database| records::page_under(database, RecordKind::Pool, &prefix, PAGE_ROWS_MAX))?;
         Ok(found
             .into_iter()
             .filter_map(|record| if let Record::Pool(pool) = record { Some(pool) } else { None })
@@ -87,14 +87,8 @@ impl Ledger {
     /// A certificate by its serial numbers.
     pub fn certificate(&self, serial: &SerialBlock) -> Result<Option<Registered>, StoreError> {
         self.store.snapshot(|database| {
-            let found = records::load(database, &[serial.to_string()])?;
-            let Some(certificate) = found.into_iter().find_map(as_certificate) else { return Ok(None) };
-            let ids: Vec<String> =
-                certificate.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)).collect();
-            let mut treatments: Vec<Treatment> =
-                records::load(database, &ids)?.into_iter().filter_map(as_treatment).collect();
-            let place = |entry| certificate.allotments.iter().position(|allotment| allotment.treatment == entry);
-            treatments.sort_by_key(|treatment| place(treatment.entry));
+            let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
+            let treatments = treatments_behind(database, &certificate)?;
             let openings = match &certificate.retired {
                 Some(retirement) => openings::of_entry(database, retirement.entry)?,
                 None => Vec::new(),
@@ -104,12 +98,31 @@ impl Ledger {
     }
 }
 
-fn as_certificate(record: Record) -> Option<Certificate> {
-    if let Record::Certificate(certificate) = record { Some(certificate) } else { None }
+/// The certificate of some serial numbers.
+pub(crate) fn find_certificate(
+    database: &mut Database,
+    serial: &SerialBlock,
+) -> Result<Option<Certificate>, StoreError> {
+    let found = records::load(database, &[serial.to_string()])?;
+    Ok(found.into_iter().find_map(|record| match record {
+        Record::Certificate(certificate) => Some(certificate),
+        _ => None,
+    }))
 }
 
-fn as_treatment(record: Record) -> Option<Treatment> {
-    if let Record::Treatment(treatment) = record { Some(treatment) } else { None }
+/// The treatments that a certificate rests on, in the order of its allotments.
+pub(crate) fn treatments_behind(
+    database: &mut Database,
+    certificate: &Certificate,
+) -> Result<Vec<Treatment>, StoreError> {
+    let entries = || certificate.allotments.iter().map(|allotment| allotment.treatment);
+    let ids: Vec<String> = entries().map(Treatment::id_of).collect();
+    let found = records::load(database, &ids)?.into_iter();
+    let mut treatments: Vec<Treatment> = found
+        .filter_map(|record| if let Record::Treatment(treatment) = record { Some(treatment) } else { None })
+        .collect();
+    treatments.sort_by_key(|treatment| entries().position(|entry| entry == treatment.entry));
+    Ok(treatments)
 }
 
 fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
@@ -134,11 +147,7 @@ fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<V
 
 /// Whether the batch of a treatment backs nothing more.
 fn is_exhausted(state: &State<'_>, treatment: &Treatment) -> Result<bool, Stop> {
-    let batch = match &treatment.batch {
-        Some(batch) => state.batch(batch)?,
-        None => None,
-    };
-    Ok(batch.is_some_and(|batch| batch.eligible_g >= batch.input_g))
+    Ok(treatment.batch_in(state)?.is_some_and(|batch| batch.eligible_g >= batch.input_g))
 }
 
 /// The treatments that are asked about, if they are the reader's business: the centre's whose batch it is, the treater's,
@@ -159,10 +168,7 @@ fn treatments_of(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Opti
         },
         Asked::Treatment(entry) => {
             let Some(treatment) = state.treatment(entry)? else { return Ok(None) };
-            let centre = match &treatment.batch {
-                Some(batch) => state.batch(batch)?.map(|batch| batch.organisation),
-                None => None,
-            };
+            let centre = treatment.batch_in(state)?.map(|batch| batch.organisation);
             let is_party = may(treatment.organisation) || centre.is_some_and(may);
             is_party.then(|| vec![entry])
         }

@@ -25,6 +25,16 @@ pub enum Reader {
     Organisation(OrganisationId),
 }
 
+impl Reader {
+    /// What concerns the reader is found under this; an auditor sees all.
+    fn subject(self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Organisation(own) => Some(subject_of(own)),
+        }
+    }
+}
+
 /// An entry as it is looked up.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -203,15 +213,11 @@ impl Ledger {
     ) -> Result<EventsPage, StoreError> {
         self.store.read(|database| {
             let subject = subject.map(RecordId::subject);
-            let visible = match (&subject, reader) {
-                (Some(subject), Reader::All) => mentions::of_subject(database, subject, from.0, count)?,
-                (Some(subject), Reader::Organisation(own)) => {
-                    mentions::of_both(database, subject, &subject_of(own), from.0, count)?
-                }
-                (None, Reader::Organisation(own)) => mentions::of_subject(database, &subject_of(own), from.0, count)?,
-                (None, Reader::All) => {
-                    entries::page(database, from, count)?.into_iter().map(|entry| entry.index).collect()
-                }
+            let own = reader.subject();
+            let visible = match (subject, &own) {
+                (Some(subject), _) => mentions::of_any(database, &[subject], own.as_deref(), from.0, count)?,
+                (None, Some(own)) => mentions::of_subject(database, own, from.0, count)?,
+                (None, None) => entries::page(database, from, count)?.into_iter().map(|entry| entry.index).collect(),
             };
             page(database, &visible, count)
         })
@@ -228,10 +234,7 @@ impl Ledger {
         count: i64,
     ) -> Result<(Lineage, EventsPage), StoreError> {
         self.store.snapshot(|database| {
-            let own = match reader {
-                Reader::All => None,
-                Reader::Organisation(own) => Some(subject_of(own)),
-            };
+            let own = reader.subject();
             let lineage = walk(database, own.as_deref(), Node::Item(item), direction)?;
             let nodes = lineage.up.iter().chain(&lineage.down).copied().chain([Node::Item(item)]);
             let subjects: Vec<String> = nodes.map(subject_of_node).collect();

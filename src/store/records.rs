@@ -61,16 +61,9 @@ pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) 
     rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
 }
 
-/// A page of the records of one kind whose ids begin so, in the order of their ids.
-pub fn page_under(
-    database: &mut Database,
-    kind: RecordKind,
-    prefix: &str,
-    after: &str,
-    count: i64,
-) -> StoreResult<Vec<Record>> {
-    let start = if after.is_empty() { prefix } else { after };
-    let mut page = page(database, kind, start, count)?;
+/// The first records of one kind whose ids begin so, in the order of their ids.
+pub fn page_under(database: &mut Database, kind: RecordKind, prefix: &str, count: i64) -> StoreResult<Vec<Record>> {
+    let mut page = page(database, kind, prefix, count)?;
     page.retain(|record| record.id().id.starts_with(prefix));
     Ok(page)
 }

@@ -14,6 +14,7 @@ mod custody;
 mod demo;
 mod determinism;
 mod dismantling;
+mod forgeries;
 mod forging;
 mod halts;
 mod harness;

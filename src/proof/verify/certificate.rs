@@ -10,7 +10,7 @@ use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::{Date, OccurredAt};
-use crate::proof::verify::matter::{Lot, Matter, waste_code};
+use crate::proof::verify::matter::{Lot, Matter};
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use crate::proof::verify::{Rejection, invalid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -276,7 +276,7 @@ impl Case<'_> {
             self.not_shown.insert("custody of some lots that were joined before treatment".to_owned());
         }
         let class = lot.class.clone().ok_or("where it comes from is not shown")?;
-        let code = waste_code(self.rules, &class, &site.country);
+        let code = self.rules.waste_code(&class, &site.country);
         require_permit(site.permit.as_ref(), &day, code.as_ref(), treated)?;
         let (closed, gaps) = self.check_batch(lot)?;
         self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));

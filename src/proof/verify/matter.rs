@@ -3,7 +3,7 @@
 //!
 //! What is not shown stays unknown and is said to be; what is shown and cannot be, makes the bundle invalid.
 
-use crate::domain::codes::{Country, WasteCode};
+use crate::domain::codes::Country;
 use crate::domain::event::{BatchClosed, BatchFed, Event, HandoverAccepted, Merged, ReceivedLot};
 use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::lot::permit_covers;
@@ -79,10 +79,6 @@ const UNPERMITTED: &str = "no permit covers dismantling at its site on that day"
 const CUSTODY: &str = "custody from hand to hand is not shown";
 const UNKNOWN_CLASS: &str = "its class stands in no table of the rule set";
 const COMPROMISED: &str = "a key that signed for it was reported compromised before the issue";
-
-fn later(one: OccurredAt, other: &OccurredAt) -> OccurredAt {
-    if other.ms() > one.ms() { other.clone() } else { one }
-}
 
 impl<'a> Matter<'a> {
     /// Goes through everything before the issue.
@@ -258,7 +254,7 @@ impl<'a> Matter<'a> {
             lot.gaps.insert(CUSTODY.to_owned());
             lot.holder = Some(said.statement.common.org);
         }
-        lot.latest = later(lot.latest.clone(), &said.statement.common.occurred_at);
+        lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);
         lot.flaws.extend(flaws);
         Ok(())
     }
@@ -326,7 +322,7 @@ impl<'a> Matter<'a> {
             whole.flaws.extend(input.flaws);
             // Of the lots that were joined, one way back is shown whole; of the others a step may be left out.
             whole.unshown |= input.unshown || !input.gaps.is_empty();
-            whole.latest = later(whole.latest, &input.latest);
+            whole.latest = whole.latest.later(&input.latest);
         }
         self.make(event.lot, whole)
     }
@@ -364,7 +360,7 @@ impl<'a> Matter<'a> {
             lot.holder = Some(said.statement.common.org);
             lot.flaws.extend(flaws);
             lot.flaws.extend(hosted.then_some(HOSTED));
-            lot.latest = later(lot.latest.clone(), &said.statement.common.occurred_at);
+            lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);
         }
     }
 
@@ -395,7 +391,7 @@ impl<'a> Matter<'a> {
         if difference.is_some_and(|difference| difference > self.rules.bands.handover_g(sent, division)) {
             after.flaws.insert(DISPUTED);
         }
-        after.latest = later(after.latest, &said.statement.common.occurred_at);
+        after.latest = after.latest.later(&said.statement.common.occurred_at);
         if answer.accepted_g == Grams::ZERO {
             let back = Lot { grams: Some(answer.refused_g), holder: Some(sender), ..after };
             self.items.insert(id, back);
@@ -419,7 +415,7 @@ impl<'a> Matter<'a> {
         if batch.organisation != common.org || batch.closed {
             return Err(format!("the batch {id} is another's, or closed"));
         }
-        batch.latest = later(batch.latest.clone(), &common.occurred_at);
+        batch.latest = batch.latest.clone().later(&common.occurred_at);
         batch.flaws.extend(flaws);
         let overdue = common.occurred_at.ms() - batch.began_ms > self.rules.batch_days_max * DAY_MS;
         Ok((overdue, batch.arising.clone()))
@@ -444,7 +440,7 @@ impl<'a> Matter<'a> {
             batch.flaws.extend(lot.flaws);
             batch.gaps.extend(lot.gaps);
             batch.arising.extend(lot.arising);
-            batch.latest = later(batch.latest.clone(), &lot.latest);
+            batch.latest = batch.latest.clone().later(&lot.latest);
         }
         Ok(())
     }
@@ -452,7 +448,7 @@ impl<'a> Matter<'a> {
     fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
         let site = self.batches.get(batch).and_then(|batch| batch.site).and_then(|site| self.shown.site(&site));
         let (Some(site), Some(class)) = (site, &lot.class) else { return true };
-        let code = waste_code(self.rules, class, &site.country);
+        let code = self.rules.waste_code(class, &site.country);
         let day = said.statement.common.occurred_at.date();
         match (&site.permit, day, code) {
             (Some(permit), Some(day), Some(code)) => permit_covers(permit, &day, &code, Some("R12")),
@@ -483,11 +479,4 @@ impl<'a> Matter<'a> {
         }
         Ok(())
     }
-}
-
-/// The waste code of a class or fraction in a country.
-pub(super) fn waste_code(rules: &RuleSet, class: &str, country: &Country) -> Option<WasteCode> {
-    let of_class = rules.class(class).map(|class| &class.waste_code);
-    let codes = of_class.or_else(|| rules.fraction(class).map(|fraction| &fraction.waste_code))?;
-    codes.get(country.jurisdiction()).and_then(|code| WasteCode::parse(code))
 }
