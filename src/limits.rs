@@ -45,6 +45,16 @@ pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
 pub const LINEAGE_NODES_MAX: usize = 1_000;
 /// Allotments of one issue: a payload's list.
 pub const ALLOTMENTS_MAX: usize = PAYLOAD_LIST_MAX;
+/// Sources of one lot (rules.md §5).
+pub const SOURCES_MAX: usize = 256;
+/// Flaws that are kept one by one with an item, so that each can be cured.
+pub const FLAWS_MAX: usize = 64;
+/// Legs of one handover's way.
+pub const LEGS_MAX: usize = 64;
+/// Changes of one site, and its suspensions.
+pub const SITE_HISTORY_MAX: usize = 256;
+/// Days on which something was due that one question looks at.
+pub const DUES_READ_MAX: usize = 2_000;
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.

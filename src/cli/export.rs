@@ -2,8 +2,8 @@
 
 use crate::cli::CommandError;
 use crate::config::Place;
+use crate::ledger::bundling::vkey_of;
 use crate::ledger::export::{ExportError, entries_of_last_checkpoint};
-use crate::ledger::opening;
 use crate::store::Store;
 use clap::Args;
 use std::fs::{self, File};
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Export) -> Result<ExitCode, CommandError> {
         let checkpoint = entries_of_last_checkpoint(database, &mut out)?;
         Ok::<_, ExportError>(checkpoint)
     })?;
-    let vkey = opening::ledger_in(&store)?.ok_or(ExportError::NoCheckpoint)?.checkpoint_vkey;
+    let vkey = vkey_of(&store, &checkpoint)?;
     fs::write(&arguments.checkpoint, &checkpoint.note)?;
     fs::write(&arguments.vkey, format!("{vkey}\n"))?;
     println!("{} entries, root {}", checkpoint.size, checkpoint.root);

@@ -5,13 +5,16 @@
 
 use crate::domain::codes::{KeyUse, Role};
 use crate::domain::event::{Event, Statement};
-use crate::domain::ids::{EntryIndex, KeyId};
+use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
 use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Key, Ledger, Organisation};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
-use crate::domain::time::{DAY_MS, LedgerTime, MINUTE_MS};
-use crate::domain::{batch, certificate, custody, item, lot, registry, reuse, treatment};
+use crate::domain::time::{DAY_MS, Date, LedgerTime, MINUTE_MS};
+use crate::domain::{
+    batch, border, certificate, custody, delegation, donation, finding, interim, item, lot, packing, parts, registry,
+    reuse, treatment,
+};
 
 /// A statement in its place.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,17 @@ pub(crate) fn refuse<T>(code: RefusalCode, pointer: impl Into<String>, detail: i
 }
 
 impl Context<'_> {
+    /// Who acts: the author, or whoever it speaks for under a delegation.
+    pub(crate) fn party(&self) -> OrganisationId {
+        let common = &self.statement.common;
+        common.on_behalf_of.unwrap_or(common.org)
+    }
+
+    /// The day on which it happened, as written: dates of codes, permits and capacities go by it.
+    pub(crate) fn day(&self) -> Option<Date> {
+        self.statement.common.occurred_at.date()
+    }
+
     /// The ledger, if the statement is the operator's.
     pub(crate) fn require_operator<'s>(&self, state: &'s State<'_>) -> Result<&'s Ledger, Stop> {
         match state.ledger()? {
@@ -42,7 +56,7 @@ impl Context<'_> {
 
     /// The organisation, if it has one of the roles.
     pub(crate) fn require_role<'s>(&self, state: &'s State<'_>, roles: &[Role]) -> Result<&'s Organisation, Stop> {
-        match state.organisation(&self.statement.common.org)? {
+        match state.organisation(&self.party())? {
             Some(organisation) if organisation.roles.iter().any(|role| roles.contains(role)) => Ok(organisation),
             _ => {
                 let wanted: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
@@ -76,6 +90,7 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
     if !matches!(context.statement.event, Event::LedgerOpened(_)) {
         require_ledger(state, context)?;
         require_key(state, context)?;
+        delegation::require_delegation(state, context)?;
         require_own_site(state, context)?;
         warnings = clock_warnings(state, context)?;
     }
@@ -87,32 +102,60 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
         Event::KeyRegistered(event) => registry::key_registered(state, context, event)?,
         Event::KeyRevoked(event) => registry::key_revoked(state, context, event)?,
         Event::RulesAdopted(event) => registry::rules_adopted(state, context, event)?,
+        Event::CheckpointKeyChanged(event) => registry::checkpoint_key_changed(state, context, event)?,
+        Event::LedgerClosed(event) => registry::ledger_closed(state, context, event)?,
+        Event::SiteChanged(event) => registry::site_changed(state, context, event)?,
+        Event::FacilityRegistered(event) => registry::facility_registered(state, context, event)?,
+        Event::ProjectRegistered(event) => donation::project_registered(state, context, event)?,
+        Event::TrainingHeld(event) => donation::training_held(state, context, event)?,
+        Event::DelegationGranted(event) => delegation::delegation_granted(state, context, event)?,
+        Event::DelegationEnded(event) => delegation::delegation_ended(state, context, event)?,
+        Event::RelationDeclared(event) => delegation::relation_declared(state, context, event)?,
         Event::Registered(event) => warnings.extend(item::registered(state, context, event)?),
+        Event::Donated(event) => donation::donated(state, context, event)?,
         Event::Tested(event) => reuse::tested(state, context, event)?,
         Event::Repaired(event) => reuse::repaired(state, context, event)?,
         Event::DataSanitised(event) => reuse::data_sanitised(state, context, event)?,
         Event::PreparedForReuse(event) => reuse::prepared_for_reuse(state, context, event)?,
+        Event::PartRemoved(event) => warnings.extend(parts::part_removed(state, context, event)?),
+        Event::PartInstalled(event) => parts::part_installed(state, context, event)?,
+        Event::Packed(event) => warnings.extend(packing::packed(state, context, event)?),
+        Event::Unpacked(event) => packing::unpacked(state, context, event)?,
         Event::PutInUse(event) => reuse::put_in_use(state, context, event)?,
+        Event::Checked(event) => reuse::checked(state, context, event)?,
         Event::Retired(event) => reuse::retired(state, context, event)?,
         Event::Reweighed(event) => warnings.extend(item::reweighed(state, context, event)?),
         Event::Collected(event) => warnings.extend(lot::collected(state, context, event)?),
         Event::Received(event) => warnings.extend(lot::received(state, context, event)?),
         Event::Merged(event) => warnings.extend(lot::merged(state, context, event)?),
         Event::Split(event) => lot::split(state, context, event)?,
-        Event::HandoverOffered(event) => custody::handover_offered(state, context, event)?,
+        Event::Stored(event) => warnings.extend(lot::stored(state, context, event)?),
+        Event::HandoverOffered(event) => warnings.extend(custody::handover_offered(state, context, event)?),
         Event::HandoverWithdrawn(event) => custody::handover_withdrawn(state, context, event)?,
         Event::HandoverAccepted(event) => warnings.extend(custody::handover_accepted(state, context, event)?),
         Event::HandoverRefused(event) => custody::handover_refused(state, context, event)?,
+        Event::DifferenceAgreed(event) => custody::difference_agreed(state, context, event)?,
+        Event::Carried(event) => custody::carried(state, context, event)?,
+        Event::ExportConsented(event) => warnings.extend(border::export_consented(state, context, event)?),
+        Event::ExportShipped(event) => warnings.extend(border::export_shipped(state, context, event)?),
+        Event::ImportReceived(event) => warnings.extend(border::import_received(state, context, event)?),
         Event::BatchOpened(event) => batch::batch_opened(state, context, event)?,
         Event::BatchFed(event) => warnings.extend(batch::batch_fed(state, context, event)?),
         Event::Dismantled(event) => warnings.extend(batch::dismantled(state, context, event)?),
         Event::BatchClosed(event) => warnings.extend(batch::batch_closed(state, context, event)?),
+        Event::TreatedInterim(event) => warnings.extend(interim::treated_interim(state, context, event)?),
         Event::TreatedFinal(event) => warnings.extend(treatment::treated_final(state, context, event)?),
+        Event::EvidenceAttached(event) => warnings.extend(finding::evidence_attached(state, context, event)?),
+        Event::EvidenceReviewed(event) => finding::evidence_reviewed(state, context, event)?,
         Event::SiteAudited(event) => treatment::site_audited(state, context, event)?,
+        Event::AuditFinding(event) => finding::audit_finding(state, context, event)?,
+        Event::SiteSuspended(event) => finding::site_suspended(state, context, event)?,
+        Event::SiteRestored(event) => finding::site_restored(state, context, event)?,
         Event::CertificateIssued(event) => certificate::certificate_issued(state, context, event)?,
         Event::CertificateRetired(event) => certificate::certificate_retired(state, context, event)?,
         Event::Released(event) => item::released(state, context, event)?,
         Event::Lost(event) => item::lost(state, context, event)?,
+        Event::Found(event) => item::found(state, context, event)?,
     }
     Ok(warnings)
 }
@@ -123,6 +166,14 @@ fn require_ledger(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop> 
     };
     if ledger.origin != context.statement.common.ledger {
         return refuse(RefusalCode::WrongLedger, "/ledger", format!("this ledger is {}", ledger.origin));
+    }
+    if let Some(closed) = &ledger.closed {
+        let next = closed.successor.as_ref().map(|origin| format!("; {origin} goes on")).unwrap_or_default();
+        return refuse(
+            RefusalCode::LedgerClosed,
+            "/ledger",
+            format!("entry {} closed this ledger{next}", closed.entry),
+        );
     }
     Ok(())
 }
@@ -153,7 +204,7 @@ fn require_own_site(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop
     let Some(site) = &common.site else { return Ok(()) };
     match state.site(site)? {
         None => refuse(RefusalCode::Unknown, "/site", "no site of this id is registered"),
-        Some(site) if site.organisation != common.org => {
+        Some(site) if site.organisation != Some(context.party()) => {
             refuse(RefusalCode::SiteOfAnotherOrganisation, "/site", "this site belongs to another organisation")
         }
         Some(_) => Ok(()),

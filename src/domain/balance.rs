@@ -124,6 +124,12 @@ pub(crate) fn flow_out(state: &mut State<'_>, site: Option<SiteId>, account: Acc
     book(state, site, account, grams.get());
 }
 
+/// Mass that had ended in an account is live again.
+pub(crate) fn come_back(state: &mut State<'_>, site: Option<SiteId>, account: Account, grams: Grams) {
+    book(state, site, Account::Live, grams.get());
+    book(state, site, account, -grams.get());
+}
+
 /// Live mass goes from one site to another.
 pub(crate) fn relocate(state: &mut State<'_>, from: Option<SiteId>, to: Option<SiteId>, grams: Grams) {
     if from != to {

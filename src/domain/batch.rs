@@ -3,16 +3,20 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
 use crate::domain::codes::{Arising, Condition, ItemKind, ItemStatus, Provenance, Role, TableCode};
+use crate::domain::composition::{Composition, SourceId, WasteSource, given_of};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::{codes, record};
-use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, ItemId, KeyId, OrganisationId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, require_order_after, restate_at};
-use crate::domain::lot::{arrive, code_warning, country_of, each_once, permit_warning, require_new, waste_code};
+use crate::domain::lot::{
+    arrive, code_warning, country_of, each_once, overridden, permit_warning, require_new, source_of, storage_warning,
+    too_many_sources, waste_code,
+};
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, State, Stop};
-use crate::domain::time::{DAY_MS, LedgerTime};
+use crate::domain::time::{DAY_MS, LedgerTime, OccurredAt};
 use crate::domain::treatment::settle_all;
 use std::collections::BTreeSet;
 
@@ -51,6 +55,18 @@ record! {
 }
 
 record! {
+    /// That an auditor found an explanation.
+    pub struct Explained {
+        /// The finding.
+        entry: EntryIndex,
+        /// When it was said, as written.
+        occurred_at: OccurredAt,
+        /// The key that signed it.
+        signer: KeyId,
+    }
+}
+
+record! {
     /// A stretch of dismantling at one site.
     pub struct Batch {
         /// Its id.
@@ -75,6 +91,10 @@ record! {
         eligible_g: Grams,
         /// What is left of it: live mass; below zero while the scales disagree.
         left_g: SignedGrams,
+        /// The donations behind what was fed in; empty if nothing of it was donated.
+        given: Composition,
+        /// An auditor explained its shortfall.
+        explained: Option<Explained>,
         /// The entry that opened it.
         opened: EntryIndex,
         /// The entry that closed it.
@@ -102,7 +122,7 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
     }
     state.put(Record::Batch(Batch {
         id: event.batch,
-        organisation: context.statement.common.org,
+        organisation: context.party(),
         site,
         status: BatchStatus::Open,
         began: context.occurred_by_now()?,
@@ -113,6 +133,8 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         input_g: Grams::ZERO,
         eligible_g: Grams::ZERO,
         left_g: SignedGrams(0),
+        given: Composition::default(),
+        explained: None,
         opened: context.index,
         closed: None,
         treatments: Vec::new(),
@@ -126,7 +148,7 @@ fn open_batch(state: &State<'_>, context: &Context<'_>, id: &BatchId) -> Result<
     let Some(batch) = state.batch(id)?.cloned() else {
         return refuse(RefusalCode::Unknown, "/batch", "no batch of this id is known");
     };
-    if batch.organisation != context.statement.common.org {
+    if batch.organisation != context.party() {
         return refuse(RefusalCode::NotTheHolder, "/batch", "this is another organisation's batch");
     }
     if batch.status != BatchStatus::Open {
@@ -176,19 +198,20 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
     if event.items.is_empty() || distinct.len() != event.items.len() {
         return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
     }
-    let permit = state.site(&batch.site)?.and_then(|site| site.permit.clone());
-    let day = context.statement.common.occurred_at.date();
+    let permits = state.site(&batch.site)?.map(|site| site.permits.clone()).unwrap_or_default();
+    let day = context.day();
     let mut warnings = Vec::new();
     for (position, id) in event.items.iter().enumerate() {
         let pointer = format!("/items/{position}");
         let item = own_item(state, context, id, &pointer, &[ItemStatus::Held])?;
+        warnings.extend(storage_warning(state, context, &item, &pointer)?);
         let (item, found) = arrive(state, context, item, Some(batch.site))?;
         warnings.extend(found);
         let code = item.waste_code.as_ref();
-        warnings.extend(permit_warning(permit.as_ref(), day.as_ref(), code, Some(DISMANTLING)));
+        warnings.extend(permit_warning(&permits, day.as_ref(), code, Some(DISMANTLING)));
         batch = feed(batch, &item, &pointer)?;
-        let fed = Item { status: ItemStatus::InBatch, fed: Some(batch.id), grams: Grams::ZERO, ..item };
-        state.put(Record::Item(fed.touched(context)?));
+        let fed = Item { fed: Some(batch.id), ..item }.ended();
+        state.put(Record::Item(Item { status: ItemStatus::InBatch, ..fed }.touched(context)?));
     }
     let warnings = each_once(warnings);
     let batch = batch.touched(context)?;
@@ -198,21 +221,26 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
 }
 
 fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
-    let (Some(arising), Some(provenance), None) = (&item.arising, &item.provenance, item.batch) else {
+    let sources = item.sources.shares().iter().map(|share| share.source.waste()).collect::<Option<Vec<_>>>();
+    let (Some(arising), Some(sources)) = (&item.arising, sources) else {
         let detail = "only waste that has arisen and was not dismantled yet goes into a batch";
         return refuse(RefusalCode::WrongCondition, pointer, detail);
     };
-    let mut flags = batch.flags.take().unwrap_or_else(|| BatchFlags {
-        basis: item.basis,
-        arising: arising.clone(),
-        provenance: provenance.clone(),
-    });
-    if (flags.basis, &flags.arising.country, &flags.provenance) != (item.basis, &arising.country, provenance) {
-        let detail = "all inputs of a batch have one weight basis, country of arising and declaration";
-        return refuse(RefusalCode::SourcesDiffer, pointer, detail);
+    let month = arising.month.clone();
+    let mut flags = batch.flags.take();
+    for WasteSource { country, basis, provenance, .. } in sources {
+        let known = flags.get_or_insert_with(|| BatchFlags {
+            basis,
+            arising: Arising { country: country.clone(), month: month.clone() },
+            provenance: provenance.clone(),
+        });
+        if (known.basis, &known.arising.country, &known.provenance) != (basis, &country, &provenance) {
+            let detail = "all that goes into a batch has one weight basis, country of arising and declaration";
+            return refuse(RefusalCode::SourcesDiffer, pointer, detail);
+        }
     }
-    if arising.month > flags.arising.month {
-        flags.arising = arising.clone();
+    if let Some(flags) = flags.as_mut().filter(|flags| month > flags.arising.month) {
+        flags.arising.month = month;
     }
     let Some(input_g) = batch.input_g.plus(item.grams) else {
         return refuse(RefusalCode::SumOutOfRange, pointer, "the batch's input would leave the range");
@@ -220,9 +248,10 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     // A class never weighs more than all of them together, so this sum is in range too.
     let of_class = batch.fed_of(&item.class).unwrap_or(Grams::ZERO).plus(item.grams).unwrap_or(input_g);
     let left_g = SignedGrams(batch.left_g.0 + item.grams.get());
+    let given = given_of(&[(&batch.given, batch.input_g), (&item.given, item.grams)]).or_else(too_many_sources)?;
     let evidence = batch.evidence.clone().join(&item.evidence);
     let last_occurred = batch.last_occurred.max(item.last_occurred);
-    let batch = Batch { flags: Some(flags), input_g, left_g, evidence, last_occurred, ..batch };
+    let batch = Batch { flags, input_g, left_g, given, last_occurred, evidence, ..batch };
     Ok(batch.with_fed(&item.class, of_class))
 }
 
@@ -262,16 +291,19 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
         return refuse(RefusalCode::OutputsExceedInputs, "/batch", "nothing was fed into this batch yet");
     };
     let country = country_of(state, context, Some(batch.site))?;
-    let waste_code = waste_code(state, &event.fraction, country.as_ref())?;
+    let overridden = overridden(state, context, event.waste_code.as_ref(), country.as_ref())?;
+    let waste_code = waste_code(state, context, &event.fraction, overridden.as_ref(), country.as_ref())?;
     warnings.extend(code_warning(waste_code.as_ref()).into_iter().chain(warning));
     let weighed = Weighed { grams, basis, warnings: warnings.clone() };
-    let new = new_item(context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?;
+    let new = new_item(state, context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?;
     state.put(Record::Item(Item {
         condition: Condition::Waste,
         arising: Some(flags.arising),
-        provenance: Some(flags.provenance),
-        batch: Some(batch.id),
+        sources: Composition::of(SourceId::of_batch(&batch.id), grams),
+        given: batch.given.scaled(grams),
         waste_code,
+        overridden,
+        lies_in: country.clone(),
         country,
         site: Some(batch.site),
         last_occurred: new.last_occurred.max(batch.last_occurred),
@@ -333,19 +365,23 @@ fn keep(
     let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
     let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO));
     let country = country_of(state, context, Some(batch.site))?;
-    let waste_code = waste_code(state, &stock.class, country.as_ref())?;
+    let waste_code = waste_code(state, context, &stock.class, None, country.as_ref())?;
     let weighed = Weighed { grams, basis, warnings: Vec::new() };
-    let new = new_item(context, stock.lot, ItemKind::Lot, stock.class.clone(), &weighed)?;
+    let source = source_of(&stock.class, basis, &flags.arising, &flags.provenance);
+    let new = new_item(state, context, stock.lot, ItemKind::Lot, stock.class.clone(), &weighed)?;
     state.put(Record::Item(Item {
         condition: Condition::Waste,
         arising: Some(flags.arising),
-        provenance: Some(flags.provenance),
+        sources: Composition::of(source, grams),
+        given: batch.given.scaled(grams),
         waste_code,
+        lies_in: country.clone(),
         country,
         site: Some(batch.site),
         evidence: new.evidence.join(&batch.evidence),
         last_occurred: new.last_occurred.max(batch.last_occurred),
         ..new
     }));
-    Ok((Batch { input_g, ..batch }, warning.into_iter().collect()))
+    let given = batch.given.scaled(input_g);
+    Ok((Batch { input_g, given, ..batch }, warning.into_iter().collect()))
 }

@@ -1,7 +1,7 @@
 //! Certificates: blocks of 1 kg units that rest on named grams of named treatments (rules.md §7).
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
-use crate::domain::codes::{Month, Role, SchemeName};
+use crate::domain::codes::{Country, Month, Role, SchemeName, SiteCode};
 use crate::domain::event::{Allotment, CertificateIssued, CertificateRetired, Period, PurposeKind, RuleSetName};
 use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, OrganisationId, SiteId};
@@ -86,10 +86,16 @@ pub fn buffer_units(units: i64, buffer_ppm: i64) -> i64 {
 
 /// The two blocks of an issue: the holder's, and with the highest numbers the buffer's; `None` if there are too few
 /// units for two.
-pub fn blocks(site: &Site, vintage: &Month, test: bool, before: i64, units: i64, ppm: i64) -> Option<[SerialBlock; 2]> {
+pub fn blocks(
+    (country, site): (&Country, &SiteCode),
+    vintage: &Month,
+    test: bool,
+    before: i64,
+    units: i64,
+    ppm: i64,
+) -> Option<[SerialBlock; 2]> {
     let buffer = buffer_units(units, ppm);
     let (first, last) = (before.checked_add(1)?, before.checked_add(units)?);
-    let (country, site, vintage) = (&site.country, &site.code, vintage);
     let block = |first, last| SerialBlock {
         test,
         country: country.clone(),
@@ -128,12 +134,13 @@ pub struct Proposal {
 }
 
 /// The site and the pool of an issue.
-fn site_and_pool(state: &State<'_>, id: &SiteId, vintage: &Month) -> Result<(Site, Pool), Stop> {
-    let Some(site) = state.site(id)?.cloned() else {
-        return refuse(RefusalCode::Unknown, "/pool_site", "no site of this id is registered");
+fn site_and_pool(state: &State<'_>, id: &SiteId, vintage: &Month) -> Result<(Site, OrganisationId, Pool), Stop> {
+    let site = state.site(id)?.cloned();
+    let Some((site, centre)) = site.and_then(|site| site.organisation.map(|centre| (site, centre))) else {
+        return refuse(RefusalCode::Unknown, "/pool_site", "no site of an organisation has this id");
     };
     match state.pool(&Pool::id_of(id, vintage))?.cloned() {
-        Some(pool) => Ok((site, pool)),
+        Some(pool) => Ok((site, centre, pool)),
         None => refuse(RefusalCode::UnitsInvalid, "/vintage", "this site has no eligible grams of this month"),
     }
 }
@@ -142,14 +149,14 @@ fn site_and_pool(state: &State<'_>, id: &SiteId, vintage: &Month) -> Result<(Sit
 pub fn propose(state: &State<'_>, site: &SiteId, vintage: &Month, units_max: Option<i64>) -> Result<Proposal, Stop> {
     let rules = rules_in_force(state)?;
     let test = state.ledger()?.is_some_and(|ledger| ledger.test);
-    let (site, pool) = site_and_pool(state, site, vintage)?;
+    let (site, centre, pool) = site_and_pool(state, site, vintage)?;
     let all = pool.entered_g.minus(pool.allotted_g).unwrap_or(Grams::ZERO);
     let wanted = units_max.and_then(|units| units.checked_mul(UNIT_G)).and_then(Grams::new);
     let taken = front_of(state, &pool, wanted.unwrap_or(all).min(all))?;
     let found = grams_of(&taken);
     let units = found / UNIT_G;
     let scheme = &rules.scheme;
-    let blocks = blocks(&site, vintage, test, pool.units, units, scheme.buffer_ppm);
+    let blocks = blocks((&site.country, &site.code), vintage, test, pool.units, units, scheme.buffer_ppm);
     let (Some([certificate, buffer]), Some(name)) = (blocks, SchemeName::parse(&scheme.name)) else {
         let detail = format!("this gives {found} g; an issue has at least two units of 1 kg, the buffer's included");
         return refuse(RefusalCode::UnitsInvalid, "/vintage", detail);
@@ -158,7 +165,7 @@ pub fn propose(state: &State<'_>, site: &SiteId, vintage: &Month, units_max: Opt
     let issue = CertificateIssued {
         certificate,
         buffer,
-        holder: site.organisation,
+        holder: centre,
         pool_site: site.id,
         vintage: vintage.clone(),
         scheme: name,
@@ -214,7 +221,7 @@ pub fn certificate_issued(state: &mut State<'_>, context: &Context<'_>, event: &
         serial: serial.clone(),
         status,
         holder,
-        issuer: context.statement.common.org,
+        issuer: context.party(),
         site: event.pool_site,
         issued: context.index,
         issued_at: context.time,
@@ -234,7 +241,7 @@ pub fn certificate_issued(state: &mut State<'_>, context: &Context<'_>, event: &
 /// Who issues must be an issuer, and not the operator: whoever runs the ledger would vouch for itself.
 fn require_issuer(state: &State<'_>, context: &Context<'_>, rules: &RuleSet) -> Result<(), Stop> {
     let ledger = state.ledger()?;
-    if ledger.is_some_and(|ledger| ledger.operator == context.statement.common.org) {
+    if ledger.is_some_and(|ledger| ledger.operator == context.party()) {
         let detail = "the operator issues nothing until another organisation can countersign";
         return refuse(RefusalCode::IssuerIsOperator, "/org", detail);
     }
@@ -267,7 +274,7 @@ pub fn certificate_retired(
             return refuse(RefusalCode::CertificateNotHeld, "/certificate", detail);
         }
     }
-    if certificate.holder != Some(context.statement.common.org) {
+    if certificate.holder != Some(context.party()) {
         return refuse(RefusalCode::NotTheHolder, "/certificate", "another organisation holds this certificate");
     }
     let scheme = &rules_in_force(state)?.scheme;

@@ -60,6 +60,53 @@ text_field!(
     WasteCode, Code, "a waste code such as 16 02 14 or 16 02 13*", is_waste_code
 );
 
+codes! {
+    /// Why another waste code than the tables give.
+    pub enum OverrideReason {
+        /// It comes from households, or from municipal collection.
+        Household = "household",
+        /// An analysis or data sheet shows otherwise.
+        Analysis = "analysis",
+        /// The authority says so.
+        Authority = "authority",
+        /// It holds a component that its class usually lacks, or lacks one that it usually has.
+        Content = "content",
+    }
+}
+
+record! {
+    /// Another waste code than the tables give, by a person.
+    pub struct WasteCodeOverride {
+        /// The code; it must stand in the list of the place on the day.
+        code: WasteCode,
+        /// Why.
+        reason: OverrideReason,
+        /// What shows it.
+        document: Option<Document>,
+    }
+}
+
+fn is_basel_code(text: &str) -> bool {
+    let digits = text.get(1..).unwrap_or_default();
+    text.starts_with(['A', 'B', 'Y']) && (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+text_field!(
+    /// An entry of the Basel Convention: Annex VIII (A1181), IX (B1010), I and II (Y49).
+    BaselCode, Code, "a Basel entry such as A1181 or Y49", is_basel_code
+);
+
+fn is_place(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let code = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'2'..=b'9');
+    bytes.len() == 5 && bytes[..2].iter().all(u8::is_ascii_uppercase) && bytes[2..].iter().all(code)
+}
+
+text_field!(
+    /// A place of trade and transport, UN/LOCODE: `BEANR` is Antwerp, `KEMBA` Mombasa.
+    Place, Code, "a UN/LOCODE such as BEANR", is_place
+);
+
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -134,6 +181,13 @@ codes! {
     }
 }
 
+impl WasteCode {
+    /// Whether it is hazardous: the asterisk says so.
+    pub fn is_hazardous(&self) -> bool {
+        self.as_str().ends_with('*')
+    }
+}
+
 /// Countries in which the EU's List of Waste applies: the member states.
 const EU_MEMBERS: &[&str] = &[
     "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
@@ -176,6 +230,8 @@ codes! {
         Component = "component",
         /// Anything known by weight.
         Lot = "lot",
+        /// What others are packed in; it has no mass of its own here.
+        Container = "container",
     }
 }
 

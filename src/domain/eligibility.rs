@@ -9,12 +9,13 @@ use crate::domain::batch::{Batch, BatchStatus};
 use crate::domain::codes::{AuditOutcome, RevocationReason};
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::codes;
+use crate::domain::finding::{Cure, cure_of};
 use crate::domain::ids::{EntryIndex, KeyId, SiteId};
 use crate::domain::mass::WeightBasis;
-use crate::domain::registry::SiteAudit;
+use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{Date, OccurredAt};
-use crate::domain::treatment::Treatment;
+use crate::domain::treatment::{Line, Treatment};
 use std::collections::BTreeSet;
 
 codes! {
@@ -46,6 +47,22 @@ codes! {
         Disputed = "disputed",
         /// It changed hands between two keys that the operator holds.
         CustodyNotConfirmed = "custody_not_confirmed",
+        /// It changed hands between related parties, or one organisation spoke for both.
+        RelatedParties = "related_parties",
+        /// It crossed a border without the consent or paper that it needed.
+        BorderNotCovered = "border_not_covered",
+        /// The law of the country of dispatch kept it from its destination.
+        ExportBanned = "export_banned",
+        /// An interim treatment lost more than the band.
+        InterimShort = "interim_short",
+        /// It rests on papers of a plant without a key that nobody has reviewed.
+        NotReviewed = "not_reviewed",
+        /// An auditor's finding holds it.
+        HeldByFinding = "held_by_finding",
+        /// The site of the batch or of the treatment is suspended.
+        SiteSuspended = "site_suspended",
+        /// More flaws than can be cured one by one.
+        TooManyFlaws = "too_many_flaws",
         /// Something behind it was signed by a key at or after the entry from which it was compromised.
         KeyCompromised = "key_compromised",
     }
@@ -74,13 +91,29 @@ impl Gap {
             Self::BatchOverdue => "it left its batch later than 31 days after the batch was opened",
             Self::Disputed => "sender and receiver weighed it differently beyond the band",
             Self::CustodyNotConfirmed => "it changed hands between two hosted keys: one side needs a key of its own",
+            Self::RelatedParties => "it changed hands between related parties: an auditor must look at it",
+            Self::BorderNotCovered => "it crossed a border without the consent or paper that it needed",
+            Self::ExportBanned => "the law of the country of dispatch keeps such waste from that destination",
+            Self::InterimShort => "an interim treatment lost more than the band: an auditor must look at it",
+            Self::NotReviewed => "it rests on papers of a plant without a key: somebody else must review them",
+            Self::HeldByFinding => "an auditor's finding holds it",
+            Self::SiteSuspended => "the site is suspended: nothing of it backs a new certificate until it is restored",
+            Self::TooManyFlaws => "more was wrong behind it than can be cured piece by piece",
             Self::KeyCompromised => "a key that signed for it was reported compromised from an earlier entry on",
         }
     }
 
     /// Whether a later statement under this very scheme can close it.
     pub(crate) const fn may_still_close(self) -> bool {
-        matches!(self, Self::BatchOpen | Self::BatchSiteNotAudited | Self::TreatmentSiteNotAudited)
+        !matches!(
+            self,
+            Self::NotFromBatch | Self::NotWeighed | Self::BeyondBatchInput | Self::KeyCompromised | Self::TooManyFlaws
+        )
+    }
+
+    /// Whether it keeps grams out of a pool. A suspension does not: it completes nothing, it only stops the issue.
+    pub(crate) const fn bars_entry(self) -> bool {
+        !matches!(self, Self::SiteSuspended)
     }
 
     const fn of(flaw: FlawCode) -> Self {
@@ -91,17 +124,26 @@ impl Gap {
             FlawCode::Disputed => Self::Disputed,
             FlawCode::BatchOverdue => Self::BatchOverdue,
             FlawCode::CustodyNotConfirmed => Self::CustodyNotConfirmed,
+            FlawCode::RelatedParties => Self::RelatedParties,
+            FlawCode::BorderNotCovered => Self::BorderNotCovered,
+            FlawCode::ExportBanned => Self::ExportBanned,
+            FlawCode::InterimShort => Self::InterimShort,
+            FlawCode::Documented => Self::NotReviewed,
+            FlawCode::Finding => Self::HeldByFinding,
+            FlawCode::TooMany => Self::TooManyFlaws,
         }
     }
 }
 
-/// How a treatment stands under the scheme.
+/// How a line of a treatment stands under the scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// What it lacks, each once; empty if all its grams are eligible.
     pub gaps: BTreeSet<Gap>,
     /// The latest `occurred_at`, as written, of the statements that met a condition: it gives the vintage.
     pub latest: OccurredAt,
+    /// Entries that brought flaws which nobody has cured.
+    pub uncured: BTreeSet<EntryIndex>,
 }
 
 /// Every record that [`standing`] looks at for these treatments, asked for at once.
@@ -111,76 +153,125 @@ pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Re
     for treatment in treatments {
         let Some(treatment) = state.treatment(*treatment)? else { continue };
         behind.insert(treatment.site.to_string());
-        behind.extend(treatment.batch.map(|batch| batch.to_string()));
-        behind.extend(treatment.evidence.signers.iter().map(|signer| signer.kid.to_string()));
+        behind.extend(treatment.batches().map(|batch| batch.to_string()));
+        behind.extend(asked_by(&treatment.evidence));
     }
     state.require_loaded(behind)?;
     let mut further = BTreeSet::new();
     for treatment in treatments {
         let Some(treatment) = state.treatment(*treatment)? else { continue };
-        if let Some(site) = state.site(&treatment.site)? {
-            further.extend(site.audits.iter().map(|audit| audit.signer.to_string()));
+        further.extend(signers_of_audits(state, &treatment.site)?);
+        further.extend(signers_of_cures(state, &treatment.evidence)?);
+        for line in &treatment.lines {
+            let Some(batch) = line.batch_in(state)? else { continue };
+            further.insert(batch.site.to_string());
+            further.extend(asked_by(&batch.evidence));
+            further.extend(batch.explained.iter().map(|explained| explained.signer.to_string()));
         }
-        let batch = treatment.batch_in(state)?;
-        further.extend(batch.map(|batch| batch.site.to_string()));
-        let signers = batch.into_iter().flat_map(|batch| &batch.evidence.signers);
-        further.extend(signers.map(|signer| signer.kid.to_string()));
     }
     state.require_loaded(further)?;
-    let mut auditors = BTreeSet::new();
+    let mut last = BTreeSet::new();
     for treatment in treatments {
         let Some(treatment) = state.treatment(*treatment)? else { continue };
-        let Some(batch) = treatment.batch_in(state)? else { continue };
-        let audits = state.site(&batch.site)?.into_iter().flat_map(|site| &site.audits);
-        auditors.extend(audits.map(|audit| audit.signer.to_string()));
-    }
-    state.require_loaded(auditors)
-}
-
-/// How a treatment stands now: each rule of the scheme, over the treatment, its batch and both sites.
-pub fn standing(state: &State<'_>, treatment: &Treatment) -> Result<Standing, Stop> {
-    let mut gaps = gaps_of_evidence(state, &treatment.evidence)?;
-    let mut latest = treatment.evidence.latest.clone();
-    if treatment.basis != WeightBasis::Weighed {
-        gaps.insert(Gap::NotWeighed);
-    }
-    match audited(state, treatment, &treatment.site)? {
-        Some(reported) => latest = latest.later(&reported),
-        None => _ = gaps.insert(Gap::TreatmentSiteNotAudited),
-    }
-    let Some(batch) = treatment.batch_in(state)? else {
-        gaps.insert(Gap::NotFromBatch);
-        return Ok(Standing { gaps, latest });
-    };
-    gaps.extend(gaps_of_batch(batch));
-    gaps.extend(gaps_of_evidence(state, &batch.evidence)?);
-    latest = latest.later(&batch.evidence.latest);
-    match audited(state, treatment, &batch.site)? {
-        Some(reported) => latest = latest.later(&reported),
-        None => _ = gaps.insert(Gap::BatchSiteNotAudited),
-    }
-    Ok(Standing { gaps, latest })
-}
-
-fn gaps_of_batch(batch: &Batch) -> Vec<Gap> {
-    let of_status = match batch.status {
-        BatchStatus::Open => Some(Gap::BatchOpen),
-        BatchStatus::Short => Some(Gap::BatchShort),
-        BatchStatus::Closed => None,
-    };
-    let weighed = batch.flags.as_ref().is_some_and(|flags| flags.basis == WeightBasis::Weighed);
-    let of_basis = if weighed { None } else { Some(Gap::NotWeighed) };
-    of_status.into_iter().chain(of_basis).collect()
-}
-
-fn gaps_of_evidence(state: &State<'_>, evidence: &Evidence) -> Result<BTreeSet<Gap>, Stop> {
-    let mut gaps: BTreeSet<Gap> = evidence.flaws.iter().map(|flaw| Gap::of(flaw.code)).collect();
-    for signer in &evidence.signers {
-        if is_compromised(state, &signer.kid, signer.last)? {
-            gaps.insert(Gap::KeyCompromised);
+        for line in &treatment.lines {
+            let Some(batch) = line.batch_in(state)? else { continue };
+            last.extend(signers_of_audits(state, &batch.site)?);
+            last.extend(signers_of_cures(state, &batch.evidence)?);
         }
     }
-    Ok(gaps)
+    state.require_loaded(last)
+}
+
+/// The keys and cures that evidence is judged by.
+fn asked_by(evidence: &Evidence) -> impl Iterator<Item = String> {
+    let signers = evidence.signers.iter().map(|signer| signer.kid.to_string());
+    signers.chain(evidence.flaws.iter().map(|flaw| Cure::id_of(flaw.entry)))
+}
+
+fn signers_of_audits(state: &State<'_>, site: &SiteId) -> Result<Vec<String>, Stop> {
+    let audits = state.site(site)?.into_iter().flat_map(|site| &site.audits);
+    Ok(audits.map(|audit| audit.signer.to_string()).collect())
+}
+
+fn signers_of_cures(state: &State<'_>, evidence: &Evidence) -> Result<Vec<String>, Stop> {
+    let mut signers = Vec::new();
+    for flaw in &evidence.flaws {
+        let cure = state.cure(&Cure::id_of(flaw.entry))?;
+        signers.extend(cure.into_iter().flat_map(|cure| &cure.cured).map(|cured| cured.signer.to_string()));
+    }
+    Ok(signers)
+}
+
+/// How a line of a treatment stands now: each rule of the scheme, over the treatment, its batch and both sites.
+pub fn standing(state: &State<'_>, treatment: &Treatment, line: &Line) -> Result<Standing, Stop> {
+    let mut standing =
+        Standing { gaps: BTreeSet::new(), latest: treatment.evidence.latest.clone(), uncured: BTreeSet::new() };
+    standing.weigh_evidence(state, &treatment.evidence)?;
+    if treatment.basis != WeightBasis::Weighed {
+        standing.gaps.insert(Gap::NotWeighed);
+    }
+    standing.visit(state, treatment, &treatment.site, Gap::TreatmentSiteNotAudited)?;
+    let Some(batch) = line.batch_in(state)? else {
+        standing.gaps.insert(Gap::NotFromBatch);
+        return Ok(standing);
+    };
+    standing.weigh_batch(state, batch)?;
+    standing.weigh_evidence(state, &batch.evidence)?;
+    standing.visit(state, treatment, &batch.site, Gap::BatchSiteNotAudited)?;
+    Ok(standing)
+}
+
+impl Standing {
+    fn at_latest(&mut self, time: &OccurredAt) {
+        self.latest = self.latest.clone().later(time);
+    }
+
+    /// A site was audited around the day of treatment, and is not suspended.
+    fn visit(&mut self, state: &State<'_>, treatment: &Treatment, site: &SiteId, gap: Gap) -> Result<(), Stop> {
+        match audited(state, treatment, site)? {
+            Some(reported) => self.at_latest(&reported),
+            None => _ = self.gaps.insert(gap),
+        }
+        if state.site(site)?.is_some_and(Site::is_suspended) {
+            self.gaps.insert(Gap::SiteSuspended);
+        }
+        Ok(())
+    }
+
+    fn weigh_batch(&mut self, state: &State<'_>, batch: &Batch) -> Result<(), Stop> {
+        self.at_latest(&batch.evidence.latest);
+        match (batch.status, &batch.explained) {
+            (BatchStatus::Open, _) => _ = self.gaps.insert(Gap::BatchOpen),
+            (BatchStatus::Short, Some(found)) if !is_compromised(state, &found.signer, found.entry)? => {
+                self.at_latest(&found.occurred_at);
+            }
+            (BatchStatus::Short, _) => _ = self.gaps.insert(Gap::BatchShort),
+            (BatchStatus::Closed, _) => {}
+        }
+        if batch.flags.as_ref().is_none_or(|flags| flags.basis != WeightBasis::Weighed) {
+            self.gaps.insert(Gap::NotWeighed);
+        }
+        Ok(())
+    }
+
+    /// Flaws that nobody has cured, and keys that were compromised.
+    fn weigh_evidence(&mut self, state: &State<'_>, evidence: &Evidence) -> Result<(), Stop> {
+        for flaw in &evidence.flaws {
+            match cure_of(state, flaw.code, flaw.entry)? {
+                Some(cured) if !is_compromised(state, &cured.signer, cured.by)? => self.at_latest(&cured.occurred_at),
+                _ => {
+                    self.gaps.insert(Gap::of(flaw.code));
+                    self.uncured.insert(flaw.entry);
+                }
+            }
+        }
+        for signer in &evidence.signers {
+            if is_compromised(state, &signer.kid, signer.last)? {
+                self.gaps.insert(Gap::KeyCompromised);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether a key was compromised when it signed an entry; without a first index, all that it signed is in doubt.

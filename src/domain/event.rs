@@ -1,5 +1,6 @@
 //! Every statement that can be made, version 1: its types, what all have in common, and how it is read.
 
+use crate::domain::delegation::Delegation;
 use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, record, text_field};
 use crate::domain::ids::{ActorId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::mass::Weight;
@@ -7,7 +8,9 @@ use crate::domain::registry::SiteCodeTaken;
 use crate::domain::time::OccurredAt;
 use crate::domain::treatment::Treatment;
 
-pub use crate::domain::payload::{batch::*, certificate::*, custody::*, device::*, keys::*, lot::*, registry::*};
+pub use crate::domain::payload::{
+    batch::*, border::*, certificate::*, custody::*, device::*, evidence::*, keys::*, lot::*, registry::*,
+};
 
 /// The only version of payloads so far.
 pub const PAYLOAD_VERSION: i64 = 1;
@@ -51,30 +54,58 @@ events! {
     KeyRegistered = "key_registered",
     KeyRevoked = "key_revoked",
     RulesAdopted = "rules_adopted",
+    CheckpointKeyChanged = "checkpoint_key_changed",
+    LedgerClosed = "ledger_closed",
+    SiteChanged = "site_changed",
+    FacilityRegistered = "facility_registered",
+    ProjectRegistered = "project_registered",
+    TrainingHeld = "training_held",
+    DelegationGranted = "delegation_granted",
+    DelegationEnded = "delegation_ended",
+    RelationDeclared = "relation_declared",
     Registered = "registered",
+    Donated = "donated",
     Tested = "tested",
     Repaired = "repaired",
     DataSanitised = "data_sanitised",
     PreparedForReuse = "prepared_for_reuse",
+    PartRemoved = "part_removed",
+    PartInstalled = "part_installed",
+    Packed = "packed",
+    Unpacked = "unpacked",
     PutInUse = "put_in_use",
+    Checked = "checked",
     Retired = "retired",
     Reweighed = "reweighed",
     Collected = "collected",
     Received = "received",
     Merged = "merged",
     Split = "split",
+    Stored = "stored",
     HandoverOffered = "handover_offered",
     HandoverWithdrawn = "handover_withdrawn",
     HandoverAccepted = "handover_accepted",
     HandoverRefused = "handover_refused",
+    DifferenceAgreed = "difference_agreed",
+    Carried = "carried",
+    ExportConsented = "export_consented",
+    ExportShipped = "export_shipped",
+    ImportReceived = "import_received",
     BatchOpened = "batch_opened",
     BatchFed = "batch_fed",
     Dismantled = "dismantled",
     BatchClosed = "batch_closed",
+    TreatedInterim = "treated_interim",
     TreatedFinal = "treated_final",
     Released = "released",
     Lost = "lost",
+    Found = "found",
+    EvidenceAttached = "evidence_attached",
+    EvidenceReviewed = "evidence_reviewed",
     SiteAudited = "site_audited",
+    AuditFinding = "audit_finding",
+    SiteSuspended = "site_suspended",
+    SiteRestored = "site_restored",
     CertificateIssued = "certificate_issued",
     CertificateRetired = "certificate_retired",
 }
@@ -123,6 +154,8 @@ record! {
         id: StatementId,
         /// The organisation that says it.
         org: OrganisationId,
+        /// For whom it is said, if the author speaks under a delegation; then that organisation is the one that acts.
+        on_behalf_of: Option<OrganisationId>,
         /// The person who acted, by an id that only the organisation can resolve.
         actor: Option<ActorId>,
         /// The organisation's site where it happened.
@@ -169,6 +202,9 @@ impl Statement {
                 _ => {}
             }
         }
+        if let Some(from) = &self.common.on_behalf_of {
+            found.push(Delegation::id_of(from, &self.common.org));
+        }
         match &self.event {
             Event::KeyRegistered(event) => found.push(event.jwk.thumbprint().to_string()),
             Event::LedgerOpened(event) => {
@@ -205,6 +241,9 @@ impl Event {
             Self::HandoverAccepted(event) => {
                 event.lots.iter().flatten().filter_map(|lot| lot.weight.as_ref()).collect()
             }
+            Self::ImportReceived(event) => event.lots.iter().flatten().filter_map(|lot| lot.weight.as_ref()).collect(),
+            Self::PartRemoved(event) => vec![&event.weight],
+            Self::TreatedInterim(event) => event.outputs.iter().map(|output| &output.weight).collect(),
             Self::BatchClosed(event) => event.remaining.iter().flatten().map(|stock| &stock.weight).collect(),
             _ => Vec::new(),
         };

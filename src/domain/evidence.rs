@@ -6,6 +6,7 @@ use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, KeyId};
 use crate::domain::refusal::{Warning, WarningCode};
 use crate::domain::time::OccurredAt;
+use crate::limits::FLAWS_MAX;
 use std::collections::BTreeMap;
 
 codes! {
@@ -23,6 +24,20 @@ codes! {
         BatchOverdue = "batch_overdue",
         /// It changed hands between two keys that the operator holds: nobody else confirmed it.
         CustodyNotConfirmed = "custody_not_confirmed",
+        /// It changed hands between related parties, or one organisation spoke for both.
+        RelatedParties = "related_parties",
+        /// It crossed a border without the consent or paper that it needed.
+        BorderNotCovered = "border_not_covered",
+        /// It was kept from its destination by the law of the country of dispatch.
+        ExportBanned = "export_banned",
+        /// An interim treatment lost more than the band.
+        InterimShort = "interim_short",
+        /// It rests on papers of a plant without a key.
+        Documented = "documented",
+        /// An auditor's finding holds it.
+        Finding = "finding",
+        /// More flaws than are kept one by one: no cure of a few of them heals it.
+        TooMany = "too_many",
     }
 }
 
@@ -31,7 +46,7 @@ record! {
     pub struct Flaw {
         /// Which.
         code: FlawCode,
-        /// Where it was stated; of several, the first.
+        /// Where it was stated: what cures it names this entry.
         entry: EntryIndex,
     }
 }
@@ -80,21 +95,18 @@ impl Evidence {
             *known = (*known).max(signer.last);
         }
         self.signers = last.into_iter().map(|(kid, last)| Signer { kid, last }).collect();
-        for flaw in &other.flaws {
-            match self.flaws.iter_mut().find(|known| known.code == flaw.code) {
-                Some(known) => known.entry = known.entry.min(flaw.entry),
-                None => self.flaws.push(flaw.clone()),
-            }
-        }
-        self.flaws.sort_by_key(|flaw| flaw.code);
-        self
+        other.flaws.iter().fold(self, |evidence, flaw| evidence.flawed(flaw.code, flaw.entry))
     }
 
     /// With a flaw that this entry brings.
     pub(crate) fn flawed(mut self, code: FlawCode, entry: EntryIndex) -> Self {
-        if !self.flaws.iter().any(|flaw| flaw.code == code) {
-            self.flaws.push(Flaw { code, entry });
-            self.flaws.sort_by_key(|flaw| flaw.code);
+        let flaw = Flaw { code, entry };
+        let at = self.flaws.binary_search_by_key(&(code, entry), |known| (known.code, known.entry));
+        let Err(at) = at else { return self };
+        if self.flaws.len() + 1 < FLAWS_MAX {
+            self.flaws.insert(at, flaw);
+        } else if self.flaws.last().is_none_or(|last| last.code != FlawCode::TooMany) {
+            self.flaws.push(Flaw { code: FlawCode::TooMany, entry });
         }
         self
     }
@@ -115,12 +127,18 @@ impl FlawCode {
             WarningCode::ClassUnknown => Some(Self::ClassUnknown),
             WarningCode::DifferenceBeyondBand => Some(Self::Disputed),
             WarningCode::BatchOverdue => Some(Self::BatchOverdue),
+            WarningCode::BorderNotCovered => Some(Self::BorderNotCovered),
+            WarningCode::ExportBanned => Some(Self::ExportBanned),
+            WarningCode::InterimShort => Some(Self::InterimShort),
+            WarningCode::Documented => Some(Self::Documented),
             // A doubtful scale makes the weight an estimate and a short batch has a status of its own; a wrong or late
-            // clock is no flaw, and without a waste code no permit covers it.
+            // clock is no flaw, without a waste code no permit covers it, and a file that stands twice is for auditors.
             WarningCode::ClockAhead
             | WarningCode::Late
             | WarningCode::WasteCodeUnknown
             | WarningCode::BatchShort
+            | WarningCode::DocumentSeen
+            | WarningCode::StorageOverdue
             | WarningCode::ScaleOverdue
             | WarningCode::ScaleOverloaded => None,
         }

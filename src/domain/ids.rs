@@ -82,6 +82,26 @@ uuid_id!(
     BatchId
 );
 
+uuid_id!(
+    /// An organisation, or a facility, which is a site without an organisation.
+    PartyId
+);
+
+uuid_id!(
+    /// What a donor gave for a project.
+    DonationId
+);
+
+uuid_id!(
+    /// A school, a hospital, a training course: what equipment is given for.
+    ProjectId
+);
+
+uuid_id!(
+    /// Authorities' consent to ship waste over borders.
+    ConsentId
+);
+
 /// A key's RFC 7638 thumbprint (SHA-256), written in base64url without padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);

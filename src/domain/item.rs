@@ -1,17 +1,19 @@
 //! Items: how they come under the ledger, how their mass is known, and how they leave it alive.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
-use crate::domain::balance::{Account, adjust, flow_in, flow_out};
+use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Provenance, ReleaseReason, Role, SanitisationMethod, TableCode,
-    WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
 };
-use crate::domain::event::{Lost, Registered, RegisteredKind, Released, Reweighed};
+use crate::domain::composition::Composition;
+use crate::domain::event::{Found, Lost, Registered, RegisteredKind, Released, Reweighed};
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
-use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
+use crate::domain::ids::{BatchId, DonationId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
+use crate::domain::lot::country_of;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime};
 
@@ -24,16 +26,26 @@ record! {
         kind: ItemKind,
         /// Its product class; of a lot that left dismantling, its fraction.
         class: TableCode,
-        /// The batch that it left.
-        batch: Option<BatchId>,
+        /// Where its grams come from, once it is waste.
+        sources: Composition,
+        /// The donations behind its grams, once it is waste; empty if nothing of it was donated.
+        given: Composition,
+        /// The donation to which it belongs.
+        donation: Option<DonationId>,
         /// The entry of its final treatment.
         treated: Option<EntryIndex>,
+        /// The entry of the interim treatment in which it ended.
+        interim: Option<EntryIndex>,
         /// The waste code of its class where it lies; known once it is waste and weighed as such.
         waste_code: Option<WasteCode>,
+        /// Another code than the tables give, in one jurisdiction.
+        overridden: Option<Overridden>,
         /// Who has it.
         holder: OrganisationId,
         /// Where it is, if its holder has named a site.
         site: Option<SiteId>,
+        /// The country in which it lies, as far as known.
+        lies_in: Option<Country>,
         /// Where it stands in its life.
         status: ItemStatus,
         /// What is known of its state.
@@ -44,18 +56,34 @@ record! {
         basis: WeightBasis,
         /// Where it came under the ledger; provenance only.
         country: Option<Country>,
-        /// Where and when it became waste, if it has.
+        /// Where and when it became waste, if it has; of what was joined, the last to do so. Its sources say the rest.
         arising: Option<Arising>,
-        /// What was declared of it when it became waste or came in.
-        provenance: Option<Provenance>,
         /// The lot that it has joined.
         joined: Option<ItemId>,
+        /// The device from which it was taken.
+        part_of: Option<ItemId>,
+        /// The device into which it was built.
+        installed_in: Option<ItemId>,
+        /// The container in which it is.
+        packed_in: Option<ItemId>,
+        /// What is in it, if it is a container.
+        contents: Option<Vec<ItemId>>,
+        /// Since when it is stored pending treatment.
+        stored: Option<Storage>,
+        /// The handover in which somebody claims to have received it without an offer.
+        claimed: Option<HandoverId>,
+        /// What it had when it was lost.
+        lost_g: Option<Grams>,
         /// The batch into which it was fed; its grams are the batch's.
         fed: Option<BatchId>,
         /// What stands behind it.
         evidence: Evidence,
         /// How far its data was put out of reach, verified.
         sanitised: Option<SanitisationMethod>,
+        /// Whether it was opened and holds no data medium.
+        media_free: bool,
+        /// The entry of the test that found its condition.
+        tested: Option<EntryIndex>,
         /// The handover by which its holder got it.
         received: Option<HandoverId>,
         /// The entry that registered it.
@@ -64,6 +92,26 @@ record! {
         last_entry: EntryIndex,
         /// When the last thing happened to it.
         last_occurred: LedgerTime,
+    }
+}
+
+record! {
+    /// Storage pending treatment.
+    pub struct Storage {
+        /// R13 or D15.
+        operation: TableCode,
+        /// The day on which it began.
+        since: Date,
+    }
+}
+
+record! {
+    /// Another waste code than the tables give.
+    pub struct Overridden {
+        /// The code.
+        code: WasteCode,
+        /// The country whose list it stands in.
+        country: Country,
     }
 }
 
@@ -77,19 +125,22 @@ pub fn registered(state: &mut State<'_>, context: &Context<'_>, event: &Register
         return refuse(RefusalCode::AlreadyRegistered, "/item", "an item of this id is registered");
     }
     let weighed = weigh(state, context, &event.class, &event.weight)?;
-    let common = &context.statement.common;
     let kind = match event.kind {
         RegisteredKind::Device => ItemKind::Device,
         RegisteredKind::Component => ItemKind::Component,
     };
-    flow_in(state, common.site, weighed.grams);
-    let item = new_item(context, event.item, kind, event.class.clone(), &weighed)?;
-    state.put(Record::Item(Item { country: Some(event.country.clone()), ..item }));
+    flow_in(state, context.statement.common.site, weighed.grams);
+    let item = new_item(state, context, event.item, kind, event.class.clone(), &weighed)?;
+    let country = Some(event.country.clone());
+    // Of a place without a site the statement knows best.
+    let lies_in = if item.site.is_some() { item.lies_in.clone() } else { country.clone() };
+    state.put(Record::Item(Item { lies_in, country, ..item }));
     Ok(weighed.warnings)
 }
 
 /// A new item of the statement's author, untested and held.
 pub(crate) fn new_item(
+    state: &State<'_>,
     context: &Context<'_>,
     id: ItemId,
     kind: ItemKind,
@@ -101,22 +152,35 @@ pub(crate) fn new_item(
         id,
         kind,
         class,
-        batch: None,
+        sources: Composition::default(),
+        given: Composition::default(),
+        donation: None,
         treated: None,
+        interim: None,
         waste_code: None,
-        holder: common.org,
+        overridden: None,
+        holder: context.party(),
         site: common.site,
+        lies_in: country_of(state, context, common.site)?,
         status: ItemStatus::Held,
         condition: Condition::Untested,
         grams: weighed.grams,
         basis: weighed.basis,
         country: None,
         arising: None,
-        provenance: None,
         joined: None,
+        part_of: None,
+        installed_in: None,
+        packed_in: None,
+        contents: None,
+        stored: None,
+        claimed: None,
+        lost_g: None,
         fed: None,
         evidence: Evidence::of(context).warned(&weighed.warnings, context.index),
         sanitised: None,
+        media_free: false,
+        tested: None,
         received: None,
         registered: context.index,
         last_entry: context.index,
@@ -139,7 +203,8 @@ pub(crate) fn weigh(
     class: &TableCode,
     weight: &Weight,
 ) -> Result<Weighed, Stop> {
-    let known = rules_in_force(state)?.class(class.as_str());
+    let rules = rules_in_force(state)?;
+    let known = rules.class(class.as_str());
     let net = match weight.net() {
         Ok(net) => net,
         Err(problem) => {
@@ -152,7 +217,9 @@ pub(crate) fn weigh(
     };
     let of_scale = scale_warning(state, context, weight, "/weight")?;
     let basis = if of_scale.is_some() { WeightBasis::Estimated } else { weight.basis };
-    let of_class = if known.is_none() { Warning::new(WarningCode::ClassUnknown, "/class") } else { None };
+    // A part may be what a fraction is: a drive, a board. The first rule set knew parts by product class alone.
+    let is_part = rules.borders.is_some() && rules.fraction(class.as_str()).is_some();
+    let of_class = if known.is_none() && !is_part { Warning::new(WarningCode::ClassUnknown, "/class") } else { None };
     Ok(Weighed { grams, basis, warnings: of_class.into_iter().chain(of_scale).collect() })
 }
 
@@ -167,7 +234,7 @@ fn scale_warning(
     let Some(scale) = state.scale(&scale_id)? else {
         return refuse(RefusalCode::Unknown, at_scale, "no scale of this id is registered");
     };
-    if scale.organisation != context.statement.common.org {
+    if scale.organisation != context.party() {
         let detail = "this scale stands at another organisation's site";
         return refuse(RefusalCode::ScaleOfAnotherOrganisation, at_scale, detail);
     }
@@ -192,7 +259,29 @@ impl Item {
 
     /// The same item, ended: its grams are where the rule has booked them.
     pub(crate) fn ended(self) -> Self {
-        Self { status: ItemStatus::Ended, grams: Grams::ZERO, ..self }
+        let none = Composition::default;
+        Self { status: ItemStatus::Ended, grams: Grams::ZERO, sources: none(), given: none(), stored: None, ..self }
+    }
+
+    /// The same item with another mass: sources and donations shrink or grow pro rata.
+    pub(crate) fn weighing(self, grams: Grams, basis: WeightBasis) -> Self {
+        let sources = self.sources.scaled(grams).weighed_as(basis);
+        let given = self.given.scaled(grams);
+        Self { sources, given, grams, basis, ..self }
+    }
+
+    /// A part of it, and what is left, each with its share of every source.
+    pub(crate) fn parted(self, grams: Grams) -> (Self, Self) {
+        let (part_sources, rest_sources) = self.sources.take(grams);
+        let (part_given, rest_given) = self.given.take(grams);
+        let rest = self.grams.minus(grams).unwrap_or(Grams::ZERO);
+        let part = Self { grams, sources: part_sources, given: part_given, ..self.clone() };
+        (part, Self { grams: rest, sources: rest_sources, given: rest_given, ..self })
+    }
+
+    /// Whether it is a product, and no waste, lot or container.
+    pub(crate) fn is_product(&self) -> bool {
+        matches!(self.kind, ItemKind::Device | ItemKind::Component) && self.condition != Condition::Waste
     }
 }
 
@@ -204,10 +293,26 @@ pub(crate) fn own_item(
     pointer: &str,
     statuses: &[ItemStatus],
 ) -> Result<Item, Stop> {
+    let item = own_packed_item(state, context, id, pointer, statuses)?;
+    if let Some(container) = &item.packed_in {
+        let detail = format!("this item is packed in {container}; say unpacked first");
+        return refuse(RefusalCode::Packed, pointer, detail);
+    }
+    Ok(item)
+}
+
+/// The same for a statement that may be about what is packed.
+pub(crate) fn own_packed_item(
+    state: &State<'_>,
+    context: &Context<'_>,
+    id: &ItemId,
+    pointer: &str,
+    statuses: &[ItemStatus],
+) -> Result<Item, Stop> {
     let Some(item) = state.item(id)? else {
         return refuse(RefusalCode::Unknown, pointer, "no item of this id is registered");
     };
-    if item.holder != context.statement.common.org {
+    if item.holder != context.party() {
         return refuse(RefusalCode::NotTheHolder, pointer, "another organisation holds this item");
     }
     if matches!(item.status, ItemStatus::Ended | ItemStatus::InBatch) {
@@ -274,8 +379,11 @@ pub(crate) fn restate_at(
 pub fn reweighed(state: &mut State<'_>, context: &Context<'_>, event: &Reweighed) -> Result<Vec<Warning>, Stop> {
     let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held])?;
     let (grams, basis, warning) = restate(state, context, &event.weight)?;
+    if item.kind == ItemKind::Container {
+        return refuse(RefusalCode::WrongKind, "/item", "a container has no mass of its own here");
+    }
     adjust(state, item.site, Account::Reweighed, grams.get() - item.grams.get());
-    state.put(Record::Item(Item { grams, basis, ..item }.touched(context)?));
+    state.put(Record::Item(item.weighing(grams, basis).touched(context)?));
     Ok(warning.into_iter().collect())
 }
 
@@ -286,6 +394,7 @@ pub fn released(state: &mut State<'_>, context: &Context<'_>, event: &Released) 
         let detail = "this item is waste; waste is not sold for reuse";
         return refuse(RefusalCode::WrongCondition, "/reason", detail);
     }
+    require_empty(&item)?;
     flow_out(state, item.site, Account::Released, item.grams);
     state.put(Record::Item(item.ended().touched(context)?));
     Ok(())
@@ -294,7 +403,49 @@ pub fn released(state: &mut State<'_>, context: &Context<'_>, event: &Released) 
 /// An item is gone and nobody has it.
 pub fn lost(state: &mut State<'_>, context: &Context<'_>, event: &Lost) -> Result<(), Stop> {
     let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held, ItemStatus::InUse])?;
+    require_empty(&item)?;
     flow_out(state, item.site, Account::Lost, item.grams);
-    state.put(Record::Item(item.ended().touched(context)?));
+    // What it was made of is kept: it may be found.
+    let lost_g = Some(item.grams);
+    state.put(Record::Item(Item { status: ItemStatus::Ended, grams: Grams::ZERO, lost_g, ..item }.touched(context)?));
     Ok(())
+}
+
+/// What is in a container does not vanish with it unsaid.
+fn require_empty(item: &Item) -> Result<(), Stop> {
+    if item.contents.is_some() {
+        return refuse(RefusalCode::Packed, "/item", "something is packed in this container; say unpacked first");
+    }
+    Ok(())
+}
+
+/// What was lost is back with its last holder, where it was lost.
+pub fn found(state: &mut State<'_>, context: &Context<'_>, event: &Found) -> Result<(), Stop> {
+    let Some(item) = state.item(&event.item)?.cloned() else {
+        return refuse(RefusalCode::Unknown, "/item", "no item of this id is registered");
+    };
+    if item.holder != context.party() {
+        return refuse(RefusalCode::NotTheHolder, "/item", "another organisation lost this item");
+    }
+    let Some(grams) = item.lost_g else {
+        return refuse(
+            RefusalCode::WrongStatus,
+            "/item",
+            format!("only what was lost is found; this is {}", item.status),
+        );
+    };
+    require_order(state, context, &item)?;
+    come_back(state, item.site, Account::Lost, grams);
+    state.put(Record::Item(Item { status: ItemStatus::Held, grams, lost_g: None, ..item }.touched(context)?));
+    Ok(())
+}
+
+/// Whether a device or component may hold a user's data: its class does, or is a data medium, or stands in no table.
+pub(crate) fn bears_data(rules: &RuleSet, item: &Item) -> bool {
+    let class = item.class.as_str();
+    match (rules.class(class), rules.fraction(class)) {
+        (Some(class), _) => class.data_bearing,
+        (None, Some(fraction)) => fraction.drive,
+        (None, None) => true,
+    }
 }

@@ -1,6 +1,6 @@
 //! Lineage: what an event makes out of what. One function says it, for paths, bundles and whoever verifies.
 
-use crate::domain::event::Event;
+use crate::domain::event::{Event, ReceivedLot};
 use crate::domain::ids::{BatchId, ItemId};
 
 /// Something that grams are in: an item or a batch.
@@ -39,13 +39,26 @@ pub fn links(event: &Event, offered_lots: &[ItemId]) -> Vec<Link> {
             let outputs = event.remaining.iter().flatten().map(|stock| Node::Item(stock.lot)).collect();
             vec![Link { inputs: vec![Node::Batch(event.batch)], outputs }]
         }
-        Event::HandoverAccepted(event) => {
-            let answers = event.lots.iter().flatten().zip(offered_lots);
-            let refused = answers.filter_map(|(answer, lot)| Some((answer.refused_as?, *lot)));
-            refused.map(|(part, lot)| Link { inputs: vec![Node::Item(lot)], outputs: vec![Node::Item(part)] }).collect()
+        Event::TreatedInterim(event) => {
+            let outputs = event.outputs.iter().map(|output| Node::Item(output.lot)).collect();
+            vec![Link { inputs: items(&event.inputs), outputs }]
         }
+        Event::PartRemoved(event) => vec![one_to_one(event.item, event.component)],
+        Event::PartInstalled(event) => vec![one_to_one(event.component, event.item)],
+        Event::HandoverAccepted(event) => refused_parts(event.lots.as_deref().unwrap_or_default(), offered_lots),
+        Event::ImportReceived(event) => refused_parts(event.lots.as_deref().unwrap_or_default(), offered_lots),
         _ => Vec::new(),
     }
+}
+
+fn one_to_one(from: ItemId, to: ItemId) -> Link {
+    Link { inputs: vec![Node::Item(from)], outputs: vec![Node::Item(to)] }
+}
+
+/// A part that a receiver refuses has a new id.
+fn refused_parts(answers: &[ReceivedLot], offered_lots: &[ItemId]) -> Vec<Link> {
+    let parts = answers.iter().zip(offered_lots).filter_map(|(answer, lot)| Some((answer.refused_as?, *lot)));
+    parts.map(|(part, lot)| one_to_one(lot, part)).collect()
 }
 
 impl Link {

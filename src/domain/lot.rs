@@ -2,32 +2,22 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
-use crate::domain::codes::{Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, TableCode, WasteCode};
-use crate::domain::event::{Collected, CollectedKind, Merged, Permit, Received, Split};
+use crate::domain::codes::{
+    Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, TableCode, WasteCode, WasteCodeOverride,
+};
+use crate::domain::composition::{Composition, SourceId, TooManySources, WasteSource, given_of};
+use crate::domain::due::{self, DueKind};
+use crate::domain::event::{Collected, CollectedKind, Merged, Permit, Received, Split, Stored};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
-use crate::domain::item::{Item, Weighed, new_item, own_item, weigh};
+use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
 use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::SiteYear;
 use crate::domain::state::{Record, State, Stop};
-use crate::domain::time::Date;
-use crate::limits::WEIGHT_G_MAX;
+use crate::domain::time::{Date, LedgerTime};
+use crate::limits::{SOURCES_MAX, WEIGHT_G_MAX};
 use std::collections::BTreeSet;
-
-impl Item {
-    /// Where its grams come from (rules.md §5): the batch that it left; before dismantling, country of arising, class,
-    /// and the flags that decide eligibility.
-    pub(crate) fn source(&self) -> String {
-        if let Some(batch) = self.batch {
-            return batch.to_string();
-        }
-        let country = self.arising.as_ref().map(|arising| arising.country.to_string()).unwrap_or_default();
-        let flags =
-            self.provenance.as_ref().map(|declared| format!("{}.{}", declared.kind, declared.counted_elsewhere));
-        format!("{country}/{}/{}.{}", self.class, self.basis, flags.unwrap_or_default())
-    }
-}
 
 /// Where a statement's site lies, or its organisation.
 pub(crate) fn country_of(
@@ -38,18 +28,44 @@ pub(crate) fn country_of(
     if let Some(site) = site {
         return Ok(state.site(&site)?.map(|site| site.country.clone()));
     }
-    let organisation = state.organisation(&context.statement.common.org)?;
+    let organisation = state.organisation(&context.party())?;
     Ok(organisation.and_then(|organisation| organisation.country.clone()))
 }
 
-/// The waste code of a class or fraction by the rule set in force, where the country is known.
+/// The waste code of a class or fraction by the rule set in force, where the country is known, on the day on which it
+/// is said to have happened.
 pub(crate) fn waste_code(
     state: &State<'_>,
+    context: &Context<'_>,
     class: &TableCode,
+    overridden: Option<&Overridden>,
     country: Option<&Country>,
 ) -> Result<Option<WasteCode>, Stop> {
     let rules = rules_in_force(state)?;
-    Ok(country.and_then(|country| rules.waste_code(class.as_str(), country)))
+    let (Some(country), Some(day)) = (country, context.day()) else { return Ok(None) };
+    let chosen = overridden.filter(|chosen| chosen.country == *country);
+    let chosen = chosen.filter(|chosen| rules.lists_waste_code(&chosen.code, country, &day));
+    Ok(chosen.map(|chosen| chosen.code.clone()).or_else(|| rules.waste_code(class.as_str(), country, &day)))
+}
+
+/// A person's waste code instead of the tables': it must stand in the list of the place on the day.
+pub(crate) fn overridden(
+    state: &State<'_>,
+    context: &Context<'_>,
+    stated: Option<&WasteCodeOverride>,
+    country: Option<&Country>,
+) -> Result<Option<Overridden>, Stop> {
+    let Some(stated) = stated else { return Ok(None) };
+    let rules = rules_in_force(state)?;
+    match (country, context.day()) {
+        (Some(country), Some(day)) if rules.lists_waste_code(&stated.code, country, &day) => {
+            Ok(Some(Overridden { code: stated.code.clone(), country: country.clone() }))
+        }
+        _ => {
+            let detail = format!("{} stands in no list of the place on that day", stated.code);
+            refuse(RefusalCode::CodeUnknown, "/waste_code/code", detail)
+        }
+    }
 }
 
 pub(crate) fn code_warning(code: Option<&WasteCode>) -> Option<Warning> {
@@ -63,6 +79,13 @@ struct Incoming<'a> {
     class: &'a TableCode,
     arising: &'a Arising,
     provenance: &'a Provenance,
+    waste_code: Option<&'a WasteCodeOverride>,
+}
+
+/// The source of waste that was not dismantled yet.
+pub(crate) fn source_of(class: &TableCode, basis: WeightBasis, arising: &Arising, provenance: &Provenance) -> SourceId {
+    let (country, class, provenance) = (arising.country.clone(), class.clone(), provenance.clone());
+    SourceId::of_waste(&WasteSource { country, class, basis, provenance })
 }
 
 fn take_in(
@@ -73,14 +96,17 @@ fn take_in(
 ) -> Result<Vec<Warning>, Stop> {
     let site = context.statement.common.site;
     let country = country_of(state, context, site)?;
-    let waste_code = waste_code(state, incoming.class, country.as_ref())?;
+    let overridden = overridden(state, context, incoming.waste_code, country.as_ref())?;
+    let waste_code = waste_code(state, context, incoming.class, overridden.as_ref(), country.as_ref())?;
+    let source = source_of(incoming.class, weighed.basis, incoming.arising, incoming.provenance);
     let item = Item {
         condition: Condition::Waste,
         arising: Some(incoming.arising.clone()),
-        provenance: Some(incoming.provenance.clone()),
+        sources: Composition::of(source, weighed.grams),
         waste_code: waste_code.clone(),
+        overridden,
         country,
-        ..new_item(context, incoming.id, incoming.kind, incoming.class.clone(), &weighed)?
+        ..new_item(state, context, incoming.id, incoming.kind, incoming.class.clone(), &weighed)?
     };
     flow_in(state, site, weighed.grams);
     let mut warnings = weighed.warnings;
@@ -93,6 +119,15 @@ fn take_in(
     Ok(warnings)
 }
 
+/// On what road an item comes to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Road {
+    /// Any other.
+    Ordinary,
+    /// A shipment over a border, whose papers were looked at when it left.
+    Shipment,
+}
+
 /// An item comes to a site, or to no site: its grams move there, waste has the waste code of the place, and what comes
 /// from elsewhere is measured against the site's permit and yearly capacity, on whatever road it comes.
 pub(crate) fn arrive(
@@ -103,7 +138,7 @@ pub(crate) fn arrive(
 ) -> Result<(Item, Vec<Warning>), Stop> {
     let from = item.site;
     relocate(state, from, to, item.grams);
-    settle_in(state, context, Item { site: to, ..item }, from)
+    settle_in(state, context, Item { site: to, ..item }, from, Road::Ordinary)
 }
 
 /// The same for an item whose grams have been booked at its site already.
@@ -112,19 +147,29 @@ pub(crate) fn settle_in(
     context: &Context<'_>,
     item: Item,
     from: Option<SiteId>,
+    road: Road,
 ) -> Result<(Item, Vec<Warning>), Stop> {
-    if item.arising.is_none() {
-        return Ok((item, Vec::new()));
-    }
     let country = country_of(state, context, item.site)?;
-    let waste_code = waste_code(state, &item.class, country.as_ref())?;
-    let item = Item { waste_code, ..item };
-    let warnings = match item.site {
-        Some(site) if from != item.site => intake_warnings(state, context, site, &item)?,
-        _ => Vec::new(),
-    };
+    let mut warnings = border_warnings(state, &item, country.as_ref(), road)?;
+    let stored = item.stored.clone().filter(|_| from == item.site);
+    let mut item = Item { lies_in: country.clone().or(item.lies_in.clone()), stored, ..item };
+    if item.arising.is_some() {
+        let code = waste_code(state, context, &item.class, item.overridden.as_ref(), country.as_ref())?;
+        item.waste_code = code;
+        if let Some(site) = item.site.filter(|_| from != item.site) {
+            warnings.extend(intake_warnings(state, context, site, &item)?);
+        }
+    }
     let evidence = item.evidence.clone().warned(&warnings, context.index);
     Ok((Item { evidence, ..item }, warnings))
+}
+
+/// What lay in one country and lies in another without a shipment has crossed a border without papers.
+fn border_warnings(state: &State<'_>, item: &Item, to: Option<&Country>, road: Road) -> Result<Vec<Warning>, Stop> {
+    let watched = rules_in_force(state)?.borders.is_some() && road == Road::Ordinary;
+    let crossed = item.lies_in.as_ref().zip(to).is_some_and(|(from, to)| from != to);
+    let warning = if watched && crossed { Warning::new(WarningCode::BorderNotCovered, "/site") } else { None };
+    Ok(warning.into_iter().collect())
 }
 
 /// A warning each, however many items it is about.
@@ -155,8 +200,8 @@ pub fn collected(state: &mut State<'_>, context: &Context<'_>, event: &Collected
     };
     require_lot_weight(kind, &event.weight)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
-    let (arising, provenance) = (&event.arising, &event.provenance);
-    let incoming = Incoming { id: event.item, kind, class: &event.class, arising, provenance };
+    let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
+    let incoming = Incoming { id: event.item, kind, class: &event.class, arising, provenance, waste_code };
     take_in(state, context, &incoming, weighed)
 }
 
@@ -177,8 +222,9 @@ pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) 
     require_new(state, &event.item, "/item")?;
     require_lot_weight(ItemKind::Lot, &event.weight)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
-    let (arising, provenance) = (&event.arising, &event.provenance);
-    let incoming = Incoming { id: event.item, kind: ItemKind::Lot, class: &event.class, arising, provenance };
+    let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
+    let (id, kind) = (event.item, ItemKind::Lot);
+    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code };
     take_in(state, context, &incoming, weighed)
 }
 
@@ -189,17 +235,17 @@ pub fn permit_covers(permit: &Permit, day: &Date, code: &WasteCode, operation: O
     in_time && permit.operations.iter().any(fits) && permit.waste_codes.contains(code)
 }
 
-/// A warning unless the permit of the site covers it.
+/// A warning unless one of the site's permits covers it.
 pub(crate) fn permit_warning(
-    permit: Option<&Permit>,
+    permits: &[Permit],
     day: Option<&Date>,
     code: Option<&WasteCode>,
     operation: Option<&str>,
 ) -> Option<Warning> {
-    match (permit, day, code) {
-        (Some(permit), Some(day), Some(code)) if permit_covers(permit, day, code, operation) => None,
-        _ => Warning::new(WarningCode::PermitNotValid, "/site"),
-    }
+    let covered = day
+        .zip(code)
+        .is_some_and(|(day, code)| permits.iter().any(|permit| permit_covers(permit, day, code, operation)));
+    if covered { None } else { Warning::new(WarningCode::PermitNotValid, "/site") }
 }
 
 /// What the site's permit does not cover on the day, and what exceeds its yearly capacity. Whoever gathers waste needs no
@@ -210,27 +256,41 @@ fn intake_warnings(
     site: SiteId,
     item: &Item,
 ) -> Result<Vec<Warning>, Stop> {
-    let organisation = state.organisation(&context.statement.common.org)?;
+    let organisation = state.organisation(&context.party())?;
     let works_on_waste = |role: &Role| matches!(role, Role::Recycler | Role::Treater);
-    if !organisation.is_some_and(|organisation| organisation.roles.iter().any(works_on_waste)) {
+    let works = organisation.is_some_and(|organisation| organisation.roles.iter().any(works_on_waste));
+    let Some(place) = state.site(&site)?.cloned() else { return Ok(Vec::new()) };
+    if !works && place.organisation.is_some() {
         return Ok(Vec::new());
     }
-    let permit = state.site(&site)?.and_then(|site| site.permit.clone());
-    let day = context.statement.common.occurred_at.date();
-    let not_covered = permit_warning(permit.as_ref(), day.as_ref(), item.waste_code.as_ref(), None);
-    let Some(year) = day.and_then(|day| day.year()) else { return Ok(not_covered.into_iter().collect()) };
-    let before = state.site_year(&SiteYear::id_of(&site, &year))?.map_or(Grams::ZERO, |known| known.received_g);
+    let day = context.day();
+    let not_covered = permit_warning(&place.permits, day.as_ref(), item.waste_code.as_ref(), None);
+    let Some((day, year)) = day.and_then(|day| Some((day.clone(), day.year()?))) else {
+        return Ok(not_covered.into_iter().collect());
+    };
+    let known = state.site_year(&SiteYear::id_of(&site, &year))?.cloned();
+    let (before, outside_g) = known.map_or((Grams::ZERO, None), |known| (known.received_g, known.outside_g));
     let Some(received_g) = before.plus(item.grams) else {
         return refuse(RefusalCode::SumOutOfRange, "/weight", "the site's sum of the year would leave the range");
     };
-    let capacity = permit.map(|permit| permit.capacity_g_per_year);
-    let over = capacity.is_some_and(|capacity| received_g > capacity);
-    state.put(Record::SiteYear(SiteYear { site, year, received_g }));
+    let all = received_g.plus(outside_g.unwrap_or(Grams::ZERO)).unwrap_or(received_g);
+    let over = place.capacity_on(&day).is_some_and(|capacity| all > capacity);
+    state.put(Record::SiteYear(SiteYear { site, year, received_g, outside_g }));
     let over = if over { Warning::new(WarningCode::OverCapacity, "/weight") } else { None };
     Ok(not_covered.into_iter().chain(over).collect())
 }
 
-/// Devices or lots of one class, source and waste code become one lot; grams add up.
+/// What joins into one lot.
+struct Joining {
+    sum: Grams,
+    sources: Composition,
+    given: Vec<(Composition, Grams)>,
+    evidence: Evidence,
+    last_occurred: LedgerTime,
+    warnings: Vec<Warning>,
+}
+
+/// Devices or lots of one class and waste code become one lot; grams and sources add up.
 pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> Result<Vec<Warning>, Stop> {
     let distinct: BTreeSet<&ItemId> = event.inputs.iter().collect();
     if event.inputs.is_empty() || distinct.len() != event.inputs.len() {
@@ -244,59 +304,96 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
     };
     let site = context.statement.common.site.or(first.site);
     let country = country_of(state, context, site)?;
-    let waste_code = waste_code(state, &first.class, country.as_ref())?;
-    let mut warnings: Vec<Warning> = code_warning(waste_code.as_ref()).into_iter().collect();
-    let (mut sum, mut evidence, mut last_occurred) = (Grams::ZERO, Evidence::of(context), context.occurred_by_now()?);
-    for (position, input) in inputs.iter().enumerate() {
-        require_same_jurisdiction(state, input, country.as_ref(), &format!("/inputs/{position}"))?;
-        sum = match sum.plus(input.grams) {
-            Some(sum) if sum.get() <= WEIGHT_G_MAX => sum,
-            _ => return refuse(RefusalCode::SumOutOfRange, "/inputs", "a lot has at most 1000000000 g"),
-        };
-        let (arrived, found) = arrive(state, context, input.clone(), site)?;
-        warnings.extend(found);
-        evidence = evidence.join(&arrived.evidence);
-        last_occurred = last_occurred.max(arrived.last_occurred);
-        let joined = Item { joined: Some(event.lot), ..arrived.ended() };
-        state.put(Record::Item(joined.touched(context)?));
-    }
-    // Of one batch, weighed and estimated lots may join: the sum is no better than its worst part.
+    let overridden = first.overridden.clone();
+    let code = waste_code(state, context, &first.class, overridden.as_ref(), country.as_ref())?;
+    let joining = join(state, context, &inputs, event, (site, country.as_ref(), code.as_ref()))?;
+    let given: Vec<(&Composition, Grams)> = joining.given.iter().map(|(given, grams)| (given, *grams)).collect();
+    let given = given_of(&given).or_else(too_many_sources)?;
+    // Weighed and estimated parts may join: the sum is no better than its worst part.
     let same_basis = inputs.iter().all(|input| input.basis == first.basis);
     let basis = if same_basis { first.basis } else { WeightBasis::Estimated };
-    let weighed = Weighed { grams: sum, basis, warnings: Vec::new() };
+    let weighed = Weighed { grams: joining.sum, basis, warnings: Vec::new() };
     let latest = inputs.iter().filter_map(|input| input.arising.clone()).max_by(|a, b| a.month.cmp(&b.month));
     state.put(Record::Item(Item {
         condition: Condition::Waste,
         arising: latest,
-        provenance: first.provenance.clone(),
-        batch: first.batch,
-        waste_code,
-        country,
+        sources: joining.sources,
+        given,
+        waste_code: code,
+        overridden,
+        country: country.clone(),
+        lies_in: country,
         site,
-        evidence,
-        last_occurred,
-        ..new_item(context, event.lot, ItemKind::Lot, first.class.clone(), &weighed)?
+        evidence: joining.evidence,
+        last_occurred: joining.last_occurred,
+        ..new_item(state, context, event.lot, ItemKind::Lot, first.class.clone(), &weighed)?
     }));
-    Ok(each_once(warnings))
+    Ok(each_once(joining.warnings))
+}
+
+pub(crate) fn too_many_sources<T>(_: TooManySources) -> Result<T, Stop> {
+    let detail = format!("this would have more than {SOURCES_MAX} sources; make it smaller");
+    refuse(RefusalCode::TooManySources, "", detail)
+}
+
+/// Each input comes to the place of the new lot and ends in it.
+fn join(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    inputs: &[Item],
+    event: &Merged,
+    (site, country, code): (Option<SiteId>, Option<&Country>, Option<&WasteCode>),
+) -> Result<Joining, Stop> {
+    let mut joining = Joining {
+        sum: Grams::ZERO,
+        sources: Composition::default(),
+        given: Vec::with_capacity(inputs.len()),
+        evidence: Evidence::of(context),
+        last_occurred: context.occurred_by_now()?,
+        warnings: code_warning(code).into_iter().collect(),
+    };
+    for (position, input) in inputs.iter().enumerate() {
+        let pointer = format!("/inputs/{position}");
+        require_same_place(state, input, country, &pointer)?;
+        let own = waste_code(state, context, &input.class, input.overridden.as_ref(), country)?;
+        if own.as_ref() != code {
+            let detail = "a lot has one waste code; this has another than the first";
+            return refuse(RefusalCode::ClassesDiffer, pointer, detail);
+        }
+        joining.sum = match joining.sum.plus(input.grams) {
+            Some(sum) if sum.get() <= WEIGHT_G_MAX => sum,
+            _ => return refuse(RefusalCode::SumOutOfRange, "/inputs", "a lot has at most 1000000000 g"),
+        };
+        joining.sources = joining.sources.plus(&input.sources).or_else(too_many_sources)?;
+        joining.given.push((input.given.clone(), input.grams));
+        let (arrived, found) = arrive(state, context, input.clone(), site)?;
+        joining.warnings.extend(found);
+        joining.evidence = joining.evidence.join(&arrived.evidence);
+        joining.last_occurred = joining.last_occurred.max(arrived.last_occurred);
+        let joined = Item { joined: Some(event.lot), ..arrived.ended() };
+        state.put(Record::Item(joined.touched(context)?));
+    }
+    Ok(joining)
 }
 
 /// A merger is no way over a border.
-fn require_same_jurisdiction(
-    state: &State<'_>,
-    input: &Item,
-    country: Option<&Country>,
-    pointer: &str,
-) -> Result<(), Stop> {
-    let Some(site) = &input.site else { return Ok(()) };
-    let from = state.site(site)?.map(|site| site.country.jurisdiction().to_owned());
-    if from.as_deref() != country.map(Country::jurisdiction) {
-        let detail = "this lies in another jurisdiction than the new lot; ship it there first";
+fn require_same_place(state: &State<'_>, input: &Item, country: Option<&Country>, pointer: &str) -> Result<(), Stop> {
+    let differ = if rules_in_force(state)?.borders.is_some() {
+        input.lies_in.as_ref().zip(country).is_some_and(|(from, to)| from != to)
+    } else {
+        // The first rule set knew no borders between the countries of one jurisdiction.
+        let Some(site) = &input.site else { return Ok(()) };
+        let from = state.site(site)?.map(|site| site.country.jurisdiction().to_owned());
+        from.as_deref() != country.map(Country::jurisdiction)
+    };
+    if differ {
+        let detail = "this lies in another country than the new lot; ship it there first";
         return refuse(RefusalCode::JurisdictionsDiffer, pointer, detail);
     }
     Ok(())
 }
 
-/// The inputs of a merger: all the author's, all waste that has arisen somewhere, all of one source.
+/// The inputs of a merger: all the author's, all waste that has arisen somewhere, all of one class.
 fn waste_inputs(state: &State<'_>, context: &Context<'_>, ids: &[ItemId]) -> Result<Vec<Item>, Stop> {
     let mut inputs: Vec<Item> = Vec::with_capacity(ids.len());
     for (position, id) in ids.iter().enumerate() {
@@ -306,23 +403,16 @@ fn waste_inputs(state: &State<'_>, context: &Context<'_>, ids: &[ItemId]) -> Res
             let detail = "only waste is merged; say retired first, with country and month of arising";
             return refuse(RefusalCode::WrongCondition, pointer, detail);
         }
-        if let Some(first) = inputs.first() {
-            if first.class != item.class {
-                let detail = format!("a lot has one class; this is {}, the first is {}", item.class, first.class);
-                return refuse(RefusalCode::ClassesDiffer, pointer, detail);
-            }
-            if first.source() != item.source() {
-                let detail =
-                    format!("a lot has one source yet; this is {}, the first is {}", item.source(), first.source());
-                return refuse(RefusalCode::SourcesDiffer, pointer, detail);
-            }
+        if let Some(first) = inputs.first().filter(|first| first.class != item.class) {
+            let detail = format!("a lot has one class; this is {}, the first is {}", item.class, first.class);
+            return refuse(RefusalCode::ClassesDiffer, pointer, detail);
         }
         inputs.push(item);
     }
     Ok(inputs)
 }
 
-/// A lot becomes several; their grams are exactly its own.
+/// A lot becomes several; their grams are exactly its own, and each takes of every source.
 pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Result<(), Stop> {
     let lot = own_item(state, context, &event.lot, "/lot", &[ItemStatus::Held])?;
     if lot.kind != ItemKind::Lot {
@@ -331,18 +421,19 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
     if event.parts.len() < 2 {
         return refuse(RefusalCode::ListInvalid, "/parts", "a split has at least two parts");
     }
-    let mut left = lot.grams;
+    let mut left = lot.clone();
     for (position, part) in event.parts.iter().enumerate() {
         let pointer = format!("/parts/{position}");
         require_new(state, &part.lot, &format!("{pointer}/lot"))?;
-        left = match left.minus(part.net_g) {
-            Some(rest) if part.net_g > Grams::ZERO => rest,
-            _ => return refuse(RefusalCode::SumDiffers, format!("{pointer}/net_g"), unequal(lot.grams)),
-        };
-        let child = Item { id: part.lot, grams: part.net_g, registered: context.index, ..lot.clone() };
+        if part.net_g == Grams::ZERO || part.net_g > left.grams {
+            return refuse(RefusalCode::SumDiffers, format!("{pointer}/net_g"), unequal(lot.grams));
+        }
+        let (child, rest) = left.parted(part.net_g);
+        left = rest;
+        let child = Item { id: part.lot, registered: context.index, ..child };
         state.put(Record::Item(child.touched(context)?));
     }
-    if left != Grams::ZERO {
+    if left.grams != Grams::ZERO {
         return refuse(RefusalCode::SumDiffers, "/parts", unequal(lot.grams));
     }
     state.put(Record::Item(lot.ended().touched(context)?));
@@ -351,4 +442,59 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
 
 fn unequal(grams: Grams) -> String {
     format!("the parts, each more than 0 g, must add up to exactly the lot's {grams}")
+}
+
+/// Storage pending treatment, by recovery or by disposal (Directive 2008/98/EC, Annexes I and II).
+const STORAGE: &[&str] = &["R13", "D15"];
+
+/// Waste is stored pending treatment; said again at the same place, the clock runs on.
+pub fn stored(state: &mut State<'_>, context: &Context<'_>, event: &Stored) -> Result<Vec<Warning>, Stop> {
+    if !STORAGE.contains(&event.operation.as_str()) {
+        return refuse(RefusalCode::CodeUnknown, "/operation", "storage pending treatment is R13 or D15");
+    }
+    let distinct: BTreeSet<&ItemId> = event.items.iter().collect();
+    if event.items.is_empty() || distinct.len() != event.items.len() {
+        return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
+    }
+    let Some(day) = context.day() else {
+        return refuse(RefusalCode::TimeInvalid, "/occurred_at", "storage begins on a day");
+    };
+    let mut warnings = Vec::new();
+    for (position, id) in event.items.iter().enumerate() {
+        let pointer = format!("/items/{position}");
+        let item = own_packed_item(state, context, id, &pointer, &[ItemStatus::Held])?;
+        if item.arising.is_none() {
+            return refuse(RefusalCode::WrongCondition, pointer, "only waste is stored pending treatment");
+        }
+        let permits = match item.site {
+            Some(site) => state.site(&site)?.map(|site| site.permits.clone()).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let operation = Some(event.operation.as_str());
+        let found = permit_warning(&permits, Some(&day), item.waste_code.as_ref(), operation);
+        let evidence = item.evidence.clone().warned(found.as_slice(), context.index);
+        warnings.extend(found);
+        let since = item.stored.as_ref().map_or_else(|| day.clone(), |stored| stored.since.clone());
+        if let Some(borders) = &rules_in_force(state)?.borders {
+            let term = (&since, borders.storage_days_max);
+            due::note(state, &[item.holder], term, DueKind::Storage, id, context.index);
+        }
+        let stored = Some(Storage { operation: event.operation.clone(), since });
+        state.put(Record::Item(Item { stored, evidence, ..item }.touched(context)?));
+    }
+    Ok(each_once(warnings))
+}
+
+/// A warning if an item was stored longer than it may be when something is done with it.
+pub(crate) fn storage_warning(
+    state: &State<'_>,
+    context: &Context<'_>,
+    item: &Item,
+    pointer: &str,
+) -> Result<Option<Warning>, Stop> {
+    let Some(stored) = &item.stored else { return Ok(None) };
+    let days = rules_in_force(state)?.borders.as_ref().and_then(|borders| u64::try_from(borders.storage_days_max).ok());
+    let last = days.and_then(|days| stored.since.plus_days(days));
+    let late = last.zip(context.day()).is_some_and(|(last, day)| day > last);
+    Ok(if late { Warning::new(WarningCode::StorageOverdue, pointer) } else { None })
 }

@@ -54,7 +54,7 @@ impl Pool {
 }
 
 record! {
-    /// Grams of one treatment in a pool: always its first ones, up to what its batch may still back.
+    /// Grams of one line of a treatment in a pool: always its first ones, up to what its batch may still back.
     pub struct PoolRange {
         /// The pool's site.
         site: SiteId,
@@ -64,7 +64,9 @@ record! {
         position: i64,
         /// The entry of the treatment.
         treatment: EntryIndex,
-        /// Grams of the treatment that are eligible.
+        /// The first gram of the line on the treatment's gram line.
+        from: Grams,
+        /// Grams of the line that are eligible.
         grams: Grams,
         /// Of these, from the first on, units rest on so many.
         allotted: Grams,
@@ -83,7 +85,7 @@ impl PoolRange {
 }
 
 record! {
-    /// Where a treatment's grams stand.
+    /// Where the grams of a treatment's line stand.
     pub struct PoolPlace {
         /// The vintage of the pool.
         vintage: Month,
@@ -94,19 +96,22 @@ record! {
     }
 }
 
-/// The grams of a treatment that meets every rule enter the pool of the vintage, as far as the batch's input reaches:
-/// the excess falls on whoever comes last.
-pub(crate) fn enter(state: &mut State<'_>, treatment: Treatment, latest: &OccurredAt) -> Result<(), Stop> {
-    let batch = treatment.batch_in(state)?.cloned();
-    let (Some(mut batch), Some(vintage)) = (batch, latest.month()) else {
-        state.put(Record::Treatment(treatment));
-        return Ok(());
+/// The grams of a line that meets every rule enter the pool of the vintage, as far as the batch's input reaches: the
+/// excess falls on whoever comes last.
+pub(crate) fn enter(
+    state: &mut State<'_>,
+    mut treatment: Treatment,
+    position_of_line: usize,
+    latest: &OccurredAt,
+) -> Result<Treatment, Stop> {
+    let Some(line) = treatment.lines.get_mut(position_of_line) else { return Ok(treatment) };
+    let (Some(mut batch), Some(vintage)) = (line.batch_in(state)?.cloned(), latest.month()) else {
+        return Ok(treatment);
     };
     let left = batch.input_g.minus(batch.eligible_g).unwrap_or(Grams::ZERO);
-    let grams = treatment.grams.min(left);
+    let grams = line.grams().min(left);
     if grams == Grams::ZERO {
-        state.put(Record::Treatment(treatment));
-        return Ok(());
+        return Ok(treatment);
     }
     batch.eligible_g = batch.eligible_g.plus(grams).unwrap_or(batch.eligible_g);
     let id = Pool::id_of(&batch.site, &vintage);
@@ -120,20 +125,21 @@ pub(crate) fn enter(state: &mut State<'_>, treatment: Treatment, latest: &Occurr
         units: 0,
     });
     let (site, position) = (batch.site, pool.ranges);
-    let place = PoolPlace { vintage: vintage.clone(), position, grams };
+    line.pool = Some(PoolPlace { vintage: vintage.clone(), position, grams });
+    let from = line.from;
     state.put(Record::Batch(batch));
     state.put(Record::PoolRange(PoolRange {
         site,
         vintage,
         position,
         treatment: treatment.entry,
+        from,
         grams,
         allotted: Grams::ZERO,
     }));
     let entered_g = pool.entered_g.plus(grams).unwrap_or(pool.entered_g);
     state.put(Record::Pool(Pool { ranges: position + 1, entered_g, ..pool }));
-    state.put(Record::Treatment(Treatment { pool: Some(place), ..treatment }));
-    Ok(())
+    Ok(treatment)
 }
 
 /// What a pool can give: ranges whose treatments still meet every rule and that have at least `smallest` grams left, in the
@@ -157,13 +163,14 @@ pub fn available(
                 break;
             }
             let rest = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
-            if rest == Grams::ZERO || rest < smallest || !is_eligible(state, range.treatment)? {
+            if rest == Grams::ZERO || rest < smallest || !is_eligible(state, &range)? {
                 continue;
             }
             let taken = rest.min(left);
             left = left.minus(taken).unwrap_or(Grams::ZERO);
-            let to = range.allotted.plus(taken).unwrap_or(range.grams);
-            let allotment = Allotment { treatment: range.treatment, from: range.allotted, to };
+            let from = range.from.plus(range.allotted).unwrap_or(range.from);
+            let to = from.plus(taken).unwrap_or(from);
+            let allotment = Allotment { treatment: range.treatment, from, to };
             found.push((range, allotment));
         }
         (position, loaded) = (end, loaded * 2);
@@ -171,9 +178,11 @@ pub fn available(
     Ok(found)
 }
 
-fn is_eligible(state: &State<'_>, treatment: EntryIndex) -> Result<bool, Stop> {
-    match state.treatment(treatment)? {
-        Some(treatment) => Ok(eligibility::standing(state, treatment)?.gaps.is_empty()),
+fn is_eligible(state: &State<'_>, range: &PoolRange) -> Result<bool, Stop> {
+    let Some(treatment) = state.treatment(range.treatment)? else { return Ok(false) };
+    let line = treatment.lines.iter().find(|line| line.from == range.from);
+    match line {
+        Some(line) => Ok(eligibility::standing(state, treatment, line)?.gaps.is_empty()),
         None => Ok(false),
     }
 }
@@ -207,7 +216,8 @@ pub(crate) fn take(
     for (range, allotment) in taken {
         let grams = allotment.to.minus(allotment.from).unwrap_or(Grams::ZERO);
         allotted_g = allotted_g.plus(grams).unwrap_or(allotted_g);
-        state.put(Record::PoolRange(PoolRange { allotted: allotment.to, ..range.clone() }));
+        let allotted = range.allotted.plus(grams).unwrap_or(range.grams);
+        state.put(Record::PoolRange(PoolRange { allotted, ..range.clone() }));
     }
     let first = first_with_grams(state, &pool)?;
     let issued = pool.units + units;

@@ -13,6 +13,8 @@ codes! {
         LedgerNotOpen = "ledger_not_open",
         /// `ledger_opened` stands at index 0 and nowhere else.
         LedgerAlreadyOpen = "ledger_already_open",
+        /// The ledger is closed.
+        LedgerClosed = "ledger_closed",
         /// The statement was made for another ledger.
         WrongLedger = "wrong_ledger",
         /// No key of that thumbprint is registered.
@@ -23,6 +25,12 @@ codes! {
         KeyRevoked = "key_revoked",
         /// The key is registered for another use.
         KeyNotForStatements = "key_not_for_statements",
+        /// No delegation in force lets `org` say this for `on_behalf_of`.
+        DelegationMissing = "delegation_missing",
+        /// Nobody can say this for another.
+        NotDelegable = "not_delegable",
+        /// The two are related, and independence is needed.
+        RelatedParties = "related_parties",
         /// `org` lacks the role, or is not the operator.
         RoleMissing = "role_missing",
         /// Nothing of that id is known.
@@ -49,8 +57,12 @@ codes! {
         ClassesDiffer = "classes_differ",
         /// What joins lies in one jurisdiction.
         JurisdictionsDiffer = "jurisdictions_differ",
-        /// A lot has one source, as long as compositions are not adopted.
+        /// All that goes into a batch has the same country of arising and flags.
         SourcesDiffer = "sources_differ",
+        /// A lot or batch has at most 256 sources.
+        TooManySources = "too_many_sources",
+        /// The item is packed in a container.
+        Packed = "packed",
         /// More would come out of a batch than went in, beyond the band.
         OutputsExceedInputs = "outputs_exceed_inputs",
         /// The batch is closed.
@@ -61,6 +73,14 @@ codes! {
         SumDiffers = "sum_differs",
         /// A sum would leave the range of 2^53 - 1 grams.
         SumOutOfRange = "sum_out_of_range",
+        /// This number of this plant or consent has been used.
+        NumberTaken = "number_taken",
+        /// The consent does not reach so far.
+        ConsentExceeded = "consent_exceeded",
+        /// Test, wipe or packing is not on the ledger.
+        ProofMissing = "proof_missing",
+        /// It has been said, or answers nothing.
+        NothingToAnswer = "nothing_to_answer",
         /// The item's condition does not allow it.
         WrongCondition = "wrong_condition",
         /// Its class bears data and no verified wipe is recorded.
@@ -125,6 +145,18 @@ codes! {
         BatchOverdue = "batch_overdue",
         /// Sender and receiver weighed it differently beyond the band; until both agree it is in dispute.
         DifferenceBeyondBand = "difference_beyond_band",
+        /// It crossed a border without the consent or paper that it needed.
+        BorderNotCovered = "border_not_covered",
+        /// The law of the country of dispatch keeps such waste from that destination.
+        ExportBanned = "export_banned",
+        /// More went into an interim treatment than came out, beyond the band.
+        InterimShort = "interim_short",
+        /// It rests on papers of a plant without a key, and nobody has reviewed them yet.
+        Documented = "documented",
+        /// The same file is bound to an earlier entry.
+        DocumentSeen = "document_seen",
+        /// It has been stored longer than it may.
+        StorageOverdue = "storage_overdue",
         /// The scale's verification does not hold on the day; the weight counts as estimated.
         ScaleOverdue = "scale_overdue",
         /// The weight exceeds what the scale can weigh; it counts as estimated.
@@ -179,6 +211,16 @@ impl WarningCode {
                 "no permit of the site covers this on that day; it backs no certificate until cured"
             }
             Self::OverCapacity => "the site has received more this year than its permit allows",
+            Self::BorderNotCovered => {
+                "it crossed a border without the consent or paper that it needed; it backs no certificate until cured"
+            }
+            Self::ExportBanned => "the law of the country of dispatch keeps such waste from that destination",
+            Self::InterimShort => {
+                "less came out of the interim treatment than went in, beyond the band; an auditor must look at it"
+            }
+            Self::Documented => "it rests on papers of a plant without a key; somebody else must review them",
+            Self::DocumentSeen => "the same file is bound to an earlier entry; is this another load?",
+            Self::StorageOverdue => "it was stored longer than it may be",
             Self::BatchOverdue => "the batch has lasted longer than a batch may; close it and open another",
             Self::BatchShort => "less came out than went in, beyond the band; not eligible until an auditor has looked",
             Self::DifferenceBeyondBand => {

@@ -6,8 +6,9 @@ use crate::domain::codes::{
     TableCode,
 };
 use crate::domain::event::{
-    Jwk, KeyCoordinate, KeyRegistered, KeyRevoked, LedgerOpened, OrganisationRegistered, Permit, RuleSetName,
-    RulesAdopted, ScaleRegistered, SiteRegistered, Vkey,
+    CheckpointKeyChanged, Curve, FacilityRegistered, Jwk, KeyCoordinate, KeyRegistered, KeyRevoked, KeyType,
+    LedgerClosed, LedgerOpened, OrganisationRegistered, Permit, RuleSetName, RulesAdopted, ScaleRegistered,
+    SiteChanged, SiteRegistered, SuspensionReason, Vkey,
 };
 use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin, ScaleId, SiteId};
@@ -16,6 +17,7 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::rule_set;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, OccurredAt};
+use crate::limits::SITE_HISTORY_MAX;
 
 record! {
     /// The ledger itself.
@@ -30,6 +32,20 @@ record! {
         rule_set: RuleSetName,
         /// The key that signs checkpoints.
         checkpoint_vkey: Vkey,
+        /// The one before, which may still sign where the new one has not yet been put in place.
+        former_vkey: Option<Vkey>,
+        /// Set once nothing more is taken.
+        closed: Option<Closing>,
+    }
+}
+
+record! {
+    /// That the ledger is closed.
+    pub struct Closing {
+        /// The entry.
+        entry: EntryIndex,
+        /// The ledger that goes on.
+        successor: Option<Origin>,
     }
 }
 
@@ -102,24 +118,40 @@ record! {
 }
 
 record! {
-    /// A site.
+    /// A suspension.
+    pub struct Suspension {
+        /// The entry from which nothing of the site backs a new certificate.
+        from: EntryIndex,
+        /// Why.
+        reason: SuspensionReason,
+        /// The entry that ended it.
+        until: Option<EntryIndex>,
+    }
+}
+
+record! {
+    /// A site, or a facility: a plant without an organisation here.
     pub struct Site {
         /// Its id.
         id: SiteId,
-        /// Whose it is.
-        organisation: OrganisationId,
+        /// Whose it is; a facility is nobody's.
+        organisation: Option<OrganisationId>,
         /// Where it lies.
         country: Country,
         /// Its part of certificate serials.
         code: SiteCode,
         /// Its address.
         address: Option<Commitment>,
-        /// What is allowed there.
-        permit: Option<Permit>,
+        /// What is and was allowed there, oldest first; each permit has its days.
+        permits: Vec<Permit>,
         /// Its audits, oldest first.
         audits: Vec<SiteAudit>,
+        /// Its suspensions, oldest first.
+        suspensions: Vec<Suspension>,
         /// The entry that registered it.
         registered: EntryIndex,
+        /// The entries that changed it.
+        changed: Vec<EntryIndex>,
     }
 }
 
@@ -132,6 +164,29 @@ record! {
         code: SiteCode,
         /// By which site.
         site: SiteId,
+    }
+}
+
+impl Ledger {
+    /// The keys that may sign checkpoints: the one in force, and the one before it.
+    pub fn checkpoint_vkeys(&self) -> impl Iterator<Item = &Vkey> {
+        [&self.checkpoint_vkey].into_iter().chain(&self.former_vkey)
+    }
+}
+
+impl Site {
+    /// The yearly capacity that its permits give for a day; of several the greatest.
+    pub(crate) fn capacity_on(&self, day: &Date) -> Option<Grams> {
+        let held = self.permits.iter().filter(|permit| permit.valid_from <= *day && *day <= permit.valid_until);
+        held.map(|permit| permit.capacity_g_per_year).max().or_else(|| {
+            // A permit that has lapsed still tells what the plant was built for.
+            self.permits.last().map(|permit| permit.capacity_g_per_year)
+        })
+    }
+
+    /// Whether nothing of it backs a new certificate now.
+    pub fn is_suspended(&self) -> bool {
+        self.suspensions.iter().any(|suspension| suspension.until.is_none())
     }
 }
 
@@ -188,6 +243,8 @@ record! {
         year: CalendarYear,
         /// The sum.
         received_g: Grams,
+        /// What it declared to take in outside the ledger.
+        outside_g: Option<Grams>,
     }
 }
 
@@ -218,13 +275,15 @@ pub fn ledger_opened(state: &mut State<'_>, context: &Context<'_>, event: &Ledge
         return refuse(RefusalCode::KeyUnknown, "/operator_keys/0", "the first operator key signs this statement");
     }
     require_rule_set(&event.rule_set)?;
-    let operator = context.statement.common.org;
+    let operator = context.party();
     state.put(Record::Ledger(Ledger {
         origin: context.statement.common.ledger.clone(),
         operator,
         test: event.test,
         rule_set: event.rule_set.clone(),
         checkpoint_vkey: event.checkpoint_vkey.clone(),
+        former_vkey: None,
+        closed: None,
     }));
     state.put(Record::Organisation(Organisation {
         id: operator,
@@ -297,7 +356,7 @@ pub fn organisation_registered(
     Ok(())
 }
 
-fn require_organisation(state: &State<'_>, id: &OrganisationId) -> Result<(), Stop> {
+pub(crate) fn require_organisation(state: &State<'_>, id: &OrganisationId) -> Result<(), Stop> {
     match state.organisation(id)? {
         Some(_) => Ok(()),
         None => refuse(RefusalCode::Unknown, "/organisation", "no organisation of this id is registered"),
@@ -308,28 +367,80 @@ fn require_organisation(state: &State<'_>, id: &OrganisationId) -> Result<(), St
 pub fn site_registered(state: &mut State<'_>, context: &Context<'_>, event: &SiteRegistered) -> Result<(), Stop> {
     context.require_operator(state)?;
     require_organisation(state, &event.organisation)?;
-    if state.site(&event.new_site)?.is_some() {
-        return refuse(RefusalCode::AlreadyRegistered, "/new_site", "a site of this id is registered");
+    let organisation = Some(event.organisation);
+    let (country, code) = (event.country.clone(), event.code.clone());
+    let site = new_site(context, event.new_site, organisation, country, code, event.address.clone());
+    put_site(state, site, event.permit.as_ref(), "/new_site")
+}
+
+/// A site without permits, audits and suspensions.
+fn new_site(
+    context: &Context<'_>,
+    id: SiteId,
+    organisation: Option<OrganisationId>,
+    country: Country,
+    code: SiteCode,
+    address: Option<Commitment>,
+) -> Site {
+    let (permits, audits, suspensions) = (Vec::new(), Vec::new(), Vec::new());
+    let (registered, changed) = (context.index, Vec::new());
+    Site { id, organisation, country, code, address, permits, audits, suspensions, registered, changed }
+}
+
+fn put_site(state: &mut State<'_>, site: Site, permit: Option<&Permit>, pointer: &str) -> Result<(), Stop> {
+    if state.site(&site.id)?.is_some() {
+        return refuse(RefusalCode::AlreadyRegistered, pointer, "a site of this id is registered");
     }
-    if state.site_code_taken(&SiteCodeTaken::id_of(&event.country, &event.code))? {
-        let detail = format!("another site in {} has this code", event.country);
+    let taken = SiteCodeTaken { country: site.country.clone(), code: site.code.clone(), site: site.id };
+    if state.site_code_taken(&taken.id())? {
+        let detail = format!("another site in {} has this code", site.country);
         return refuse(RefusalCode::AlreadyRegistered, "/code", detail);
+    }
+    if let Some(permit) = permit {
+        require_sound_permit(state, permit)?;
+    }
+    state.put(Record::SiteCode(taken));
+    state.put(Record::Site(Site { permits: permit.cloned().into_iter().collect(), ..site }));
+    Ok(())
+}
+
+/// A plant without a key joins: others will show its papers.
+pub fn facility_registered(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &FacilityRegistered,
+) -> Result<(), Stop> {
+    context.require_operator(state)?;
+    let (country, code) = (event.country.clone(), event.code.clone());
+    let site = new_site(context, event.facility, None, country, code, event.address.clone());
+    put_site(state, site, Some(&event.permit), "/facility")
+}
+
+/// A site has a further permit or another address, or declares what it does outside the ledger.
+pub fn site_changed(state: &mut State<'_>, context: &Context<'_>, event: &SiteChanged) -> Result<(), Stop> {
+    context.require_operator(state)?;
+    let Some(mut site) = state.site(&event.changed_site)?.cloned() else {
+        return refuse(RefusalCode::Unknown, "/changed_site", "no site of this id is registered");
+    };
+    if event.permit.is_none() && event.address.is_none() && event.outside_work.is_none() {
+        return refuse(RefusalCode::ListInvalid, "", "say what changed: permit, address or outside_work");
     }
     if let Some(permit) = &event.permit {
         require_sound_permit(state, permit)?;
+        site.permits.push(permit.clone());
     }
-    let (country, code) = (event.country.clone(), event.code.clone());
-    state.put(Record::SiteCode(SiteCodeTaken { country: country.clone(), code: code.clone(), site: event.new_site }));
-    state.put(Record::Site(Site {
-        id: event.new_site,
-        organisation: event.organisation,
-        country,
-        code,
-        address: event.address.clone(),
-        permit: event.permit.clone(),
-        audits: Vec::new(),
-        registered: context.index,
-    }));
+    if let Some(work) = &event.outside_work {
+        let year = state.site_year(&SiteYear::id_of(&site.id, &work.year))?.cloned();
+        let received_g = year.map_or(Grams::ZERO, |year| year.received_g);
+        let outside_g = Some(work.received_g);
+        state.put(Record::SiteYear(SiteYear { site: site.id, year: work.year.clone(), received_g, outside_g }));
+    }
+    if site.changed.len() >= SITE_HISTORY_MAX {
+        return refuse(RefusalCode::ListInvalid, "/changed_site", "a site changes at most 256 times");
+    }
+    site.changed.push(context.index);
+    let address = event.address.clone().or_else(|| site.address.clone());
+    state.put(Record::Site(Site { address, ..site }));
     Ok(())
 }
 
@@ -349,8 +460,8 @@ fn require_sound_permit(state: &State<'_>, permit: &Permit) -> Result<(), Stop> 
 /// A scale joins, or a scale that is known was verified again.
 pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &ScaleRegistered) -> Result<(), Stop> {
     context.require_operator(state)?;
-    let Some(organisation) = state.site(&event.at_site)?.map(|site| site.organisation) else {
-        return refuse(RefusalCode::Unknown, "/at_site", "no site of this id is registered");
+    let Some(organisation) = state.site(&event.at_site)?.and_then(|site| site.organisation) else {
+        return refuse(RefusalCode::Unknown, "/at_site", "no site of an organisation has this id");
     };
     let known = state.scale(&event.new_scale)?.cloned();
     if let Some(known) = &known {
@@ -390,14 +501,15 @@ pub fn scale_registered(state: &mut State<'_>, context: &Context<'_>, event: &Sc
 
 /// A key comes into force with the next entry. That its secret is held was proved when the statement was opened.
 pub fn key_registered(state: &mut State<'_>, context: &Context<'_>, event: &KeyRegistered) -> Result<(), Stop> {
-    let org = context.statement.common.org;
+    let org = context.party();
     if org != event.organisation {
         context.require_operator(state)?;
     }
     require_organisation(state, &event.organisation)?;
     let key = new_key(&event.jwk, event.organisation, event.custody, event.r#use, context.index);
-    let checkpoint_key = state.ledger()?.and_then(|ledger| ledger.checkpoint_vkey.public_key());
-    if checkpoint_key == KeyId::parse(key.x.as_str()).map(|x| x.0) {
+    let vkeys = state.ledger()?.map(|ledger| [Some(ledger.checkpoint_vkey.clone()), ledger.former_vkey.clone()]);
+    let mut checkpoint_keys = vkeys.into_iter().flatten().flatten().filter_map(|vkey| vkey.public_key());
+    if checkpoint_keys.any(|known| Some(known) == KeyId::parse(key.x.as_str()).map(|x| x.0)) {
         return refuse(RefusalCode::AlreadyRegistered, "/jwk", "the checkpoint key signs checkpoints and nothing else");
     }
     if state.key(&key.kid)?.is_some() {
@@ -414,7 +526,7 @@ pub fn key_revoked(state: &mut State<'_>, context: &Context<'_>, event: &KeyRevo
     let Some(key) = state.key(&event.kid)?.cloned() else {
         return refuse(RefusalCode::Unknown, "/kid", "no key of this thumbprint is registered");
     };
-    if key.organisation != context.statement.common.org {
+    if key.organisation != context.party() {
         context.require_operator(state)?;
     }
     // A key that was superseded may turn out to have been compromised; nothing else is said twice.
@@ -442,6 +554,44 @@ pub fn rules_adopted(state: &mut State<'_>, context: &Context<'_>, event: &Rules
     let ledger = context.require_operator(state)?.clone();
     require_rule_set(&event.rule_set)?;
     state.put(Record::Ledger(Ledger { rule_set: event.rule_set.clone(), ..ledger }));
+    Ok(())
+}
+
+/// Another key signs checkpoints; the one before may until it does.
+pub fn checkpoint_key_changed(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &CheckpointKeyChanged,
+) -> Result<(), Stop> {
+    let ledger = context.require_operator(state)?.clone();
+    let named = event.vkey.as_str().split('+').next();
+    let Some(public) = event.vkey.public_key().filter(|_| named == Some(ledger.origin.as_str())) else {
+        let detail = format!("a checkpoint key is an Ed25519 key whose name is the origin, {}", ledger.origin);
+        return refuse(RefusalCode::WrongLedger, "/vkey", detail);
+    };
+    if ledger.checkpoint_vkey == event.vkey || ledger.former_vkey.as_ref() == Some(&event.vkey) {
+        return refuse(RefusalCode::AlreadyRegistered, "/vkey", "this key signs, or signed, checkpoints");
+    }
+    let statement_key = KeyCoordinate::parse(&data_encoding::BASE64URL_NOPAD.encode(&public))
+        .map(|x| Jwk { kty: KeyType::Okp, crv: Curve::Ed25519, x }.thumbprint());
+    if let Some(kid) = statement_key
+        && state.key(&kid)?.is_some()
+    {
+        return refuse(RefusalCode::AlreadyRegistered, "/vkey", "this key signs statements and nothing else");
+    }
+    let former_vkey = Some(ledger.checkpoint_vkey.clone());
+    state.put(Record::Ledger(Ledger { checkpoint_vkey: event.vkey.clone(), former_vkey, ..ledger }));
+    Ok(())
+}
+
+/// Nothing more is taken after this.
+pub fn ledger_closed(state: &mut State<'_>, context: &Context<'_>, event: &LedgerClosed) -> Result<(), Stop> {
+    let ledger = context.require_operator(state)?.clone();
+    if event.successor.as_ref() == Some(&ledger.origin) {
+        return refuse(RefusalCode::WrongLedger, "/successor", "a ledger does not succeed itself");
+    }
+    let closed = Some(Closing { entry: context.index, successor: event.successor.clone() });
+    state.put(Record::Ledger(Ledger { closed, ..ledger }));
     Ok(())
 }
 

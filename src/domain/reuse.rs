@@ -2,17 +2,18 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::codes::{Condition, ItemKind, ItemStatus, Provenance, Role, SourceKind};
-use crate::domain::event::{DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
+use crate::domain::composition::{Composition, SourceId};
+use crate::domain::event::{Checked, DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
-use crate::domain::item::{Item, own_item};
-use crate::domain::lot::{country_of, waste_code};
+use crate::domain::item::{Item, bears_data, own_item};
+use crate::domain::lot::{country_of, overridden, source_of, waste_code};
 use crate::domain::refusal::RefusalCode;
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 
 fn held(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
     let item = own_item(state, context, id, "/item", &[ItemStatus::Held])?;
-    if item.kind == ItemKind::Lot {
-        return refuse(RefusalCode::WrongKind, "/item", "a lot is no product; this needs a device or a component");
+    if matches!(item.kind, ItemKind::Lot | ItemKind::Container) {
+        return refuse(RefusalCode::WrongKind, "/item", "this is no product; it needs a device or a component");
     }
     Ok(item)
 }
@@ -34,7 +35,7 @@ fn put(state: &mut State<'_>, context: &Context<'_>, item: Item) -> Result<(), S
 pub fn tested(state: &mut State<'_>, context: &Context<'_>, event: &Tested) -> Result<(), Stop> {
     let item = held(state, context, &event.item)?;
     require_product(&item)?;
-    put(state, context, Item { condition: Condition::from(event.result), ..item })
+    put(state, context, Item { condition: Condition::from(event.result), tested: Some(context.index), ..item })
 }
 
 /// A repair makes it work; it must be prepared again.
@@ -62,9 +63,8 @@ pub fn prepared_for_reuse(state: &mut State<'_>, context: &Context<'_>, event: &
         let detail = format!("only what works is prepared; this item is {}", item.condition);
         return refuse(RefusalCode::WrongCondition, "/item", detail);
     }
-    // A class that no table knows may bear data.
-    let bears_data = rules_in_force(state)?.class(item.class.as_str()).is_none_or(|class| class.data_bearing);
-    if bears_data && item.sanitised.is_none() {
+    let may_hold_data = bears_data(rules_in_force(state)?, &item) && !item.media_free;
+    if may_hold_data && item.sanitised.is_none() {
         let detail = format!("class {} bears data: it needs data_sanitised, verified, first", item.class);
         return refuse(RefusalCode::NotSanitised, "/item", detail);
     }
@@ -82,19 +82,45 @@ pub fn put_in_use(state: &mut State<'_>, context: &Context<'_>, event: &PutInUse
     if item.received.is_none() {
         return refuse(RefusalCode::NotHandedOver, "/item", "it must come by an accepted handover first");
     }
+    if let Some(project) = &event.project {
+        if state.project(project)?.is_none() {
+            return refuse(RefusalCode::Unknown, "/project", "no project of this id is registered");
+        }
+        state.mention(RecordId::new(RecordKind::Project, project));
+    }
     put(state, context, Item { status: ItemStatus::InUse, ..item })
+}
+
+/// Somebody looked whether it is there; what they saw changes nothing else.
+pub fn checked(state: &mut State<'_>, context: &Context<'_>, event: &Checked) -> Result<(), Stop> {
+    context.require_role(state, &[Role::Beneficiary])?;
+    let item = own_item(state, context, &event.item, "/item", &[ItemStatus::InUse])?;
+    put(state, context, item)
 }
 
 /// It becomes waste, there and then; once.
 pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) -> Result<(), Stop> {
     let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held, ItemStatus::InUse])?;
+    if item.kind == ItemKind::Container {
+        return refuse(RefusalCode::WrongKind, "/item", "a container is no product that dies");
+    }
     if item.arising.is_some() || item.kind == ItemKind::Lot {
         return refuse(RefusalCode::WrongCondition, "/item", "this item is waste already");
     }
-    let arising = Some(event.arising.clone());
-    let provenance = Some(Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere });
+    let provenance = Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere };
+    let source = source_of(&item.class, item.basis, &event.arising, &provenance);
     let country = country_of(state, context, item.site)?;
-    let waste_code = waste_code(state, &item.class, country.as_ref())?;
-    let (status, condition) = (ItemStatus::Held, Condition::Waste);
-    put(state, context, Item { waste_code, status, condition, arising, provenance, ..item })
+    let overridden = overridden(state, context, event.waste_code.as_ref(), country.as_ref())?;
+    let given = item.donation.as_ref().map(|donation| SourceId::of_donation(Some(donation)));
+    let retired = Item {
+        waste_code: waste_code(state, context, &item.class, overridden.as_ref(), country.as_ref())?,
+        overridden,
+        status: ItemStatus::Held,
+        condition: Condition::Waste,
+        arising: Some(event.arising.clone()),
+        sources: Composition::of(source, item.grams),
+        given: given.map(|given| Composition::of(given, item.grams)).unwrap_or_default(),
+        ..item
+    };
+    put(state, context, retired)
 }

@@ -2,16 +2,173 @@
 //!
 //! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
 
-use crate::domain::codes::{Country, WasteCode};
+use crate::domain::codes::{BaselCode, Country, WasteCode};
 use crate::domain::event::RuleSetName;
 use crate::domain::mass::Grams;
-use serde::{Deserialize, Serialize};
+use crate::domain::time::Date;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// The rule sets that this software carries, oldest first.
-const FILES: &[&str] = &[include_str!("rule_sets/1.json")];
+const FILES: &[&str] = &[include_str!("rule_sets/1.json"), include_str!("rule_sets/2.json")];
+
+/// A code that is valid for some days, both included; without a first or last day, always before or after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatedCode {
+    /// The list in which it stands, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// The code, an asterisk included.
+    pub code: String,
+    /// First day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Last day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+impl DatedCode {
+    /// Whether it is valid on a day.
+    pub fn holds_on(&self, day: &Date) -> bool {
+        holds_on(self.from.as_deref(), self.until.as_deref(), day)
+    }
+}
+
+/// Dates of one form compare as their text does.
+fn holds_on(from: Option<&str>, until: Option<&str>, day: &Date) -> bool {
+    from.is_none_or(|from| from <= day.as_str()) && until.is_none_or(|until| day.as_str() <= until)
+}
+
+/// A row of a code table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CodeRow {
+    /// The code.
+    pub code: String,
+    /// What it means.
+    pub name: String,
+    /// First day on which it is valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Last day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The act or standard from which it is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+impl CodeRow {
+    /// Whether it is valid on a day.
+    pub fn holds_on(&self, day: &Date) -> bool {
+        holds_on(self.from.as_deref(), self.until.as_deref(), day)
+    }
+}
+
+/// A list of waste codes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WasteList {
+    /// Its name here.
+    pub name: String,
+    /// What it is.
+    pub title: String,
+    /// Its codes.
+    pub codes: Vec<CodeRow>,
+}
+
+/// Countries that share one list of waste codes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Jurisdiction {
+    /// Its name: a country's code, or `EU`.
+    pub code: String,
+    /// Its countries.
+    pub countries: Vec<String>,
+    /// The list that applies there.
+    pub list: String,
+    /// Why.
+    pub source: String,
+}
+
+/// How waste of a Basel entry may cross borders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// With prior informed consent.
+    Consent,
+    /// With the document of Annex VII.
+    AnnexVii,
+}
+
+/// An entry of the Basel Convention.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BaselEntry {
+    /// The entry.
+    pub code: String,
+    /// What it is.
+    pub name: String,
+    /// The annex in which it stands.
+    pub annex: String,
+    /// What it takes to cross a border.
+    pub control: Control,
+    /// First day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Last day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// A jurisdiction within which Annex VII suffices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annex_vii_within: Option<String>,
+    /// The last day on which it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annex_vii_until: Option<String>,
+    /// The act from which it is taken.
+    pub source: String,
+}
+
+/// What a jurisdiction does not let out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExportBan {
+    /// The jurisdiction of dispatch.
+    pub from_jurisdiction: String,
+    /// The Basel entries that it keeps from countries outside the OECD.
+    pub basel: Vec<String>,
+    /// The act.
+    pub source: String,
+}
+
+/// Rules of shipments over borders. A rule set without them has none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Borders {
+    /// How long a shipment may be on its way before it counts as overdue, in days.
+    pub transit_days: i64,
+    /// How soon after its arrival a shipment's receipt is due, in days.
+    pub receipt_days: i64,
+    /// How long after receipt the final treatment may take, in days.
+    pub completion_days: i64,
+    /// How long waste may be stored pending treatment, in days.
+    pub storage_days_max: i64,
+    /// Members of the OECD.
+    pub oecd: Vec<String>,
+    /// What must not leave for other countries.
+    pub export_ban: ExportBan,
+}
+
+/// A category of WEEE (Directive 2012/19/EU, Annexes III and V).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WeeeCategory {
+    /// 1 to 6.
+    pub code: String,
+    /// What belongs to it.
+    pub name: String,
+    /// Least recovery, in percent, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_percent: Option<u8>,
+    /// Least preparation for reuse and recycling, in percent.
+    pub recycling_percent: u8,
+}
 
 /// A product class.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,8 +185,18 @@ pub struct Class {
     pub mean_source: Option<String>,
     /// Whether pieces carry data, so that reuse needs a wipe.
     pub data_bearing: bool,
-    /// Waste code by jurisdiction.
+    /// Waste code by jurisdiction, in rule sets without dated codes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waste_code: BTreeMap<String, String>,
+    /// Waste codes by list and day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waste_codes: Vec<DatedCode>,
+    /// Basel entries by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub basel: Vec<DatedCode>,
+    /// HS subheadings by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hs: Vec<DatedCode>,
 }
 
 /// A fraction that leaves dismantling.
@@ -39,10 +206,33 @@ pub struct Fraction {
     pub code: String,
     /// What it is.
     pub name: String,
-    /// Whether it is hazardous.
-    pub hazardous: bool,
-    /// Waste code by jurisdiction.
+    /// Whether it is hazardous, in rule sets without dated codes; elsewhere the asterisk of the code says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hazardous: Option<bool>,
+    /// Waste code by jurisdiction, in rule sets without dated codes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waste_code: BTreeMap<String, String>,
+    /// Waste codes by list and day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waste_codes: Vec<DatedCode>,
+    /// Basel entries by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub basel: Vec<DatedCode>,
+    /// HS subheadings by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hs: Vec<DatedCode>,
+    /// Properties that usually make it hazardous, for export papers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hazard_properties: Vec<String>,
+    /// UN numbers under which it usually travels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub un_numbers: Vec<String>,
+    /// Whether it is a data medium.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drive: bool,
+    /// The act by whose criteria it may cease to be waste.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_of_waste: Option<String>,
 }
 
 /// A disposal or recovery operation (Basel Annex IV; Directive 2008/98/EC, Annexes I and II).
@@ -127,9 +317,48 @@ pub struct RuleSet {
     pub fractions: Vec<Fraction>,
     /// Operations.
     pub operations: Vec<Operation>,
+    /// Rules of borders, where there are any.
+    pub borders: Option<Borders>,
+    /// Lists of waste codes.
+    #[serde(default)]
+    pub waste_lists: Vec<WasteList>,
+    /// Which list applies where: objects, or in rule sets without lists mere names.
+    #[serde(default, deserialize_with = "known_jurisdictions")]
+    pub jurisdictions: Vec<Jurisdiction>,
+    /// Basel entries.
+    #[serde(default)]
+    pub basel_entries: Vec<BaselEntry>,
+    /// HS subheadings.
+    #[serde(default)]
+    pub hs_headings: Vec<CodeRow>,
+    /// Hazardous properties.
+    #[serde(default)]
+    pub hazard_properties: Vec<CodeRow>,
+    /// UN numbers.
+    #[serde(default)]
+    pub un_numbers: Vec<CodeRow>,
+    /// Packaging of movement documents.
+    #[serde(default)]
+    pub packaging: Vec<CodeRow>,
+    /// Modes of transport.
+    #[serde(default)]
+    pub transport: Vec<CodeRow>,
+    /// Physical characteristics.
+    #[serde(default)]
+    pub physical: Vec<CodeRow>,
+    /// Categories of WEEE.
+    #[serde(default)]
+    pub weee_categories: Vec<WeeeCategory>,
     /// SHA-256 of the file, filled in when it is read.
     #[serde(skip)]
     pub sha256: String,
+}
+
+/// Jurisdictions with their lists; the first rule set names them without.
+fn known_jurisdictions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Jurisdiction>, D::Error> {
+    let rows = Vec::<serde_json::Value>::deserialize(from)?;
+    let with_list = rows.into_iter().filter(serde_json::Value::is_object);
+    with_list.map(|row| serde_json::from_value(row).map_err(serde::de::Error::custom)).collect()
 }
 
 impl RuleSet {
@@ -149,11 +378,51 @@ impl RuleSet {
         self.fractions.iter().find(|fraction| fraction.code == code)
     }
 
-    /// The waste code of a class or fraction in a country; nobody types it.
-    pub fn waste_code(&self, class: &str, country: &Country) -> Option<WasteCode> {
+    /// The waste code of a class or fraction in a country on a day; nobody types it.
+    pub fn waste_code(&self, class: &str, country: &Country, day: &Date) -> Option<WasteCode> {
+        if self.waste_lists.is_empty() {
+            return self.undated_waste_code(class, country);
+        }
+        let list = &self.jurisdiction(country)?.list;
+        let of_class = self.class(class).map(|class| &class.waste_codes);
+        let rows = of_class.or_else(|| self.fraction(class).map(|fraction| &fraction.waste_codes))?;
+        let row = rows.iter().find(|row| row.list.as_ref() == Some(list) && row.holds_on(day))?;
+        WasteCode::parse(&row.code)
+    }
+
+    fn undated_waste_code(&self, class: &str, country: &Country) -> Option<WasteCode> {
         let of_class = self.class(class).map(|class| &class.waste_code);
         let codes = of_class.or_else(|| self.fraction(class).map(|fraction| &fraction.waste_code))?;
         codes.get(country.jurisdiction()).and_then(|code| WasteCode::parse(code))
+    }
+
+    /// The jurisdiction of a country, where the rule set has lists.
+    pub fn jurisdiction(&self, country: &Country) -> Option<&Jurisdiction> {
+        self.jurisdictions.iter().find(|row| row.countries.iter().any(|known| known == country.as_str()))
+    }
+
+    /// Whether a code stands in the list of a country on a day; where there are no lists, every code does.
+    pub fn lists_waste_code(&self, code: &WasteCode, country: &Country, day: &Date) -> bool {
+        if self.waste_lists.is_empty() {
+            return true;
+        }
+        let list = self.jurisdiction(country).map(|jurisdiction| &jurisdiction.list);
+        let list = self.waste_lists.iter().find(|known| Some(&known.name) == list);
+        list.is_some_and(|list| list.codes.iter().any(|row| row.code == code.as_str() && row.holds_on(day)))
+    }
+
+    /// The Basel entry of a class or fraction on a day.
+    pub fn basel_entry(&self, class: &str, day: &Date) -> Option<&BaselEntry> {
+        let of_class = self.class(class).map(|class| &class.basel);
+        let rows = of_class.or_else(|| self.fraction(class).map(|fraction| &fraction.basel))?;
+        let code = rows.iter().find(|row| row.holds_on(day)).and_then(|row| BaselCode::parse(&row.code))?;
+        self.basel(&code, day)
+    }
+
+    /// A Basel entry that is valid on a day.
+    pub fn basel(&self, code: &BaselCode, day: &Date) -> Option<&BaselEntry> {
+        let holds = |row: &&BaselEntry| holds_on(row.from.as_deref(), row.until.as_deref(), day);
+        self.basel_entries.iter().filter(|row| row.code == code.as_str()).find(holds)
     }
 
     /// The operation of that code.

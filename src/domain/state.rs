@@ -6,12 +6,21 @@
 
 use crate::domain::balance::{Account, SiteAccount};
 use crate::domain::batch::Batch;
+use crate::domain::border::Consent;
 use crate::domain::certificate::Certificate;
+use crate::domain::codes::Hash;
 use crate::domain::custody::Handover;
+use crate::domain::delegation::{Delegation, Relation};
+use crate::domain::donation::{Donation, Project};
+use crate::domain::due::Due;
 use crate::domain::event::{Common, Jwk};
 use crate::domain::fields::{Field, Malformed, Value, codes};
-use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, ScaleId, SiteId};
+use crate::domain::finding::{Cure, CureWait, DocumentSeen, NumberTaken};
+use crate::domain::ids::{
+    BatchId, ConsentId, DonationId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, ProjectId, ScaleId, SiteId,
+};
 use crate::domain::item::Item;
+use crate::domain::mass::Grams;
 use crate::domain::pool::{Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
@@ -22,75 +31,92 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The id of the one record about the ledger itself.
 pub const LEDGER_RECORD: &str = "ledger";
 
-codes! {
-    /// What a record is about.
-    pub enum RecordKind {
-        /// The ledger itself: operator, test or not, rule set in force.
-        Ledger = "ledger",
-        /// An organisation.
-        Organisation = "organisation",
-        /// A key.
-        Key = "key",
-        /// A site.
-        Site = "site",
-        /// A site code that is taken in its country.
-        SiteCode = "site_code",
-        /// A scale.
-        Scale = "scale",
-        /// An item.
-        Item = "item",
-        /// A handover.
-        Handover = "handover",
-        /// What a site received in a year.
-        SiteYear = "site_year",
-        /// A batch.
-        Batch = "batch",
-        /// A final treatment.
-        Treatment = "treatment",
-        /// Treatments that wait for an audit.
-        AuditWait = "audit_wait",
-        /// A pool of eligible grams.
-        Pool = "pool",
-        /// Grams of a treatment in a pool.
-        PoolRange = "pool_range",
-        /// A certificate.
-        Certificate = "certificate",
-    }
+/// Declares the kinds of records once: their names, what they hold, and how they are identified.
+macro_rules! record_kinds {
+    ($( $(#[$about:meta])* $kind:ident($type:ty) = $text:literal, $id:expr; )*) => {
+        codes! {
+            /// What a record is about.
+            pub enum RecordKind { $( $(#[$about])* $kind = $text ),* }
+        }
+
+        /// One thing that is known.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Record { $( $(#[$about])* $kind($type) ),* }
+
+        impl Record {
+            /// Its id.
+            pub fn id(&self) -> RecordId {
+                match self { $( Self::$kind(record) => {
+                    let id: fn(&$type) -> String = $id;
+                    RecordId { id: id(record), kind: RecordKind::$kind }
+                } )* }
+            }
+
+            /// The record as compact JSON, its stored form.
+            pub fn body(&self) -> String {
+                let value = match self { $( Self::$kind(record) => record.write() ),* };
+                value.map(|value| value.to_string()).unwrap_or_default()
+            }
+
+            /// Reads the stored form.
+            pub fn read(kind: RecordKind, value: &Value) -> Result<Self, Malformed> {
+                match kind { $( RecordKind::$kind => <$type>::read(value).map(Self::$kind) ),* }
+            }
+        }
+    };
 }
 
-/// One thing that is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Record {
-    /// The ledger itself.
-    Ledger(Ledger),
+record_kinds! {
+    /// The ledger itself: operator, test or not, rule set in force.
+    Ledger(Ledger) = "ledger", |_| LEDGER_RECORD.to_owned();
     /// An organisation.
-    Organisation(Organisation),
+    Organisation(Organisation) = "organisation", |organisation| organisation.id.to_string();
     /// A key.
-    Key(Key),
-    /// A site.
-    Site(Site),
-    /// A site code that is taken.
-    SiteCode(SiteCodeTaken),
+    Key(Key) = "key", |key| key.kid.to_string();
+    /// A site or facility.
+    Site(Site) = "site", |site| site.id.to_string();
+    /// A site code that is taken in its country.
+    SiteCode(SiteCodeTaken) = "site_code", SiteCodeTaken::id;
     /// A scale.
-    Scale(Scale),
+    Scale(Scale) = "scale", |scale| scale.id.to_string();
+    /// A delegation.
+    Delegation(Delegation) = "delegation", Delegation::id;
+    /// That two parties are related.
+    Relation(Relation) = "relation", Relation::id;
+    /// What equipment is given for.
+    Project(Project) = "project", |project| project.id.to_string();
+    /// What a donor gave.
+    Donation(Donation) = "donation", |donation| donation.id.to_string();
     /// An item.
-    Item(Item),
+    Item(Item) = "item", |item| item.id.to_string();
     /// A handover.
-    Handover(Handover),
+    Handover(Handover) = "handover", |handover| handover.id.to_string();
+    /// A consent to shipments over borders.
+    Consent(Consent) = "consent", |consent| consent.id.to_string();
     /// What a site received in a year.
-    SiteYear(SiteYear),
+    SiteYear(SiteYear) = "site_year", SiteYear::id;
     /// A batch.
-    Batch(Batch),
+    Batch(Batch) = "batch", |batch| batch.id.to_string();
     /// A final treatment.
-    Treatment(Treatment),
+    Treatment(Treatment) = "treatment", Treatment::id;
     /// Treatments that wait for an audit.
-    AuditWait(AuditWait),
+    AuditWait(AuditWait) = "audit_wait", AuditWait::id;
+    /// What was cured of an entry's flaws.
+    Cure(Cure) = "cure", Cure::id;
+    /// Treatments that wait for a cure.
+    CureWait(CureWait) = "cure_wait", CureWait::id;
+    /// A document number of a plant that is used.
+    Number(NumberTaken) = "number", NumberTaken::id;
+    /// A file that is bound to an entry.
+    Document(DocumentSeen) = "document", DocumentSeen::id;
+    /// Something that is due on a day.
+    Due(Due) = "due", Due::id;
     /// A pool of eligible grams.
-    Pool(Pool),
+    Pool(Pool) = "pool", Pool::id;
     /// Grams of a treatment in a pool.
-    PoolRange(PoolRange),
+    PoolRange(PoolRange) = "pool_range", PoolRange::id;
     /// A certificate.
-    Certificate(Certificate),
+    Certificate(Certificate) = "certificate", |certificate| certificate.serial.to_string();
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -118,14 +144,43 @@ impl RecordId {
 impl RecordKind {
     /// Whether entries are looked up by the ids of such records.
     const fn is_looked_up(self) -> bool {
-        matches!(self, Self::Ledger | Self::Item | Self::Site | Self::Organisation | Self::Batch | Self::Certificate)
+        matches!(
+            self,
+            Self::Ledger
+                | Self::Item
+                | Self::Site
+                | Self::Organisation
+                | Self::Batch
+                | Self::Certificate
+                | Self::Handover
+                | Self::Donation
+                | Self::Project
+                | Self::Consent
+        )
     }
 }
 
+/// Types of statements that settle treatments of others.
+const SETTLING: &[&str] = &[
+    "site_audited",
+    "audit_finding",
+    "evidence_reviewed",
+    "difference_agreed",
+    "handover_accepted",
+    "import_received",
+];
+
 impl Changes {
+    /// The ids of records that may have existed before; what is named by its own entry or place cannot.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        let is_new = |id: &RecordId| matches!(id.kind, RecordKind::Treatment | RecordKind::PoolRange);
+        self.records.keys().filter(move |id| !is_new(id)).map(|id| id.id.as_str())
+    }
+
     /// Takes over what came after.
     pub fn merge(&mut self, later: Self) {
         self.records.extend(later.records);
+        self.mentioned.extend(later.mentioned);
         for (account, grams) in later.accounts {
             *self.accounts.entry(account).or_default() += grams;
         }
@@ -136,9 +191,11 @@ impl Changes {
     pub fn concerned(&self, common: &Common) -> BTreeSet<RecordId> {
         let organisation = |id: &OrganisationId| RecordId::new(RecordKind::Organisation, id);
         let mut concerned = BTreeSet::from([organisation(&common.org)]);
+        concerned.extend(common.on_behalf_of.iter().map(organisation));
         concerned.extend(common.site.map(|site| RecordId::new(RecordKind::Site, &site)));
-        // An audit sets grams of others' batches free; whose they are learns that by asking what is eligible.
-        let settles_others = common.r#type.as_str() == "site_audited";
+        concerned.extend(self.mentioned.iter().cloned());
+        // What cures a gap sets grams of others' batches free; whose they are learns that by asking what is eligible.
+        let settles_others = SETTLING.contains(&common.r#type.as_str());
         let of_others = |id: &RecordId| settles_others && id.kind == RecordKind::Batch;
         for (id, record) in self.records.iter().filter(|(id, _)| !of_others(id)) {
             if id.kind.is_looked_up() {
@@ -147,6 +204,9 @@ impl Changes {
             if let Record::Batch(batch) = record {
                 concerned.insert(RecordId::new(RecordKind::Site, &batch.site));
             }
+            if let Record::Handover(handover) = record {
+                concerned.extend(handover.all().map(|item| RecordId::new(RecordKind::Item, item)));
+            }
             concerned.extend(record.owners().iter().map(organisation));
         }
         concerned
@@ -154,37 +214,20 @@ impl Changes {
 }
 
 impl Record {
-    /// Its id.
-    pub fn id(&self) -> RecordId {
-        let (kind, id) = match self {
-            Self::Ledger(_) => (RecordKind::Ledger, LEDGER_RECORD.to_owned()),
-            Self::Organisation(organisation) => (RecordKind::Organisation, organisation.id.to_string()),
-            Self::Key(key) => (RecordKind::Key, key.kid.to_string()),
-            Self::Site(site) => (RecordKind::Site, site.id.to_string()),
-            Self::SiteCode(taken) => (RecordKind::SiteCode, taken.id()),
-            Self::Scale(scale) => (RecordKind::Scale, scale.id.to_string()),
-            Self::Item(item) => (RecordKind::Item, item.id.to_string()),
-            Self::Handover(handover) => (RecordKind::Handover, handover.id.to_string()),
-            Self::SiteYear(year) => (RecordKind::SiteYear, year.id()),
-            Self::Batch(batch) => (RecordKind::Batch, batch.id.to_string()),
-            Self::Treatment(treatment) => (RecordKind::Treatment, treatment.id()),
-            Self::AuditWait(wait) => (RecordKind::AuditWait, wait.id()),
-            Self::Pool(pool) => (RecordKind::Pool, pool.id()),
-            Self::PoolRange(range) => (RecordKind::PoolRange, range.id()),
-            Self::Certificate(certificate) => (RecordKind::Certificate, certificate.serial.to_string()),
-        };
-        RecordId { id, kind }
-    }
-
     /// The organisations whose it is.
     pub fn owners(&self) -> Vec<OrganisationId> {
         match self {
             Self::Organisation(organisation) => vec![organisation.id],
             Self::Key(key) => vec![key.organisation],
-            Self::Site(site) => vec![site.organisation],
+            Self::Site(site) => site.organisation.into_iter().collect(),
+            Self::Delegation(delegation) => vec![delegation.from, delegation.to],
+            Self::Relation(relation) => relation.organisations(),
+            Self::Donation(donation) => vec![donation.donor],
+            Self::Consent(consent) => vec![consent.organisation],
+            Self::Project(project) => project.organisation.into_iter().collect(),
             Self::Scale(scale) => vec![scale.organisation],
             Self::Item(item) => vec![item.holder],
-            Self::Handover(handover) => [handover.from, handover.to].into_iter().chain(handover.carrier).collect(),
+            Self::Handover(handover) => handover.parties().collect(),
             Self::Batch(batch) => vec![batch.organisation],
             Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
             Self::Ledger(_)
@@ -192,51 +235,13 @@ impl Record {
             | Self::SiteYear(_)
             | Self::Treatment(_)
             | Self::AuditWait(_)
+            | Self::Cure(_)
+            | Self::CureWait(_)
+            | Self::Number(_)
+            | Self::Document(_)
+            | Self::Due(_)
             | Self::Pool(_)
             | Self::PoolRange(_) => Vec::new(),
-        }
-    }
-
-    /// The record as compact JSON, its stored form.
-    pub fn body(&self) -> String {
-        let value = match self {
-            Self::Ledger(record) => record.write(),
-            Self::Organisation(record) => record.write(),
-            Self::Key(record) => record.write(),
-            Self::Site(record) => record.write(),
-            Self::SiteCode(record) => record.write(),
-            Self::Scale(record) => record.write(),
-            Self::Item(record) => record.write(),
-            Self::Handover(record) => record.write(),
-            Self::SiteYear(record) => record.write(),
-            Self::Batch(record) => record.write(),
-            Self::Treatment(record) => record.write(),
-            Self::AuditWait(record) => record.write(),
-            Self::Pool(record) => record.write(),
-            Self::PoolRange(record) => record.write(),
-            Self::Certificate(record) => record.write(),
-        };
-        value.map(|value| value.to_string()).unwrap_or_default()
-    }
-
-    /// Reads the stored form.
-    pub fn read(kind: RecordKind, value: &Value) -> Result<Self, Malformed> {
-        match kind {
-            RecordKind::Ledger => Ledger::read(value).map(Self::Ledger),
-            RecordKind::Organisation => Organisation::read(value).map(Self::Organisation),
-            RecordKind::Key => Key::read(value).map(Self::Key),
-            RecordKind::Site => Site::read(value).map(Self::Site),
-            RecordKind::SiteCode => SiteCodeTaken::read(value).map(Self::SiteCode),
-            RecordKind::Scale => Scale::read(value).map(Self::Scale),
-            RecordKind::Item => Item::read(value).map(Self::Item),
-            RecordKind::Handover => Handover::read(value).map(Self::Handover),
-            RecordKind::SiteYear => SiteYear::read(value).map(Self::SiteYear),
-            RecordKind::Batch => Batch::read(value).map(Self::Batch),
-            RecordKind::Treatment => Treatment::read(value).map(Self::Treatment),
-            RecordKind::AuditWait => AuditWait::read(value).map(Self::AuditWait),
-            RecordKind::Pool => Pool::read(value).map(Self::Pool),
-            RecordKind::PoolRange => PoolRange::read(value).map(Self::PoolRange),
-            RecordKind::Certificate => Certificate::read(value).map(Self::Certificate),
         }
     }
 }
@@ -264,6 +269,7 @@ pub struct State<'base> {
     base: Option<&'base State<'base>>,
     records: BTreeMap<RecordId, Record>,
     accounts: BTreeMap<SiteAccount, i64>,
+    mentioned: BTreeSet<RecordId>,
     /// `None`: everything is here. `Some`: the ids whose records, of whatever kind, are here if they exist.
     loaded: Option<BTreeSet<String>>,
 }
@@ -275,6 +281,8 @@ pub struct Changes {
     pub records: BTreeMap<RecordId, Record>,
     /// Grams to add to each account.
     pub accounts: BTreeMap<SiteAccount, i64>,
+    /// What is concerned although its record is the same as before.
+    pub mentioned: BTreeSet<RecordId>,
 }
 
 macro_rules! lookups {
@@ -310,7 +318,7 @@ impl<'base> State<'base> {
 
     /// What this layer holds.
     pub fn into_changes(self) -> Changes {
-        Changes { records: self.records, accounts: self.accounts }
+        Changes { records: self.records, accounts: self.accounts, mentioned: self.mentioned }
     }
 
     /// Takes over what an overlay changed.
@@ -340,6 +348,11 @@ impl<'base> State<'base> {
     /// Writes a record.
     pub fn put(&mut self, record: Record) {
         self.records.insert(record.id(), record);
+    }
+
+    /// Says that the entry concerns something whose record it does not change.
+    pub fn mention(&mut self, subject: RecordId) {
+        self.mentioned.insert(subject);
     }
 
     /// Adds grams to an account. A movement books both of its sides.
@@ -386,6 +399,22 @@ impl<'base> State<'base> {
         })
     }
 
+    /// Whether a document number of a plant is used; the id is [`NumberTaken::id_of`].
+    pub fn number_taken(&self, id: &str) -> Result<Option<EntryIndex>, Stop> {
+        Ok(match self.record(RecordKind::Number, id.to_owned())? {
+            Some(Record::Number(taken)) => Some(taken.entry),
+            _ => None,
+        })
+    }
+
+    /// The entry to which a file was bound first.
+    pub fn document_seen(&self, sha256: &Hash) -> Result<Option<EntryIndex>, Stop> {
+        Ok(match self.record(RecordKind::Document, DocumentSeen::id_of(sha256))? {
+            Some(Record::Document(seen)) => Some(seen.entry),
+            _ => None,
+        })
+    }
+
     /// Whether a site code is taken; the id is [`SiteCodeTaken::id_of`].
     pub fn site_code_taken(&self, id: &str) -> Result<bool, Stop> {
         Ok(self.record(RecordKind::SiteCode, id.to_owned())?.is_some())
@@ -406,6 +435,20 @@ impl<'base> State<'base> {
         handover(HandoverId) -> Handover;
         /// The batch of that id.
         batch(BatchId) -> Batch;
+        /// The project of that id.
+        project(ProjectId) -> Project;
+        /// The donation of that id.
+        donation(DonationId) -> Donation;
+        /// The consent of that id.
+        consent(ConsentId) -> Consent;
+        /// The delegation of that id, [`Delegation::id_of`].
+        delegation(str) -> Delegation;
+        /// The relation of that id, [`Relation::id_of`].
+        relation(str) -> Relation;
+        /// What was cured; the id is [`Cure::id_of`].
+        cure(str) -> Cure;
+        /// What waits for a cure; the id is [`CureWait::id_of`].
+        cure_wait(str) -> CureWait;
         /// What a site received in a year; the id is [`SiteYear::id_of`].
         site_year(str) -> SiteYear;
         /// Treatments that wait for an audit; the id is [`AuditWait::id_of`].
@@ -442,6 +485,24 @@ impl<'base> State<'base> {
             *sums.entry(account.site).or_default() -= i128::from(*grams);
         }
         sums.into_iter().filter(|(_, difference)| *difference != 0).collect()
+    }
+
+    /// Records whose sources or donations do not add up to their mass; empty, as it always must be, if all do. For a complete
+    /// state.
+    pub fn composition_differences(&self) -> Vec<RecordId> {
+        let differs = |record: &&Record| match record {
+            // What was lost keeps its sources: it may be found.
+            Record::Item(item) if item.lost_g.is_some() => false,
+            Record::Item(item) => {
+                let is_waste = item.arising.is_some() && item.grams > Grams::ZERO;
+                let given = !item.given.is_empty() && item.given.total() != item.grams;
+                (is_waste && item.sources.total() != item.grams) || given
+            }
+            Record::Batch(batch) => !batch.given.is_empty() && batch.given.total() != batch.input_g,
+            Record::Treatment(treatment) => treatment.lines.last().map(|line| line.to) != Some(treatment.grams),
+            _ => false,
+        };
+        self.records.values().filter(differs).map(Record::id).collect()
     }
 
     /// SHA-256 over every record and account in order: two replays that agree have the same digest.

@@ -3,19 +3,22 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, flow_out};
 use crate::domain::batch::Batch;
-use crate::domain::codes::{Arising, ItemStatus, Month, Role, TableCode, WasteCode};
-use crate::domain::eligibility::{self, Gap};
+use crate::domain::codes::{Arising, Document, DocumentNumber, ItemStatus, Month, Role, TableCode, WasteCode};
+use crate::domain::composition::{Composition, SourceId};
+use crate::domain::delegation::are_related;
+use crate::domain::eligibility::{self, Gap, Standing};
 use crate::domain::event::{SiteAudited, TreatedFinal};
-use crate::domain::evidence::Evidence;
+use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::record;
-use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
+use crate::domain::finding::{self, CureWait};
+use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, own_item};
-use crate::domain::lot::{arrive, each_once, permit_warning};
+use crate::domain::lot::{arrive, each_once, permit_warning, storage_warning};
 use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::pool::{self, Pool, PoolPlace};
-use crate::domain::refusal::{RefusalCode, Warning};
+use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Site, SiteAudit};
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
 
 record! {
@@ -29,11 +32,9 @@ record! {
         class: TableCode,
         /// Its waste code where it lay.
         waste_code: Option<WasteCode>,
-        /// The batch that it left; whole equipment left none.
-        batch: Option<BatchId>,
-        /// Who treated it.
+        /// Who stated it.
         organisation: OrganisationId,
-        /// Where.
+        /// Where: a site of the author, or a facility whose papers it shows.
         site: SiteId,
         /// The final operation.
         operation: TableCode,
@@ -47,9 +48,51 @@ record! {
         day: Date,
         /// What stands behind it.
         evidence: Evidence,
+        /// The donations behind its grams; empty if nothing of it was donated.
+        given: Composition,
+        /// Its gram line: its sources in order, each a range.
+        lines: Vec<Line>,
+    }
+}
+
+record! {
+    /// A stretch of a treatment's grams, all of one source.
+    pub struct Line {
+        /// Where they come from: a batch, or waste that was never dismantled.
+        source: SourceId,
+        /// The first gram.
+        from: Grams,
+        /// The gram behind the last.
+        to: Grams,
         /// Where its eligible grams wait, once they are eligible.
         pool: Option<PoolPlace>,
     }
+}
+
+impl Line {
+    /// How many grams.
+    pub fn grams(&self) -> Grams {
+        self.to.minus(self.from).unwrap_or(Grams::ZERO)
+    }
+
+    /// The batch that these grams left, if they left one.
+    pub(crate) fn batch_in<'s>(&self, state: &'s State<'_>) -> Result<Option<&'s Batch>, Stop> {
+        match self.source.batch() {
+            Some(batch) => state.batch(&batch),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The gram line of a composition.
+fn lines_of(sources: &Composition) -> Vec<Line> {
+    let (mut lines, mut from) = (Vec::with_capacity(sources.shares().len()), Grams::ZERO);
+    for share in sources.shares() {
+        let to = from.plus(share.grams).unwrap_or(from);
+        lines.push(Line { source: share.source.clone(), from, to, pool: None });
+        from = to;
+    }
+    lines
 }
 
 impl Treatment {
@@ -58,12 +101,14 @@ impl Treatment {
         Self::id_of(self.entry)
     }
 
-    /// The batch that it left, if it left one.
-    pub(crate) fn batch_in<'s>(&self, state: &'s State<'_>) -> Result<Option<&'s Batch>, Stop> {
-        match &self.batch {
-            Some(batch) => state.batch(batch),
-            None => Ok(None),
-        }
+    /// The batches that its grams left, each once.
+    pub fn batches(&self) -> impl Iterator<Item = BatchId> {
+        self.lines.iter().filter_map(|line| line.source.batch())
+    }
+
+    /// Whether some of its grams are in no pool.
+    pub fn waits(&self) -> bool {
+        self.lines.iter().any(|line| line.pool.is_none())
     }
 
     /// The id of the treatment that an entry states.
@@ -110,13 +155,50 @@ fn account_of(state: &State<'_>, operation: &TableCode) -> Result<Account, Stop>
     }
 }
 
+/// Where a final treatment happened: at a site of whoever treats, or by its papers at a plant without a key.
+fn place_of(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &TreatedFinal,
+) -> Result<(SiteId, Vec<Warning>), Stop> {
+    let Some(facility) = &event.facility else {
+        context.require_role(state, &[Role::Treater, Role::Recycler])?;
+        return match context.statement.common.site {
+            Some(site) => Ok((site, Vec::new())),
+            None => refuse(RefusalCode::Unknown, "/site", "a treatment names the site where it happened"),
+        };
+    };
+    let warnings = documented(state, context, facility, event.number.as_ref(), event.document.as_ref(), "/facility")?;
+    Ok((*facility, warnings))
+}
+
+/// Takes the papers of a plant without a key: complete, of a number that serves once, and to be reviewed.
+pub(crate) fn documented(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    facility: &SiteId,
+    number: Option<&DocumentNumber>,
+    document: Option<&Document>,
+    pointer: &str,
+) -> Result<Vec<Warning>, Stop> {
+    if state.site(facility)?.is_none_or(|site| site.organisation.is_some()) {
+        let detail = "no facility of this id is registered; who has a key speaks for itself";
+        return refuse(RefusalCode::Unknown, pointer, detail);
+    }
+    let (Some(number), Some(_)) = (number, document) else {
+        let detail = "what a plant without a key did is shown by its paper: number and document belong here";
+        return refuse(RefusalCode::ProofMissing, "/number", detail);
+    };
+    finding::document(state, context, *facility, number)?;
+    Ok(Warning::new(WarningCode::Documented, pointer).into_iter().collect())
+}
+
 /// An item ends; its grams are recovered or disposed of, by operation. What the permit does not cover happened all the
 /// same: it is recorded with a warning.
 pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &TreatedFinal) -> Result<Vec<Warning>, Stop> {
-    context.require_role(state, &[Role::Treater, Role::Recycler])?;
-    let common = &context.statement.common;
-    let (Some(site), Some(day)) = (common.site, common.occurred_at.date()) else {
-        return refuse(RefusalCode::Unknown, "/site", "a treatment names the site where it happened");
+    let (site, mut warnings) = place_of(state, context, event)?;
+    let Some(day) = context.day() else {
+        return refuse(RefusalCode::TimeInvalid, "/occurred_at", "a treatment has a day");
     };
     let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held])?;
     if item.arising.is_none() {
@@ -127,66 +209,88 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
         let detail = format!("this item has {} on the ledger; say reweighed first if it weighs otherwise", item.grams);
         return refuse(RefusalCode::SumDiffers, "/net_g", detail);
     }
-    let (item, mut warnings) = arrive(state, context, item, Some(site))?;
-    let permit = state.site(&site)?.and_then(|site| site.permit.clone());
+    warnings.extend(storage_warning(state, context, &item, "/item")?);
+    let (item, found) = arrive(state, context, item, Some(site))?;
+    warnings.extend(found);
+    let permits = state.site(&site)?.map(|site| site.permits.clone()).unwrap_or_default();
     let operation = Some(event.operation.as_str());
-    warnings.extend(permit_warning(permit.as_ref(), Some(&day), item.waste_code.as_ref(), operation));
+    warnings.extend(permit_warning(&permits, Some(&day), item.waste_code.as_ref(), operation));
     let warnings = each_once(warnings);
     flow_out(state, Some(site), account, item.grams);
     let item = item.touched(context)?;
+    let related = event.facility.is_some() && are_related(state, PartyId(item.holder.0), PartyId(site.0))?;
+    let evidence = item.evidence.clone().warned(&warnings, context.index);
     let treatment = Treatment {
         entry: context.index,
         item: item.id,
         class: item.class.clone(),
         waste_code: item.waste_code.clone(),
-        batch: item.batch,
-        organisation: common.org,
+        organisation: context.party(),
         site,
         operation: event.operation.clone(),
         grams: item.grams,
         basis: item.basis,
         arising: item.arising.clone(),
         day,
-        evidence: item.evidence.clone().warned(&warnings, context.index),
-        pool: None,
+        evidence: if related { evidence.flawed(FlawCode::RelatedParties, context.index) } else { evidence },
+        given: item.given.clone(),
+        lines: lines_of(&item.sources),
     };
+    for donation in treatment.given.shares().iter().filter_map(|share| share.source.donation()) {
+        state.mention(RecordId::new(RecordKind::Donation, &donation));
+    }
     state.put(Record::Item(Item { treated: Some(context.index), ..item }.ended()));
-    enter_batch(state, &treatment)?;
+    enter_batches(state, &treatment)?;
     state.put(Record::Treatment(treatment));
     settle_all(state, &[context.index])?;
     Ok(warnings)
 }
 
-/// The batch remembers what was treated of it: closing it may be what these grams wait for.
-fn enter_batch(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Stop> {
-    let Some(id) = treatment.batch else { return Ok(()) };
-    if let Some(mut batch) = state.batch(&id)?.cloned() {
-        batch.treatments.push(treatment.entry);
-        state.put(Record::Batch(batch));
+/// Batches remember what was treated of them: closing one may be what these grams wait for.
+fn enter_batches(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Stop> {
+    state.require_loaded(treatment.batches().map(|batch| batch.to_string()))?;
+    for id in treatment.batches() {
+        if let Some(mut batch) = state.batch(&id)?.cloned() {
+            batch.treatments.push(treatment.entry);
+            state.put(Record::Batch(batch));
+        }
     }
     Ok(())
 }
 
-/// Looks at a treatment that is in no pool: its grams enter one if they meet every rule now; if they lack an audit
-/// alone, or a closed batch besides, they wait.
-fn settle(state: &mut State<'_>, treatment: Treatment) -> Result<(), Stop> {
-    if treatment.pool.is_some() {
-        return Ok(());
-    }
-    let standing = eligibility::standing(state, &treatment)?;
-    if standing.gaps.is_empty() {
-        return pool::enter(state, treatment, &standing.latest);
-    }
-    if standing.gaps.iter().all(|gap| gap.may_still_close()) {
-        if standing.gaps.contains(&Gap::TreatmentSiteNotAudited) {
-            wait_for_audit(state, &treatment, treatment.site)?;
-        }
-        let batch_site = treatment.batch_in(state)?.map(|batch| batch.site);
-        if let Some(site) = batch_site.filter(|_| standing.gaps.contains(&Gap::BatchSiteNotAudited)) {
-            wait_for_audit(state, &treatment, site)?;
+/// Looks at a treatment: grams of a line that is in no pool enter one if they meet every rule now; if what they lack can
+/// still be made good, they wait for it.
+fn settle(state: &mut State<'_>, mut treatment: Treatment) -> Result<(), Stop> {
+    for position in 0..treatment.lines.len() {
+        let Some(line) = treatment.lines.get(position).filter(|line| line.pool.is_none()).cloned() else { continue };
+        let standing = eligibility::standing(state, &treatment, &line)?;
+        if standing.gaps.iter().all(|gap| !gap.bars_entry()) {
+            treatment = pool::enter(state, treatment, position, &standing.latest)?;
+        } else if standing.gaps.iter().all(|gap| gap.may_still_close()) {
+            wait(state, &treatment, &line, &standing)?;
         }
     }
     state.put(Record::Treatment(treatment));
+    Ok(())
+}
+
+/// Notes for what a line waits: audits of its sites, cures of its flaws. That a batch is closed is asked of the batch.
+fn wait(state: &mut State<'_>, treatment: &Treatment, line: &Line, standing: &Standing) -> Result<(), Stop> {
+    if standing.gaps.contains(&Gap::TreatmentSiteNotAudited) {
+        wait_for_audit(state, treatment, treatment.site)?;
+    }
+    let batch_site = line.batch_in(state)?.map(|batch| batch.site);
+    if let Some(site) = batch_site.filter(|_| standing.gaps.contains(&Gap::BatchSiteNotAudited)) {
+        wait_for_audit(state, treatment, site)?;
+    }
+    for entry in &standing.uncured {
+        let waiting = state.cure_wait(&CureWait::id_of(*entry))?.cloned();
+        let mut waiting = waiting.unwrap_or(CureWait { entry: *entry, treatments: Vec::new() });
+        if !waiting.treatments.contains(&treatment.entry) {
+            waiting.treatments.push(treatment.entry);
+        }
+        state.put(Record::CureWait(waiting));
+    }
     Ok(())
 }
 
@@ -203,15 +307,17 @@ fn wait_for_audit(state: &mut State<'_>, treatment: &Treatment, site: SiteId) ->
 
 /// The ids of the records that settling a treatment may write, so that many are loaded at once.
 fn records_of_settling(state: &State<'_>, treatment: &Treatment) -> Result<Vec<String>, Stop> {
-    let standing = eligibility::standing(state, treatment)?;
-    let batch = treatment.batch_in(state)?;
-    let sites = || batch.map(|batch| batch.site).into_iter();
-    let pools =
-        standing.latest.month().into_iter().flat_map(|month| sites().map(move |site| Pool::id_of(&site, &month)));
-    let waits = treatment.day.month().into_iter().flat_map(|month| {
-        sites().chain([treatment.site]).map(move |site| AuditWait::id_of(&site, &month)).collect::<Vec<_>>()
-    });
-    Ok(pools.chain(waits).collect())
+    let mut ids = Vec::new();
+    for line in &treatment.lines {
+        let standing = eligibility::standing(state, treatment, line)?;
+        let site = line.batch_in(state)?.map(|batch| batch.site);
+        ids.extend(standing.latest.month().zip(site).map(|(month, site)| Pool::id_of(&site, &month)));
+        let sites = site.into_iter().chain([treatment.site]);
+        let month = treatment.day.month();
+        ids.extend(sites.filter_map(|site| month.as_ref().map(|month| AuditWait::id_of(&site, month))));
+        ids.extend(standing.uncured.iter().map(|entry| CureWait::id_of(*entry)));
+    }
+    Ok(ids)
 }
 
 /// Looks at several treatments again, in their order.
@@ -238,6 +344,10 @@ pub fn site_audited(state: &mut State<'_>, context: &Context<'_>, event: &SiteAu
     let Some(site) = state.site(&event.audited_site)?.cloned() else {
         return refuse(RefusalCode::Unknown, "/audited_site", "no site of this id is registered");
     };
+    // The first rule set asked for the role alone; what was said under it stays.
+    if rules_in_force(state)?.borders.is_some() {
+        finding::require_independent(state, context, &site)?;
+    }
     // Somewhere on earth it is tomorrow already; no clock that runs ahead reaches further.
     let tomorrow = context.time.date().and_then(|day| day.plus_days(1));
     let told = context.statement.common.occurred_at.date();
@@ -246,7 +356,7 @@ pub fn site_audited(state: &mut State<'_>, context: &Context<'_>, event: &SiteAu
     }
     let mut audits = site.audits;
     audits.push(SiteAudit {
-        by: context.statement.common.org,
+        by: context.party(),
         on: event.on.clone(),
         outcome: event.outcome,
         occurred_at: context.statement.common.occurred_at.clone(),
@@ -274,7 +384,7 @@ fn end_waiting(state: &mut State<'_>, site: &SiteId, on: &Date) -> Result<(), St
     for wait in waits {
         let mut left = Vec::new();
         for entry in &wait.treatments {
-            if state.treatment(*entry)?.is_some_and(|treatment| treatment.pool.is_none()) {
+            if state.treatment(*entry)?.is_some_and(Treatment::waits) {
                 left.push(*entry);
             }
         }

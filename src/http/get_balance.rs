@@ -80,6 +80,6 @@ fn accounts_of(
         Some(Record::Site(site)) => site.organisation,
         _ => return Ok(None),
     };
-    let may_see = reader == Reader::All || reader == Reader::Organisation(owner);
+    let may_see = reader == Reader::All || owner.is_some_and(|owner| reader == Reader::Organisation(owner));
     Ok(may_see.then(|| all.into_iter().filter(|(account, _)| account.site == Some(site)).collect()))
 }

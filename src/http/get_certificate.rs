@@ -1,7 +1,8 @@
 //! `GET /v1/certificates/{serial}`: a certificate's page, for everybody.
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
-use crate::domain::rule_set::{self, RuleSet};
+use crate::domain::codes::WasteCode;
+use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
@@ -140,7 +141,7 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     let rules = rule_set::find(&registered.certificate.rule_set);
     let rules = rules.ok_or_else(|| StoreError::damaged("a rule set that was in force is not carried"))?;
     let sites = sites_of(ledger, &registered.treatments)?;
-    let mut body = body_of(&registered, counted, rules, &sites);
+    let mut body = body_of(&registered, counted, &sites);
     body.operator = ledger.operator.to_string();
     let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
     let expires = registered.certificate.expires(rules.scheme.valid_months);
@@ -150,7 +151,7 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     body.expires =
         expires.filter(|_| registered.certificate.status == CertificateStatus::Held).map(|day| day.to_string());
     if let Some(Record::Site(site)) = site {
-        body.permit = site.permit.map(|permit| format!("{} until {}", permit.number, permit.valid_until));
+        body.permit = site.permits.last().map(|permit| format!("{} until {}", permit.number, permit.valid_until));
         body.audits = site.audits.iter().map(|audit| format!("{} {}", audit.on, audit.outcome)).collect();
     }
     Ok(Some(body))
@@ -170,18 +171,13 @@ fn sites_of(ledger: &Ledger, treatments: &[Treatment]) -> Result<BTreeMap<String
     Ok(sites)
 }
 
-fn body_of(
-    registered: &Registered,
-    counted: Counted,
-    rules: &RuleSet,
-    sites: &BTreeMap<String, [String; 2]>,
-) -> CertificateBody {
+fn body_of(registered: &Registered, counted: Counted, sites: &BTreeMap<String, [String; 2]>) -> CertificateBody {
     let Certificate { serial, status, issued, issued_at, issuer, scheme, rule_set, .. } = &registered.certificate;
     let mut sums = Sums::default();
     for allotment in &registered.certificate.allotments {
         let treatment = registered.treatments.iter().find(|treatment| treatment.entry == allotment.treatment);
         if let Some(treatment) = treatment {
-            sums.add(treatment, allotment.to.get() - allotment.from.get(), rules, sites);
+            sums.add(treatment, allotment.to.get() - allotment.from.get(), sites);
         }
     }
     let site = format!("{}-{}", serial.country, serial.site);
@@ -264,10 +260,10 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, treatment: &Treatment, grams: i64, rules: &RuleSet, sites: &BTreeMap<String, [String; 2]>) {
+    fn add(&mut self, treatment: &Treatment, grams: i64, sites: &BTreeMap<String, [String; 2]>) {
         *self.by_operation.entry(treatment.operation.to_string()).or_default() += grams;
         *self.by_fraction.entry(treatment.class.to_string()).or_default() += grams;
-        if rules.fraction(treatment.class.as_str()).is_some_and(|fraction| fraction.hazardous) {
+        if treatment.waste_code.as_ref().is_some_and(WasteCode::is_hazardous) {
             self.hazardous += grams;
         }
         if let Some(arising) = &treatment.arising {

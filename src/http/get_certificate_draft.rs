@@ -71,5 +71,5 @@ fn may_draft(ledger: &Ledger, reader: Reader, site: SiteId) -> Result<bool, Stor
     let organisation = ledger.registered(RecordKind::Organisation, &own.to_string())?;
     let is_issuer = matches!(organisation, Some(Record::Organisation(org)) if org.roles.contains(&Role::Issuer));
     let site = ledger.registered(RecordKind::Site, &site.to_string())?;
-    Ok(is_issuer || matches!(site, Some(Record::Site(site)) if site.organisation == own))
+    Ok(is_issuer || matches!(site, Some(Record::Site(site)) if site.organisation == Some(own)))
 }

@@ -44,19 +44,23 @@ impl From<Gap> for GapBody {
     }
 }
 
-/// How a treatment stands.
+/// How grams of one source stand that a treatment ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TreatmentBody {
     /// The entry of the treatment.
     treatment: u64,
     /// What ended.
     item: String,
-    /// The batch that it left.
+    /// Where these grams come from: a batch, or waste that was never dismantled.
+    source: String,
+    /// The batch that they left.
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<String>,
     /// The final operation.
     operation: String,
-    /// All of it.
+    /// The first of these grams on the treatment's gram line.
+    from_g: i64,
+    /// All grams of this source.
     grams_g: i64,
     /// Grams that back a certificate, or may.
     eligible_g: i64,
@@ -73,11 +77,13 @@ impl From<TreatmentStanding> for TreatmentBody {
         Self {
             treatment: treatment.entry.0,
             item: treatment.item.to_string(),
-            batch: treatment.batch.map(|batch| batch.to_string()),
+            source: standing.line.source.to_string(),
+            batch: standing.line.source.batch().map(|batch| batch.to_string()),
             operation: treatment.operation.to_string(),
-            grams_g: treatment.grams.get(),
+            from_g: standing.line.from.get(),
+            grams_g: standing.line.grams().get(),
             eligible_g: standing.eligible.get(),
-            vintage: treatment.pool.map(|place| place.vintage.to_string()),
+            vintage: standing.line.pool.map(|place| place.vintage.to_string()),
             gaps: standing.gaps.into_iter().map(GapBody::from).collect(),
         }
     }
@@ -180,7 +186,7 @@ fn pools_of(ledger: &Ledger, reader: Reader, site: SiteId) -> Result<Option<Vec<
         Some(Record::Site(site)) => site.organisation,
         _ => return Ok(None),
     };
-    if reader != Reader::All && reader != Reader::Organisation(owner) {
+    if reader != Reader::All && owner.map(Reader::Organisation) != Some(reader) {
         return Ok(None);
     }
     Ok(Some(ledger.pools(site)?))

@@ -19,6 +19,7 @@ mod get_item_path;
 mod get_reference;
 mod health;
 mod list_events;
+mod list_overdue;
 mod list_tokens;
 mod openapi;
 mod post_batch;
@@ -47,6 +48,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_item::get_item)
         .service(get_item_path::get_item_path)
         .service(get_balance::get_balance)
+        .service(list_overdue::list_overdue)
         .service(get_eligibility::get_eligibility)
         .service(get_certificate_draft::get_certificate_draft)
         .service(get_certificate::get_certificate)

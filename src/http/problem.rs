@@ -166,8 +166,16 @@ impl From<Refusal> for Problem {
             | RefusalCode::NotTheHolder
             | RefusalCode::WrongReceiver
             | RefusalCode::IssuerIsOperator
+            | RefusalCode::DelegationMissing
+            | RefusalCode::NotDelegable
+            | RefusalCode::RelatedParties
             | RefusalCode::SchemeTestOnly => StatusCode::FORBIDDEN,
             RefusalCode::LedgerAlreadyOpen
+            | RefusalCode::LedgerClosed
+            | RefusalCode::Packed
+            | RefusalCode::NumberTaken
+            | RefusalCode::ProofMissing
+            | RefusalCode::NothingToAnswer
             | RefusalCode::AlreadyRegistered
             | RefusalCode::ItemEnded
             | RefusalCode::WrongStatus
@@ -189,6 +197,8 @@ impl From<Refusal> for Problem {
             | RefusalCode::MethodNotReached
             | RefusalCode::ClassesDiffer
             | RefusalCode::SourcesDiffer
+            | RefusalCode::TooManySources
+            | RefusalCode::ConsentExceeded
             | RefusalCode::JurisdictionsDiffer
             | RefusalCode::SumDiffers
             | RefusalCode::OutputsExceedInputs

@@ -269,6 +269,11 @@ impl<'a> Run<'a> {
         let mut overlay = layer.overlay();
         let warnings = apply(&mut overlay, &context)?;
         let changes = overlay.into_changes();
+        // A rule may write what it never asked for; whether that is an insert or an update must be known.
+        let unasked = changes.written().filter(|id| !layer.has_loaded(id)).map(str::to_owned).collect::<Vec<_>>();
+        if !unasked.is_empty() {
+            return Err(Unstaged::Load(unasked));
+        }
         let concerned = changes.concerned(&signed.statement.common);
         staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         layer.absorb(changes);

@@ -6,6 +6,7 @@
 use crate::domain::balance::{imbalances, in_between};
 use crate::domain::fields::Field;
 use crate::domain::ids::{EntryIndex, Origin, SiteId};
+use crate::domain::registry::Ledger;
 use crate::domain::state::{LEDGER_RECORD, Record, RecordId};
 use crate::ledger::replay::{Replay, Taken};
 use crate::proof::checkpoint::Checkpoint;
@@ -233,9 +234,9 @@ fn is_hosted(replay: &Replay, taken: &Taken) -> bool {
 fn compare_checkpoint(replay: &Replay, stored: &tiles::StoredCheckpoint, report: &mut Report) {
     report.checkpoints += 1;
     report.covered = stored.size;
-    let vkey = replay.state.ledger().ok().flatten().map(|ledger| ledger.checkpoint_vkey.to_string());
-    let verifier = vkey.and_then(|vkey| NoteVerifier::parse(&vkey).ok());
-    let opened = verifier.and_then(|verifier| Checkpoint::open(&stored.note, &verifier).ok());
+    let vkeys = replay.state.ledger().ok().flatten().into_iter().flat_map(Ledger::checkpoint_vkeys);
+    let mut verifiers = vkeys.filter_map(|vkey| NoteVerifier::parse(vkey.as_str()).ok());
+    let opened = verifiers.find_map(|verifier| Checkpoint::open(&stored.note, &verifier).ok());
     let says = opened.map(|checkpoint| (checkpoint.size, checkpoint.root));
     let root = replay.frontier.root();
     if says != Some((stored.size, root)) || stored.root != root {
@@ -275,6 +276,9 @@ fn compare_state(database: &mut Database, replay: &Replay, report: &mut Report) 
     }
     for (site, grams) in replay.state.live_differences() {
         report.find(None, format!("items and open batches at {} are {grams} g off its account", place(site)));
+    }
+    for id in replay.state.composition_differences() {
+        report.find(None, format!("the sources of {} {} do not add up to its mass", id.kind, id.id));
     }
     Ok(())
 }

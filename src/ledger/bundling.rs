@@ -2,9 +2,11 @@
 
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
-use crate::domain::event::{Event, Statement};
+use crate::domain::delegation::Delegation;
+use crate::domain::event::{Event, Statement, Vkey};
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, ScaleId};
 use crate::domain::lineage::{Link, Node, links};
+use crate::domain::registry::Ledger as LedgerRecord;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
@@ -13,11 +15,13 @@ use crate::ledger::certificates::{find_certificate, treatments_behind};
 use crate::ledger::lookup::{offered_lots, subject_of_node};
 use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
 use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
+use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::Entry;
+use crate::proof::note::NoteVerifier;
 use crate::proof::statement::Unverified;
 use crate::proof::tiles::{ProofError, Prover};
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
-use crate::store::{Database, StoreError, entries, mentions, openings, records};
+use crate::store::{Database, Store, StoreError, entries, mentions, openings, records};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Certificates whose statements are remembered as counted.
@@ -57,8 +61,7 @@ impl Ledger {
     /// The bundle of a certificate under a checkpoint; `None` if there is no such certificate, or the checkpoint does not
     /// cover its issue yet.
     pub fn bundle(&self, serial: &SerialBlock, checkpoint: &StoredCheckpoint) -> Result<Option<Bundle>, StoreError> {
-        let vkey = crate::ledger::opening::ledger_in(&self.store)?.map(|ledger| ledger.checkpoint_vkey.to_string());
-        let vkey = vkey.ok_or_else(|| StoreError::damaged("the ledger's own record is missing"))?;
+        let vkey = vkey_of(&self.store, checkpoint)?;
         self.store.snapshot(|database| {
             let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
             let mut collector = Collector::new(database, checkpoint.size);
@@ -136,6 +139,17 @@ impl Ledger {
     }
 }
 
+/// The key that signed a checkpoint: the ledger's, or the one before a change.
+pub fn vkey_of(store: &Store, checkpoint: &StoredCheckpoint) -> Result<String, StoreError> {
+    let ledger = crate::ledger::opening::ledger_in(store)?;
+    let signed = |vkey: &&str| {
+        NoteVerifier::parse(vkey).is_ok_and(|verifier| Checkpoint::open(&checkpoint.note, &verifier).is_ok())
+    };
+    let vkeys: Vec<&str> = ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys).map(Vkey::as_str).collect();
+    let found = vkeys.into_iter().find(signed).map(str::to_owned);
+    found.ok_or_else(|| StoreError::damaged("the checkpoint is signed by none of the ledger's keys"))
+}
+
 fn unproved(error: ProofError<StoreError>) -> StoreError {
     match error {
         ProofError::Source(error) => error,
@@ -181,6 +195,7 @@ impl<'a> Collector<'a> {
             let statement = unverified.statement;
             let offered = match &statement.event {
                 Event::HandoverAccepted(event) => offered_lots(self.database, &event.handover)?,
+                Event::ImportReceived(event) => offered_lots(self.database, &event.handover)?,
                 _ => Vec::new(),
             };
             let links = links(&statement.event, &offered);
@@ -206,6 +221,9 @@ impl<'a> Collector<'a> {
     /// The way from a treated lot to its batch, first parents only, and the batch's own beginning, inputs and end: what
     /// a verifier cannot do without.
     fn add_way_back(&mut self, treatment: &Treatment) -> Result<(), StoreError> {
+        for batch in treatment.batches() {
+            self.add_turning_points(batch)?;
+        }
         let mut node = Node::Item(treatment.item);
         for _ in 0..BUNDLE_LINEAGE_MAX {
             if let Node::Batch(batch) = node {
@@ -307,7 +325,12 @@ impl<'a> Collector<'a> {
                 [key.registered].into_iter().chain(revoked).collect()
             }
             Record::Organisation(organisation) => vec![organisation.registered],
-            Record::Site(site) => site.audits.iter().map(|audit| audit.entry).chain([site.registered]).collect(),
+            Record::Site(site) => {
+                let suspended = site.suspensions.iter().flat_map(|found| [found.from].into_iter().chain(found.until));
+                let audited = site.audits.iter().map(|audit| audit.entry);
+                audited.chain(suspended).chain(site.changed.iter().copied()).chain([site.registered]).collect()
+            }
+            Record::Delegation(delegation) => [delegation.granted].into_iter().chain(delegation.ended).collect(),
             Record::Scale(scale) => scale.verifications.iter().map(|verification| verification.entry).collect(),
             Record::Handover(handover) => vec![handover.offered],
             _ => Vec::new(),
@@ -319,14 +342,24 @@ impl<'a> Collector<'a> {
 fn supports_of(read: &Read) -> Vec<String> {
     let mut ids = vec![read.signer.to_string(), read.statement.common.org.to_string()];
     ids.extend(read.statement.common.site.map(|site| site.to_string()));
+    if let Some(from) = &read.statement.common.on_behalf_of {
+        ids.extend([from.to_string(), Delegation::id_of(from, &read.statement.common.org)]);
+    }
     match &read.statement.event {
         Event::CertificateIssued(event) => ids.push(event.pool_site.to_string()),
         Event::SiteAudited(event) => ids.push(event.audited_site.to_string()),
         Event::SiteRegistered(event) => ids.push(event.organisation.to_string()),
+        Event::SiteChanged(event) => ids.push(event.changed_site.to_string()),
+        Event::SiteSuspended(event) => ids.push(event.suspended_site.to_string()),
+        Event::SiteRestored(event) => ids.push(event.restored_site.to_string()),
+        Event::DelegationGranted(event) => ids.push(event.to.to_string()),
+        Event::DelegationEnded(event) => ids.extend([event.from.to_string(), event.to.to_string()]),
+        Event::TreatedFinal(event) => ids.extend(event.facility.map(|facility| facility.to_string())),
         Event::ScaleRegistered(event) => ids.push(event.at_site.to_string()),
         Event::KeyRegistered(event) => ids.push(event.organisation.to_string()),
-        Event::HandoverOffered(event) => ids.push(event.to.to_string()),
+        Event::HandoverOffered(event) => ids.extend(event.to.map(|to| to.to_string())),
         Event::HandoverAccepted(event) => ids.push(event.handover.to_string()),
+        Event::ImportReceived(event) => ids.push(event.handover.to_string()),
         Event::KeyRevoked(event) => ids.push(event.kid.to_string()),
         _ => {}
     }

@@ -10,7 +10,7 @@ use crate::domain::pool::Pool;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind, State, Stop};
-use crate::domain::treatment::Treatment;
+use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::Ledger;
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::Reader;
@@ -20,11 +20,13 @@ use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, openings, records};
 use std::collections::BTreeSet;
 
-/// How one treatment stands.
+/// How one line of a treatment stands: grams of one source.
 #[derive(Debug, Clone)]
 pub struct TreatmentStanding {
     /// The treatment.
     pub treatment: Treatment,
+    /// The line.
+    pub line: Line,
     /// Grams that back a certificate or may.
     pub eligible: Grams,
     /// What the others lack.
@@ -131,23 +133,31 @@ fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<V
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
         let Some(treatment) = state.treatment(entry)?.cloned() else { return Ok(None) };
-        let mut gaps = standing(state, &treatment)?.gaps;
-        let entered = treatment.pool.as_ref().map_or(Grams::ZERO, |place| place.grams);
-        // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next
-        // audit; unless its batch has no grams left to back it.
-        let is_beyond = treatment.pool.is_some() || is_exhausted(state, &treatment)?;
-        if gaps.is_empty() && entered < treatment.grams && is_beyond {
-            gaps.insert(Gap::BeyondBatchInput);
+        for line in treatment.lines.clone() {
+            found.push(line_standing(state, &treatment, line)?);
         }
-        let lost = gaps.iter().any(|gap| *gap != Gap::BeyondBatchInput);
-        found.push(TreatmentStanding { eligible: if lost { Grams::ZERO } else { entered }, treatment, gaps });
     }
     Ok(Some(found))
 }
 
-/// Whether the batch of a treatment backs nothing more.
-fn is_exhausted(state: &State<'_>, treatment: &Treatment) -> Result<bool, Stop> {
-    Ok(treatment.batch_in(state)?.is_some_and(|batch| batch.eligible_g >= batch.input_g))
+fn line_standing(state: &State<'_>, treatment: &Treatment, line: Line) -> Result<TreatmentStanding, Stop> {
+    let mut gaps = standing(state, treatment, &line)?.gaps;
+    let entered = line.pool.as_ref().map_or(Grams::ZERO, |place| place.grams);
+    // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next audit;
+    // unless its batch has no grams left to back it.
+    let is_beyond = line.pool.is_some() || is_exhausted(state, &line)?;
+    if gaps.is_empty() && entered < line.grams() && is_beyond {
+        gaps.insert(Gap::BeyondBatchInput);
+    }
+    let lost = gaps.iter().any(|gap| *gap != Gap::BeyondBatchInput);
+    let eligible = if lost { Grams::ZERO } else { entered };
+    Ok(TreatmentStanding { treatment: treatment.clone(), line, eligible, gaps })
+}
+
+/// Whether the batch of a line backs nothing more.
+fn is_exhausted(state: &State<'_>, line: &Line) -> Result<bool, Stop> {
+    let batch = line.source.batch().map(|batch| state.batch(&batch)).transpose()?.flatten();
+    Ok(batch.is_some_and(|batch| batch.eligible_g >= batch.input_g))
 }
 
 /// The treatments that are asked about, if they are the reader's business: the centre's whose batch it is, the treater's,
@@ -168,8 +178,10 @@ fn treatments_of(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Opti
         },
         Asked::Treatment(entry) => {
             let Some(treatment) = state.treatment(entry)? else { return Ok(None) };
-            let centre = treatment.batch_in(state)?.map(|batch| batch.organisation);
-            let is_party = may(treatment.organisation) || centre.is_some_and(may);
+            let mut is_party = may(treatment.organisation);
+            for batch in treatment.batches() {
+                is_party |= state.batch(&batch)?.is_some_and(|batch| may(batch.organisation));
+            }
             is_party.then(|| vec![entry])
         }
     })

@@ -94,7 +94,13 @@ pub struct Lineage {
     pub complete: bool,
 }
 
-fn walk(database: &mut Database, own: Option<&str>, start: Node, direction: Direction) -> Result<Lineage, StoreError> {
+/// Follows a node up, down or both ways; for a reader over entries that it may see.
+pub(crate) fn walk(
+    database: &mut Database,
+    own: Option<&str>,
+    start: Node,
+    direction: Direction,
+) -> Result<Lineage, StoreError> {
     let mut lineage = Lineage { complete: true, ..Lineage::default() };
     if matches!(direction, Direction::Up | Direction::Both) {
         lineage.complete &= follow(database, own, start, Link::up, &mut lineage.up)?;
@@ -143,6 +149,7 @@ fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Ve
             let event = read_event(stored)?.statement.event;
             let offered = match &event {
                 DomainEvent::HandoverAccepted(event) => offered_lots(database, &event.handover)?,
+                DomainEvent::ImportReceived(event) => offered_lots(database, &event.handover)?,
                 _ => Vec::new(),
             };
             found.extend(links(&event, &offered));

@@ -15,7 +15,7 @@ use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::vault::Vault;
-use crate::ledger::{append, keyring};
+use crate::ledger::{append, keyring, rebuild};
 use crate::proof::entry::ChainHash;
 use crate::proof::note::NoteVerifier;
 use crate::proof::statement::{self, Unverified};
@@ -102,6 +102,7 @@ fn founding_statement(clock: &Clock, founding: &Founding<'_>) -> Option<Posted> 
         ledger: founding.origin.clone(),
         id: founding.statement,
         org: founding.operator,
+        on_behalf_of: None,
         actor: None,
         site: None,
         r#type: TypeName::parse("ledger_opened")?,
@@ -140,6 +141,7 @@ pub struct Settings {
 ///
 /// What contradicts the guard or the checkpoints halts the ledger before anything is signed; it still serves proofs.
 pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> {
+    rebuild::bring_up_to_date(&store)?;
     let ledger = ledger_in(&store)?.ok_or_else(|| refused("this database holds no ledger"))?;
     let (origin, operator) = (ledger.origin, ledger.operator);
     let health = Arc::new(Health::default());
@@ -199,11 +201,12 @@ fn start_publisher(
     }
 }
 
-/// The checkpoint key must be the one that `ledger_opened` names: a key of another ledger must never sign here.
+/// The checkpoint key must be the one that the ledger names, or named before a change that has just been made: a key of another ledger must never sign here.
 fn require_checkpoint_key(store: &Store, origin: &Origin, key: &SigningKey) -> Result<(), PublishError> {
-    let named = ledger_in(store)?.map(|ledger| ledger.checkpoint_vkey.to_string());
+    let ledger = ledger_in(store)?;
     let ours = NoteVerifier::new(origin.as_str(), key.verifying_key()).map(|verifier| verifier.vkey());
-    if named == ours {
+    let mut named = ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys);
+    if named.any(|vkey| Some(vkey.as_str()) == ours.as_deref()) {
         return Ok(());
     }
     Err(PublishError::Fork("the checkpoint key here is not this ledger's; are the keys of two ledgers swapped?".into()))

@@ -6,6 +6,7 @@
 //! asserted when the store opens.
 
 pub mod backend;
+pub mod derived;
 pub mod entries;
 pub mod head;
 pub mod hosted_keys;

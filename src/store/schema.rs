@@ -48,6 +48,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    derived (id) {
+        id -> BigInt,
+        form -> BigInt,
+    }
+}
+
+diesel::table! {
     openings (idx, pointer) {
         idx -> BigInt,
         pointer -> Text,

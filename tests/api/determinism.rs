@@ -7,6 +7,7 @@ use crate::harness::{
 };
 use crate::story::Story;
 use ed25519_dalek::SigningKey;
+use loopledger::domain::fields::Field;
 use loopledger::domain::ids::{EntryIndex, Origin};
 use loopledger::domain::time::LedgerTime;
 use loopledger::ledger::Ledger;
@@ -316,6 +317,27 @@ fn replay_refuses_what_cannot_follow() {
     let first = Entry { ledger: other_origin(), ..Entry::parse(&entries[0]).expect("an entry") };
     let problem = reframed.take(&first.to_bytes()).err().expect("refused");
     assert!(problem.problem.contains("was made for"), "{problem}");
+}
+
+/// A ledger that was written before compositions, borders and the second rule set: it replays, entry by entry, with the
+/// warnings of its day and its masses where they were.
+#[test]
+fn an_earlier_ledger_still_replays() {
+    let entries = include_str!("../ledgers/first.jsonl");
+    let mut replay = Replay::start(Origin::parse(crate::harness::ORIGIN).expect("an origin"));
+    for (entry, warnings) in entries.lines().zip(include_str!("../ledgers/first.warnings.jsonl").lines()) {
+        let taken = replay.take(entry.as_bytes()).expect("follows");
+        assert_eq!(taken.warnings.write().map(|value| value.to_string()).as_deref(), Some(warnings));
+    }
+    assert_eq!(replay.frontier.size(), u64::try_from(entries.lines().count()).expect("few"));
+    let mut sums: std::collections::BTreeMap<String, i64> = std::collections::BTreeMap::new();
+    for (account, grams) in replay.state.accounts() {
+        *sums.entry(account.account.to_string()).or_default() += grams;
+    }
+    let balance: serde_json::Value = serde_json::from_str(include_str!("../ledgers/first.balance.json")).expect("JSON");
+    sums.retain(|_, grams| *grams != 0);
+    assert_eq!(serde_json::to_value(sums).expect("JSON"), balance["accounts_g"]);
+    assert_eq!(replay.state.live_differences(), Vec::new());
 }
 
 fn other_origin() -> Origin {

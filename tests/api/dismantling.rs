@@ -104,7 +104,7 @@ both_databases! {
         });
         assert_eq!(centre.balance(), expected);
         let fraction = app.get(&format!("/v1/items/{steel}"), &centre.party.token).json();
-        assert_eq!((&fraction["class"], &fraction["batch"]), (&json!("FE"), &json!(batch)));
+        assert_eq!((&fraction["class"], &fraction["sources"]), (&json!("FE"), &json!([{"source": batch, "grams": 60_000}])));
         assert_eq!(fraction["waste_code"], "19 12 02");
 
         let treated = centre.say("treated_final", json!({"item": steel, "operation": "R4", "net_g": 60_000}));
@@ -283,15 +283,16 @@ both_databases! {
         assert_eq!(centre.balance()["disposed:D5"], 10_000);
     }
 
-    /// Lots of two batches do not join yet: that needs compositions.
-    fn fractions_of_two_batches_do_not_join(kind) {
+    fn fractions_of_two_batches_join(kind) {
         let app = TestApp::start(kind);
         let centre = Centre::new(&app);
         let (first, second) = (centre.batch(100_000), centre.batch(100_000));
         let lots: Vec<String> =
             [&first, &first, &second].iter().map(|batch| centre.dismantle(batch, "FE", 10_000).0).collect();
-        centre.say("merged", json!({"inputs": lots, "lot": new_id()})).refused(422, "sources_differ", "/inputs/2");
-        centre.say("merged", json!({"inputs": lots[..2], "lot": new_id()})).accepted();
+        let copper = centre.dismantle(&first, "CU", 1_000).0;
+        let (steel, with_copper) = (json!([lots[0], lots[1], lots[2]]), json!([lots[0], copper]));
+        centre.say("merged", json!({"inputs": with_copper, "lot": new_id()})).refused(422, "classes_differ", "/inputs/1");
+        centre.say("merged", json!({"inputs": steel, "lot": new_id()})).accepted();
     }
 
     fn auditors_report_what_they_found(kind) {

@@ -336,15 +336,24 @@ impl TestApp {
 
     /// A new organisation with a key of its own and a token that posts and reads.
     pub fn join(&self, roles: &[&str]) -> Party {
-        let party = self.register(roles);
+        self.join_in("XD", roles)
+    }
+
+    /// The same in another country.
+    pub fn join_in(&self, country: &str, roles: &[&str]) -> Party {
+        let party = self.register_in(country, roles);
         self.say(&self.operator, "key_registered", &key_fields(&party.id, &party.key)).accepted();
         party
     }
 
     /// A new organisation whose key is not registered yet.
     pub fn register(&self, roles: &[&str]) -> Party {
+        self.register_in("XD", roles)
+    }
+
+    fn register_in(&self, country: &str, roles: &[&str]) -> Party {
         let id = new_id();
-        let fields = json!({"organisation": id, "roles": roles, "country": "XD"});
+        let fields = json!({"organisation": id, "roles": roles, "country": country});
         self.say(&self.operator, "organisation_registered", &fields).accepted();
         let key = keyring::generate().expect("randomness");
         Party { token: self.token(&id, &["post", "read"]), id, key }

@@ -66,7 +66,7 @@ both_databases! {
             (json!({"occurred_at": "2026-11-23"}), 422, "field_invalid", "/occurred_at"),
             (json!({"v": 2}), 422, "field_invalid", "/v"),
             (json!({"type": "teleported"}), 422, "field_invalid", "/type"),
-            (json!({"on_behalf_of": donor.id}), 422, "field_invalid", "/on_behalf_of"),
+            (json!({"on_behalf_of": donor.id}), 403, "delegation_missing", "/on_behalf_of"),
             (json!({"ledger": "ledger.test/other"}), 422, "wrong_ledger", "/ledger"),
         ];
         for (changes, status, code, pointer) in table {

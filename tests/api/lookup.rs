@@ -143,9 +143,110 @@ both_databases! {
         let get = |table: &str| app.get(&format!("/v1/reference/{table}"), "").json();
         let classes = get("classes");
         assert_eq!(classes["classes"].as_array().map(Vec::len), Some(54));
-        assert_eq!(classes["rule_set"]["version"], "1");
+        assert_eq!(classes["rule_set"]["version"], "2");
         assert_eq!(get("operations")["operations"].as_array().map(Vec::len), Some(28));
         assert_eq!(get("fractions")["fractions"].as_array().map(Vec::len), Some(40));
+        let lists = |on: &str| get(&format!("waste_lists?on={on}"))["waste_lists"][0]["codes"].to_string();
+        assert!(lists("2026-12-08").contains("\"16 06 04\"") && !lists("2026-12-08").contains("\"16 06 04*\""));
+        assert!(lists("2026-12-09").contains("\"16 06 04*\"") && !lists("2026-12-09").contains("20 01 33*"));
+        assert!(get("basel_entries?on=2024-12-31").to_string().contains("A1180"));
+        assert!(!get("basel_entries?on=2025-01-01").to_string().contains("A1180"));
+        app.get("/v1/reference/classes?on=yesterday", "").refused(400, "query_invalid", "/on");
         assert!(get("events")["events"]["types"].as_array().is_some_and(|types| types.len() > 20));
+    }
+
+    /// Another rule set comes into force in the middle of a ledger, and goes again: codes follow it from the next entry on.
+    fn a_rule_set_is_adopted_in_mid_ledger(kind) {
+        let app = TestApp::start(kind);
+        let story = crate::story::Story::begin(&app);
+        app.now_ms.fetch_add(17 * 86_400_000, std::sync::atomic::Ordering::SeqCst);
+        let batch = story.batch(5_000);
+        let code = || {
+            let cells = new_id();
+            let fields = json!({
+                "batch": batch, "lot": cells, "fraction": "BAT_ALK", "weight": story.weighed(100),
+                "occurred_at": "2026-12-09T10:00:00Z",
+            });
+            story.at_centre("dismantled", fields).accepted();
+            app.get(&format!("/v1/items/{cells}"), &story.centre.token).json()["waste_code"].clone()
+        };
+        assert_eq!(code(), "16 06 04*");
+        for (version, expected) in [("1", "16 06 04"), ("2", "16 06 04*")] {
+            let set = loopledger::domain::rule_set::all().iter().find(|set| set.version == version).expect("carried");
+            let name = json!({"version": set.version, "sha256": set.sha256});
+            app.say(&app.operator, "rules_adopted", &json!({"rule_set": name})).accepted();
+            assert_eq!(code(), expected);
+        }
+        app.say(&app.operator, "rules_adopted", &json!({"rule_set": {"version": "2", "sha256": "0".repeat(64)}}))
+            .refused(422, "rule_set_unknown", "/rule_set");
+    }
+
+    /// Software that keeps derived state in another form writes it anew from the entries when it opens the ledger.
+    fn derived_state_is_written_anew(kind) {
+        let app = TestApp::start(kind);
+        let story = crate::story::Story::begin(&app);
+        story.whole_batch(9_000);
+        let serial = story.issue(None);
+        let before = app.audit().state_digest;
+        let database = app.stop();
+        let damage = "UPDATE derived SET form = 1; DELETE FROM mentions; DELETE FROM accounts; \
+                      UPDATE records SET body = '{}' WHERE kind <> 'ledger'";
+        database.tamper(damage).expect("derived state may be changed");
+        let again = TestApp::start_on(database, crate::harness::NOON_MS);
+        assert_eq!(again.audit().state_digest, before);
+        assert_eq!(again.get(&format!("/v1/certificates/{serial}"), "").status, 200);
+    }
+
+    /// Carriers state legs, in whatever order they hear of it; the path of what they carried shows them.
+    fn carriers_state_their_legs(kind) {
+        let app = TestApp::start(kind);
+        let (shop, school, carrier) = (app.join(&["refurbisher"]), app.join(&["beneficiary"]), app.join(&["carrier"]));
+        let (laptop, handover) = (app.laptop(&shop), new_id());
+        let offer = json!({"handover": handover, "to": school.id, "items": [laptop], "carrier": carrier.id});
+        app.say(&shop, "handover_offered", &offer).accepted();
+        let leg = |party, change: serde_json::Value| {
+            let mut fields = json!({
+                "handover": handover, "mode": "S", "from": "BEANR", "to": "KEMBA", "departed": "2026-10-01", "arrived": "2026-11-02",
+            });
+            for (name, value) in change.as_object().expect("fields") {
+                fields[name] = value.clone();
+            }
+            app.say(party, "carried", &fields)
+        };
+        leg(&shop, json!({})).refused(403, "role_missing", "/org");
+        let another = app.join(&["carrier"]);
+        leg(&another, json!({})).refused(403, "wrong_receiver", "/handover");
+        leg(&carrier, json!({"handover": new_id()})).refused(422, "unknown", "/handover");
+        leg(&carrier, json!({"mode": "Q"})).refused(422, "code_unknown", "/mode");
+        leg(&carrier, json!({"mode": "R"})).refused(409, "proof_missing", "/vehicle");
+        leg(&carrier, json!({"arrived": "2026-09-30"})).refused(422, "time_invalid", "/arrived");
+        leg(&carrier, json!({"from": "Antwerp"})).refused(422, "field_invalid", "/from");
+        leg(&carrier, json!({})).accepted();
+        app.say(&school, "handover_accepted", &json!({"handover": handover})).accepted();
+        leg(&carrier, json!({"mode": "R", "vehicle": {"c": "ab".repeat(32)}, "from": "KEMBA", "to": "KENBO"})).accepted();
+        let path = app.get(&format!("/v1/items/{laptop}/path"), &shop.token).text;
+        assert_eq!(path.matches("\"type\":\"carried\",\"org\"").count(), 2, "{path}");
+    }
+
+    fn waste_is_stored(kind) {
+        let app = TestApp::start(kind);
+        let story = crate::story::Story::begin(&app);
+        let lot = story.receive(&story.weighed(5_000));
+        let keep = |items: serde_json::Value, operation: &str| {
+            let fields = json!({"items": items, "operation": operation, "occurred_at": "2026-10-26T10:00:00Z"});
+            story.at_centre("stored", fields)
+        };
+        keep(json!([lot]), "R12").refused(422, "code_unknown", "/operation");
+        keep(json!([]), "R13").refused(422, "list_invalid", "/items");
+        let laptop = app.laptop(&story.centre);
+        keep(json!([laptop]), "R13").refused(409, "wrong_condition", "/items/0");
+        assert!(keep(json!([lot]), "R13").warnings().is_empty());
+        assert_eq!(keep(json!([lot]), "D15").warnings(), ["permit_not_valid"]);
+        app.now_ms.fetch_add(345 * 86_400_000, std::sync::atomic::Ordering::SeqCst);
+        let batch = new_id();
+        let late = json!("2027-11-02T10:00:00Z");
+        story.at_centre("batch_opened", json!({"batch": batch, "occurred_at": late})).accepted();
+        let fed = story.at_centre("batch_fed", json!({"batch": batch, "items": [lot], "occurred_at": late}));
+        assert!(fed.warnings().contains(&"storage_overdue".to_owned()), "{}", fed.text);
     }
 }

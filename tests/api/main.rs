@@ -4,16 +4,20 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod batches;
+mod borders;
 mod bundles;
 mod certificates;
 mod client;
 mod commands;
+mod compositions;
 mod contract;
 mod crashes;
 mod custody;
+mod delegations;
 mod demo;
 mod determinism;
 mod dismantling;
+mod findings;
 mod forgeries;
 mod forging;
 mod halts;
@@ -27,6 +31,7 @@ mod lots;
 mod mass_model;
 mod openings;
 mod process;
+mod projects;
 mod proofs;
 mod readme;
 mod refusals;

@@ -235,8 +235,11 @@ impl<'a> Model<'a> {
         let (Some((at, first)), Some((and, second))) = (self.lot(one), self.lot(other)) else { return };
         let id = new_id();
         let fields = json!({"inputs": [first.id, second.id], "lot": id});
-        let fits =
-            at != and && first.live && second.live && first.holder == second.holder && first.batch == second.batch;
+        let fits = at != and
+            && first.live
+            && second.live
+            && first.holder == second.holder
+            && first.batch.is_some() == second.batch.is_some();
         if self.say(first.holder, "merged", fields, fits) {
             for at in [at, and] {
                 self.lots[at].live = false;

@@ -44,10 +44,11 @@ impl Compositions {
 
 /// Every waste code of the rule set in the fictitious country: what the demo's permits cover.
 pub(super) fn waste_codes(rules: &RuleSet) -> Vec<String> {
-    let of_classes = rules.classes.iter().filter_map(|class| class.waste_code.get("XD"));
-    let of_fractions = rules.fractions.iter().filter_map(|fraction| fraction.waste_code.get("XD"));
-    let codes: std::collections::BTreeSet<&String> = of_classes.chain(of_fractions).collect();
-    codes.into_iter().cloned().collect()
+    let list = rules.jurisdictions.iter().find(|known| known.code == "XD").map(|known| known.list.as_str());
+    let rows = rules.classes.iter().flat_map(|class| &class.waste_codes);
+    let rows = rows.chain(rules.fractions.iter().flat_map(|fraction| &fraction.waste_codes));
+    let codes = rows.filter(|row| row.list.as_deref() == list).map(|row| row.code.clone());
+    codes.collect::<std::collections::BTreeSet<String>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What is said of dismantling and treatment.
 
-use crate::domain::codes::{Document, DocumentNumber, TableCode};
+use crate::domain::codes::{Document, DocumentNumber, TableCode, WasteCodeOverride};
 use crate::domain::fields::record;
-use crate::domain::ids::{BatchId, ItemId};
+use crate::domain::ids::{BatchId, ItemId, SiteId};
 use crate::domain::mass::{Grams, Weight};
 
 record! {
@@ -34,6 +34,8 @@ record! {
         fraction: TableCode,
         /// Its mass.
         weight: Weight,
+        /// Another waste code than the tables give, with its reason.
+        waste_code: Option<WasteCodeOverride>,
     }
 }
 
@@ -64,6 +66,37 @@ record! {
 }
 
 record! {
+    /// What an interim treatment gives.
+    pub struct InterimOutput {
+        /// The new lot's id.
+        lot: ItemId,
+        /// What it is: a fraction of the rule set.
+        fraction: TableCode,
+        /// Its mass.
+        weight: Weight,
+    }
+}
+
+record! {
+    /// Sorting, shredding, blending, repacking before the final treatment: lots become lots, as in a batch that opens and
+    /// closes at once.
+    pub struct TreatedInterim {
+        /// Lots that go in.
+        inputs: Vec<ItemId>,
+        /// R12, D13 or D14.
+        operation: TableCode,
+        /// What comes out.
+        outputs: Vec<InterimOutput>,
+        /// Dust and spills.
+        loss_g: Grams,
+        /// Packaging, pallets, dirt, water.
+        out_of_scope_g: Grams,
+        /// The record of the treatment.
+        document: Option<Document>,
+    }
+}
+
+record! {
     /// The end of mass: a final operation at the statement's site.
     pub struct TreatedFinal {
         /// The lot or device.
@@ -72,6 +105,8 @@ record! {
         operation: TableCode,
         /// Its whole mass, as last weighed; what weighs otherwise is weighed again first.
         net_g: Grams,
+        /// A plant without a key that did it, in the words of its certificate; then number and document are required.
+        facility: Option<SiteId>,
         /// The number of the treatment's certificate.
         number: Option<DocumentNumber>,
         /// The certificate.

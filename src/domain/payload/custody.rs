@@ -1,9 +1,10 @@
 //! What is said when something changes hands.
 
-use crate::domain::codes::{Document, DocumentNumber, RefusalReason};
+use crate::domain::codes::{Commitment, Document, DocumentNumber, Place, RefusalReason, TableCode};
 use crate::domain::fields::record;
-use crate::domain::ids::{HandoverId, ItemId, OrganisationId};
+use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::{Grams, Weight};
+use crate::domain::time::Date;
 
 record! {
     /// A lot in an offer.
@@ -36,8 +37,12 @@ record! {
     pub struct HandoverOffered {
         /// The new id of the handover.
         handover: HandoverId,
-        /// The receiver.
-        to: OrganisationId,
+        /// The receiver; a plant without a key stands in `to_facility` instead.
+        to: Option<OrganisationId>,
+        /// A plant without a key: the sender itself posts its receipt later, as documented.
+        to_facility: Option<SiteId>,
+        /// The entry in which the receiver claims to have received this already: the offer completes the handover at once.
+        completes: Option<EntryIndex>,
         /// The devices and components that are offered.
         items: Option<Vec<ItemId>>,
         /// The lots that are offered.
@@ -78,7 +83,55 @@ record! {
         refused: Option<Vec<RefusedItem>>,
         /// What became of the lots, in the offer's order.
         lots: Option<Vec<ReceivedLot>>,
+        /// What was received although nobody offered it yet: the handover is a new one and waits for its offer.
+        unoffered: Option<Unoffered>,
+        /// The number of the receipt; a plant without a key is never without one.
+        number: Option<DocumentNumber>,
         /// The weighbridge ticket or receipt.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// What came without an offer.
+    pub struct Unoffered {
+        /// The sender.
+        from: OrganisationId,
+        /// Devices and components.
+        items: Option<Vec<ItemId>>,
+        /// Lots; what became of each stands in `lots` of the acceptance, in this order.
+        lots: Option<Vec<ItemId>>,
+    }
+}
+
+record! {
+    /// One of the two sides of a handover agrees to the receiver's weight; when both have, the dispute ends.
+    pub struct DifferenceAgreed {
+        /// The handover.
+        handover: HandoverId,
+        /// What explains the difference.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// A carrier moved what a handover names: one leg of the way.
+    pub struct Carried {
+        /// The handover.
+        handover: HandoverId,
+        /// How: a mode of transport of the rule set.
+        mode: TableCode,
+        /// Where it began.
+        from: Place,
+        /// Where it ended.
+        to: Place,
+        /// Day of departure.
+        departed: Date,
+        /// Day of arrival.
+        arrived: Date,
+        /// The vehicle or vessel; on the road never absent.
+        vehicle: Option<Commitment>,
+        /// Waybill or bill of lading.
         document: Option<Document>,
     }
 }

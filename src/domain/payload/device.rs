@@ -1,11 +1,11 @@
 //! What is said of devices and components, from donor to the end as a product.
 
 use crate::domain::codes::{
-    Arising, Commitment, CountedElsewhere, Country, Document, LossCause, ReleaseReason, ReweighReason,
-    SanitisationMethod, SanitisationTechnique, TableCode, TestResult,
+    Arising, Commitment, CountedElsewhere, Country, Document, DocumentNumber, LossCause, ReleaseReason, ReweighReason,
+    SanitisationMethod, SanitisationTechnique, TableCode, TestResult, WasteCodeOverride,
 };
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, codes, record};
-use crate::domain::ids::ItemId;
+use crate::domain::ids::{DonationId, ItemId, ProjectId};
 use crate::domain::mass::Weight;
 
 codes! {
@@ -37,6 +37,20 @@ record! {
         model: Option<Commitment>,
         /// Year of manufacture, where known.
         year: Option<Year>,
+    }
+}
+
+record! {
+    /// A donor gives devices and components for a project that it chose; several statements may make one donation.
+    pub struct Donated {
+        /// The donation's id, new with its first statement.
+        donation: DonationId,
+        /// What they are given for.
+        project: ProjectId,
+        /// Devices and components.
+        items: Vec<ItemId>,
+        /// The deed of gift or contract.
+        document: Option<Document>,
     }
 }
 
@@ -99,8 +113,106 @@ record! {
         item: ItemId,
         /// The country of use.
         country: Country,
+        /// What it is used for.
+        project: Option<ProjectId>,
         /// The room, the class, the ward.
         place: Option<Commitment>,
+    }
+}
+
+codes! {
+    /// What somebody saw who looked at an item in use.
+    pub enum CheckFinding {
+        /// It is there and does what it should.
+        InUse = "in_use",
+        /// It is there and does not work.
+        Faulty = "faulty",
+        /// It was not found.
+        NotFound = "not_found",
+    }
+}
+
+record! {
+    /// Somebody looked whether an item in use is there.
+    pub struct Checked {
+        /// The device or component.
+        item: ItemId,
+        /// What was seen.
+        finding: CheckFinding,
+        /// The list or photograph.
+        document: Option<Document>,
+    }
+}
+
+codes! {
+    /// Whether a device still holds a data medium after a part was taken out.
+    pub enum MediaLeft {
+        /// None: nothing of a user's data can be on it.
+        None = "none",
+        /// At least one.
+        Some = "some",
+    }
+}
+
+record! {
+    /// A part leaves a device and is traced from now on; its grams leave the device.
+    pub struct PartRemoved {
+        /// The device.
+        item: ItemId,
+        /// The new component's id.
+        component: ItemId,
+        /// What it is: a product class or a fraction of the rule set.
+        class: TableCode,
+        /// Its mass; at most the device's.
+        weight: Weight,
+        /// What was checked of data media left in the device.
+        media_left: Option<MediaLeft>,
+        /// Maker's serial number.
+        serial: Option<Commitment>,
+        /// Maker and model.
+        model: Option<Commitment>,
+    }
+}
+
+record! {
+    /// A component becomes part of a device; the device must be tested again.
+    pub struct PartInstalled {
+        /// The device.
+        item: ItemId,
+        /// The component, which ends.
+        component: ItemId,
+    }
+}
+
+record! {
+    /// Items go into a container, which protects them and moves with them.
+    pub struct Packed {
+        /// The container: a new id, or one of the holder's.
+        container: ItemId,
+        /// What goes in.
+        items: Vec<ItemId>,
+        /// The seal's number.
+        seal: Option<DocumentNumber>,
+    }
+}
+
+record! {
+    /// Items leave a container.
+    pub struct Unpacked {
+        /// The container.
+        container: ItemId,
+        /// What leaves; absent: everything.
+        items: Option<Vec<ItemId>>,
+    }
+}
+
+record! {
+    /// Waste is stored pending treatment; the clock of its storage starts.
+    pub struct Stored {
+        /// Lots and devices.
+        items: Vec<ItemId>,
+        /// R13 or D15.
+        operation: TableCode,
     }
 }
 
@@ -113,6 +225,8 @@ record! {
         arising: Arising,
         /// Whether another scheme counts it.
         counted_elsewhere: CountedElsewhere,
+        /// Another waste code than the tables give, with its reason.
+        waste_code: Option<WasteCodeOverride>,
     }
 }
 
@@ -148,6 +262,16 @@ record! {
         /// How.
         cause: LossCause,
         /// A police report or the like.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// What was lost is back with its last holder.
+    pub struct Found {
+        /// The item.
+        item: ItemId,
+        /// A report of it.
         document: Option<Document>,
     }
 }

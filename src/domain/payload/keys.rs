@@ -2,7 +2,7 @@
 
 use crate::domain::codes::{Hash, KeyCustody, KeyUse, RevocationReason, TableCode};
 use crate::domain::fields::{codes, record, text_field};
-use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
+use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
 
 fn is_compact_jws(text: &str) -> bool {
     let part_ok =
@@ -110,6 +110,22 @@ record! {
         r#use: KeyUse,
         /// Proof that the secret is held.
         proof: KeyProof,
+    }
+}
+
+record! {
+    /// Another key signs checkpoints from now on; until it does, the one before may. By the operator.
+    pub struct CheckpointKeyChanged {
+        /// The new key; its name is the origin.
+        vkey: Vkey,
+    }
+}
+
+record! {
+    /// The ledger takes nothing more. By the operator.
+    pub struct LedgerClosed {
+        /// The ledger that goes on.
+        successor: Option<Origin>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said of lots: how waste comes in, joins and parts.
 
-use crate::domain::codes::{Arising, Commitment, Document, DocumentNumber, Provenance, TableCode};
+use crate::domain::codes::{Arising, Commitment, Document, DocumentNumber, Provenance, TableCode, WasteCodeOverride};
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, codes, record};
 use crate::domain::ids::ItemId;
 use crate::domain::mass::{Grams, Weight};
@@ -34,6 +34,8 @@ record! {
         provenance: Provenance,
         /// Who gave it.
         supplier: Option<Commitment>,
+        /// Another waste code than the tables give, with its reason.
+        waste_code: Option<WasteCodeOverride>,
     }
 }
 
@@ -58,6 +60,8 @@ record! {
         number: DocumentNumber,
         /// The ticket itself.
         document: Option<Document>,
+        /// Another waste code than the tables give, with its reason.
+        waste_code: Option<WasteCodeOverride>,
     }
 }
 
@@ -94,6 +98,13 @@ record! {
 /// A number of pieces, 1 to a million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count(i64);
+
+impl Count {
+    /// The number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
 
 impl Field for Count {
     const CLASS: FieldClass = FieldClass::Quantity;

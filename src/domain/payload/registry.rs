@@ -1,11 +1,13 @@
 //! What is said of organisations, sites and scales.
 
 use crate::domain::codes::{
-    AuditOutcome, Commitment, Country, Document, DocumentNumber, Role, SiteCode, TableCode, WasteCode,
+    AuditOutcome, CalendarYear, Commitment, Country, Document, DocumentNumber, Role, SiteCode, TableCode, WasteCode,
 };
-use crate::domain::fields::record;
-use crate::domain::ids::{OrganisationId, ScaleId, SiteId};
+use crate::domain::event::TypeName;
+use crate::domain::fields::{codes, record};
+use crate::domain::ids::{DonationId, OrganisationId, PartyId, ProjectId, ScaleId, SiteId};
 use crate::domain::mass::Grams;
+use crate::domain::payload::lot::Count;
 use crate::domain::time::Date;
 
 record! {
@@ -57,6 +59,146 @@ record! {
         address: Option<Commitment>,
         /// What is allowed there; a site that only uses or tests needs none.
         permit: Option<Permit>,
+    }
+}
+
+record! {
+    /// What a site takes in outside the ledger: it uses up the permit's capacity too.
+    pub struct OutsideWork {
+        /// The year.
+        year: CalendarYear,
+        /// How much.
+        received_g: Grams,
+    }
+}
+
+record! {
+    /// A site has a further permit, another address, or declares work outside the ledger. By the operator.
+    pub struct SiteChanged {
+        /// The site or facility; its country and code never change.
+        changed_site: SiteId,
+        /// A further permit; earlier ones keep their days.
+        permit: Option<Permit>,
+        /// Another address.
+        address: Option<Commitment>,
+        /// What it takes in outside the ledger in a year; stated again, the later one holds.
+        outside_work: Option<OutsideWork>,
+    }
+}
+
+record! {
+    /// A treatment plant without a key of its own. By the operator.
+    pub struct FacilityRegistered {
+        /// Its new id, among those of sites.
+        facility: SiteId,
+        /// Where it lies.
+        country: Country,
+        /// Its short code; unique in its country.
+        code: SiteCode,
+        /// What is allowed there.
+        permit: Permit,
+        /// Its name.
+        name: Option<Commitment>,
+        /// Its address.
+        address: Option<Commitment>,
+        /// On what ground it is trusted: an audit report, a certificate of a standard.
+        audit_basis: Option<Document>,
+    }
+}
+
+record! {
+    /// What equipment is given for. By the operator.
+    pub struct ProjectRegistered {
+        /// Its new id.
+        project: ProjectId,
+        /// Where it is.
+        country: Country,
+        /// Who runs it.
+        organisation: Option<OrganisationId>,
+        /// Its name.
+        name: Option<Commitment>,
+    }
+}
+
+codes! {
+    /// What a training was about.
+    pub enum TrainingTopic {
+        /// Using the equipment.
+        Use = "use",
+        /// Teaching with it.
+        Teaching = "teaching",
+        /// Maintaining and repairing it.
+        Maintenance = "maintenance",
+        /// Returning it when it dies.
+        EndOfLife = "end_of_life",
+    }
+}
+
+record! {
+    /// People were trained. By whoever trained them.
+    pub struct TrainingHeld {
+        /// For which project.
+        project: ProjectId,
+        /// With what of which donation.
+        donation: Option<DonationId>,
+        /// In what.
+        topic: TrainingTopic,
+        /// How many people.
+        participants: Count,
+        /// First day.
+        from: Date,
+        /// Last day.
+        until: Date,
+        /// The list of those who came, outside the ledger.
+        document: Option<Document>,
+    }
+}
+
+record! {
+    /// Another organisation may speak for this one. Granted again, the later grant holds. By the organisation itself.
+    pub struct DelegationGranted {
+        /// Who may.
+        to: OrganisationId,
+        /// What types of statement.
+        types: Vec<TypeName>,
+        /// At which sites; absent: at all of them, and at none.
+        sites: Option<Vec<SiteId>>,
+        /// Until the end of this day, UTC.
+        until: Date,
+    }
+}
+
+record! {
+    /// A delegation ends. By whoever granted it, or by the delegate.
+    pub struct DelegationEnded {
+        /// Who granted it.
+        from: OrganisationId,
+        /// Who had it.
+        to: OrganisationId,
+    }
+}
+
+codes! {
+    /// How two parties are related.
+    pub enum RelationKind {
+        /// One owns a part of the other.
+        Ownership = "ownership",
+        /// The same people control both.
+        Control = "control",
+        /// Their people are family.
+        Family = "family",
+        /// One depends on the other's business.
+        Dependence = "dependence",
+    }
+}
+
+record! {
+    /// An organisation is related to another, or to a facility: what they hand to one another is no two-party proof.
+    pub struct RelationDeclared {
+        /// The other.
+        other: PartyId,
+        /// How.
+        kind: RelationKind,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::eligibility::audit_in_force;
 use crate::domain::event::{Allotment, CertificateIssued, CertificateRetired, Event, Permit, TreatedFinal};
 use crate::domain::ids::{BatchId, EntryIndex, SiteId};
 use crate::domain::lot::permit_covers;
-use crate::domain::registry::{Site, SiteAudit};
+use crate::domain::registry::SiteAudit;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::{Date, OccurredAt};
@@ -124,7 +124,7 @@ pub(super) fn check(shown: &Shown, serial: &str) -> Result<CertificateFacts, Rej
         issued: said.index.0,
         issuer: said.statement.common.org.to_string(),
         holder: (!is_buffer).then(|| issue.holder.to_string()),
-        site: format!("{}-{}", site.country, site.code),
+        site,
         vintage: issue.vintage.to_string(),
         shares,
         arising: case.arising.into_iter().collect(),
@@ -139,7 +139,7 @@ fn check_issue(
     said: &ShownStatement,
     issue: &CertificateIssued,
     rules: &RuleSet,
-) -> Result<Site, Rejection> {
+) -> Result<String, Rejection> {
     let issuer = said.statement.common.org;
     if issuer == shown.operator() || !shown.has_role(&issuer, &[Role::Issuer]) {
         return invalid("it is not issued by an issuer who is not the operator");
@@ -148,22 +148,13 @@ fn check_issue(
         return invalid(format!("the scheme {} was not in force, or not admitted on this ledger", issue.scheme));
     }
     let registered = or_invalid(shown.site(&issue.pool_site), "the site of the batches is not shown")?;
-    if registered.organisation != issue.holder || !shown.has_role(&issue.holder, &[Role::Recycler]) {
+    if registered.organisation != Some(issue.holder) || !shown.has_role(&issue.holder, &[Role::Recycler]) {
         return invalid("the first holder is not the centre whose site it is");
     }
-    let site = Site {
-        id: issue.pool_site,
-        organisation: registered.organisation,
-        country: registered.country.clone(),
-        code: registered.code.clone(),
-        address: None,
-        permit: registered.permit.clone(),
-        audits: Vec::new(),
-        registered: said.index,
-    };
     let units = issue.certificate.units().saturating_add(issue.buffer.units());
     let before = issue.certificate.first - 1;
-    let expected = blocks(&site, &issue.vintage, shown.is_test(), before, units, rules.scheme.buffer_ppm);
+    let place = (&registered.country, &registered.code);
+    let expected = blocks(place, &issue.vintage, shown.is_test(), before, units, rules.scheme.buffer_ppm);
     if expected.as_ref() != Some(&[issue.certificate.clone(), issue.buffer.clone()]) {
         return invalid("the serial numbers are not those of site, month and number of units");
     }
@@ -171,7 +162,10 @@ fn check_issue(
     if grams != i128::from(units) * i128::from(UNIT_G) {
         return invalid(format!("{units} units rest on {grams} g"));
     }
-    Ok(site)
+    if registered.is_suspended_at(said.index) {
+        return invalid("the site of the batches was suspended when the certificate was issued");
+    }
+    Ok(format!("{}-{}", registered.country, registered.code))
 }
 
 fn require_disjoint(allotments: &[Allotment]) -> Result<(), Rejection> {
@@ -255,7 +249,7 @@ impl Case<'_> {
         let said = said.ok_or("it is not shown, or comes after the issue")?;
         let Event::TreatedFinal(treated) = &said.statement.event else { return Err("it is no final treatment".into()) };
         let common = &said.statement.common;
-        if !self.shown.has_role(&common.org, &[Role::Treater, Role::Recycler]) {
+        if !self.shown.has_role(&said.party(), &[Role::Treater, Role::Recycler]) {
             return Err("whoever states it neither treats nor recycles".into());
         }
         let operation = self.rules.operation(treated.operation.as_str()).filter(|operation| operation.r#final);
@@ -276,8 +270,11 @@ impl Case<'_> {
             self.not_shown.insert("custody of some lots that were joined before treatment".to_owned());
         }
         let class = lot.class.clone().ok_or("where it comes from is not shown")?;
-        let code = self.rules.waste_code(&class, &site.country);
-        require_permit(site.permit.as_ref(), &day, code.as_ref(), treated)?;
+        let code = self.rules.waste_code(&class, &site.country, &day);
+        require_permit(&site.permits_before(said.index), &day, code.as_ref(), treated)?;
+        if site.is_suspended_at(self.said.index) {
+            return Err("its site was suspended when the certificate was issued".into());
+        }
         let (closed, gaps) = self.check_batch(lot)?;
         self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
         let of_treatment = self.require_audit(&site_id, &day)?;
@@ -288,7 +285,7 @@ impl Case<'_> {
             return Err(format!("a condition was met after the vintage {}", self.issue.vintage));
         }
         self.arising.extend(lot.arising.iter().cloned());
-        let hazardous = self.rules.fraction(&class).is_some_and(|fraction| fraction.hazardous);
+        let hazardous = code.is_some_and(|code| code.is_hazardous());
         Ok(Share {
             treatment: allotment.treatment.0,
             grams: allotment.to.get() - allotment.from.get(),
@@ -359,13 +356,15 @@ impl Case<'_> {
 }
 
 fn require_permit(
-    permit: Option<&Permit>,
+    permits: &[Permit],
     day: &Date,
     code: Option<&WasteCode>,
     treated: &TreatedFinal,
 ) -> Result<(), String> {
-    match (permit, code) {
-        (Some(permit), Some(code)) if permit_covers(permit, day, code, Some(treated.operation.as_str())) => Ok(()),
-        _ => Err("no permit of its site covers operation, waste code and day".into()),
+    let operation = Some(treated.operation.as_str());
+    let covers = |code: &WasteCode| permits.iter().any(|permit| permit_covers(permit, day, code, operation));
+    if code.is_some_and(covers) {
+        return Ok(());
     }
+    Err("no permit of its site covers operation, waste code and day".into())
 }

@@ -4,7 +4,9 @@
 //! What is not shown stays unknown and is said to be; what is shown and cannot be, makes the bundle invalid.
 
 use crate::domain::codes::Country;
-use crate::domain::event::{BatchClosed, BatchFed, Event, HandoverAccepted, Merged, ReceivedLot};
+use crate::domain::event::{
+    BatchClosed, BatchFed, BatchOpened, Dismantled, Event, HandoverAccepted, Merged, ReceivedLot,
+};
 use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::lot::permit_covers;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
@@ -78,6 +80,7 @@ const OVERDUE: &str = "it left its batch later than a batch may last";
 const UNPERMITTED: &str = "no permit covers dismantling at its site on that day";
 const CUSTODY: &str = "custody from hand to hand is not shown";
 const UNKNOWN_CLASS: &str = "its class stands in no table of the rule set";
+const SEVERAL: &str = "it was joined from several batches, which this version of the verifier does not part again";
 const COMPROMISED: &str = "a key that signed for it was reported compromised before the issue";
 
 impl<'a> Matter<'a> {
@@ -135,55 +138,14 @@ impl<'a> Matter<'a> {
                 let lots = event.lots.iter().flatten().map(|lot| lot.lot);
                 lots.chain(event.items.iter().flatten().copied()).try_for_each(|item| self.held(item, said))
             }
+            // A claim moves nothing; whoever acts on it before an offer is shown not to hold it.
+            Event::HandoverAccepted(event) if event.unoffered.is_some() => Ok(()),
             Event::HandoverAccepted(event) => self.change_hands(event, said),
             Event::HandoverWithdrawn(event) => self.answer(event.handover),
             Event::HandoverRefused(event) => self.answer(event.handover),
-            Event::BatchOpened(event) => {
-                let common = &said.statement.common;
-                let opened = Batch {
-                    organisation: common.org,
-                    site: common.site,
-                    began_ms: common.occurred_at.ms(),
-                    input: Some(Grams::ZERO),
-                    closed: false,
-                    arising: BTreeSet::new(),
-                    flaws: self.flaws_of_key(said),
-                    gaps: BTreeSet::new(),
-                    latest: common.occurred_at.clone(),
-                    output: 0,
-                    division: Grams::ZERO,
-                };
-                let before = self.batches.insert(event.batch, opened);
-                if before.is_some() { Err("a batch is opened twice".into()) } else { Ok(()) }
-            }
+            Event::BatchOpened(event) => self.open(event, said),
             Event::BatchFed(event) => self.feed(event, said),
-            Event::Dismantled(event) => {
-                let (overdue, arising) = self.at_work(&event.batch, said)?;
-                let (grams, weighed) = self.read(&event.weight, said);
-                let mut flaws = self.flaws_of_key(said);
-                if overdue {
-                    flaws.insert(OVERDUE);
-                }
-                if self.rules.fraction(event.fraction.as_str()).is_none() {
-                    flaws.insert(UNKNOWN_CLASS);
-                }
-                let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
-                if let Some(batch) = self.batches.get_mut(&event.batch) {
-                    batch.output += grams.map_or(0, Grams::get);
-                    batch.division = batch.division.max(division);
-                }
-                let class = Some(event.fraction.to_string());
-                let lot = Lot {
-                    grams,
-                    weighed: Some(weighed),
-                    class,
-                    batch: Some(event.batch),
-                    arising,
-                    flaws,
-                    ..self.unknown(said)
-                };
-                self.make(event.lot, lot)
-            }
+            Event::Dismantled(event) => self.dismantle(event, said),
             Event::BatchClosed(event) => self.close(event, said),
             Event::TreatedFinal(event) => {
                 let Some(mut lot) = self.used(event.item, said)? else { return Ok(()) };
@@ -193,16 +155,75 @@ impl<'a> Matter<'a> {
                 self.treated.insert(said.index, lot);
                 Ok(())
             }
+            Event::TreatedInterim(event) => event.inputs.iter().try_for_each(|lot| self.used(*lot, said).map(drop)),
+            Event::PartRemoved(event) => self.part_from(event.item, &event.weight, said),
+            Event::PartInstalled(event) => {
+                self.held(event.item, said)?;
+                self.used(event.component, said).map(drop)
+            }
+            Event::Found(event) => {
+                if let Some(lot) = self.items.get_mut(&event.item) {
+                    lot.used = false;
+                }
+                self.held(event.item, said)
+            }
             Event::Released(event) => self.used(event.item, said).map(drop),
             Event::Lost(event) => self.used(event.item, said).map(drop),
             _ => Ok(()),
         }
     }
 
+    fn open(&mut self, event: &BatchOpened, said: &ShownStatement) -> Result<(), String> {
+        let common = &said.statement.common;
+        let opened = Batch {
+            organisation: said.party(),
+            site: common.site,
+            began_ms: common.occurred_at.ms(),
+            input: Some(Grams::ZERO),
+            closed: false,
+            arising: BTreeSet::new(),
+            flaws: self.flaws_of_key(said),
+            gaps: BTreeSet::new(),
+            latest: common.occurred_at.clone(),
+            output: 0,
+            division: Grams::ZERO,
+        };
+        let before = self.batches.insert(event.batch, opened);
+        if before.is_some() { Err("a batch is opened twice".into()) } else { Ok(()) }
+    }
+
+    fn dismantle(&mut self, event: &Dismantled, said: &ShownStatement) -> Result<(), String> {
+        let (overdue, arising) = self.at_work(&event.batch, said)?;
+        let (grams, weighed) = self.read(&event.weight, said);
+        let mut flaws = self.flaws_of_key(said);
+        if overdue {
+            flaws.insert(OVERDUE);
+        }
+        if self.rules.fraction(event.fraction.as_str()).is_none() {
+            flaws.insert(UNKNOWN_CLASS);
+        }
+        let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
+        if let Some(batch) = self.batches.get_mut(&event.batch) {
+            batch.output += grams.map_or(0, Grams::get);
+            batch.division = batch.division.max(division);
+        }
+        let class = Some(event.fraction.to_string());
+        let lot = Lot {
+            grams,
+            weighed: Some(weighed),
+            class,
+            batch: Some(event.batch),
+            arising,
+            flaws,
+            ..self.unknown(said)
+        };
+        self.make(event.lot, lot)
+    }
+
     /// Something of which nothing is known but that its author has it.
     fn unknown(&self, said: &ShownStatement) -> Lot {
         Lot {
-            holder: Some(said.statement.common.org),
+            holder: Some(said.party()),
             grams: None,
             weighed: None,
             class: None,
@@ -250,9 +271,9 @@ impl<'a> Matter<'a> {
         if lot.used {
             return Err(format!("{id} was used up before"));
         }
-        if lot.holder.is_some_and(|holder| holder != said.statement.common.org) {
+        if lot.holder.is_some_and(|holder| holder != said.party()) {
             lot.gaps.insert(CUSTODY.to_owned());
-            lot.holder = Some(said.statement.common.org);
+            lot.holder = Some(said.party());
         }
         lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);
         lot.flaws.extend(flaws);
@@ -283,10 +304,21 @@ impl<'a> Matter<'a> {
         let common = &said.statement.common;
         let known = || self.shown.scale(&scale).iter().filter(|(index, _)| *index < said.index);
         let Some((_, last)) = known().next_back() else { return (net, false) };
-        let owner = self.shown.site(&last.at_site).map(|site| site.organisation);
+        let owner = self.shown.site(&last.at_site).and_then(|site| site.organisation);
         let covers = |day| known().any(|(_, scale)| scale.verified_on <= day && day <= scale.verified_until);
         let verified = common.occurred_at.date().is_some_and(covers);
-        (net, verified && owner == Some(common.org) && gross <= last.capacity_g)
+        (net, verified && owner == Some(said.party()) && gross <= last.capacity_g)
+    }
+
+    /// A part takes its grams along; what is left was not weighed as it is now.
+    fn part_from(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
+        self.held(id, said)?;
+        let (part, _) = self.read(weight, said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.grams = lot.grams.zip(part).and_then(|(whole, part)| whole.minus(part));
+            lot.weighed = Some(false);
+        }
+        Ok(())
     }
 
     fn reweigh(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
@@ -305,9 +337,11 @@ impl<'a> Matter<'a> {
                 (whole.grams, whole.weighed) = (None, whole.weighed.filter(|weighed| !weighed));
                 continue;
             };
-            let differs = (&whole.class, whole.batch) != (&input.class, input.batch);
-            if position > 0 && whole.class.is_some() && input.class.is_some() && differs {
-                return Err("what is merged is of different classes or batches".into());
+            if position > 0 && whole.class.is_some() && input.class.is_some() && whole.class != input.class {
+                return Err("what is merged is of different classes".into());
+            }
+            if position > 0 && whole.class.is_some() && input.class.is_some() && whole.batch != input.batch {
+                whole.gaps.insert(SEVERAL.to_owned());
             }
             if whole.class.is_none() {
                 (whole.class, whole.batch) = (input.class, input.batch);
@@ -331,7 +365,7 @@ impl<'a> Matter<'a> {
         let (index, offer) = self.shown.offer(&event.handover).ok_or("its offer is not shown")?;
         let offered = self.shown.statement(*index).filter(|offered| offered.index < said.index);
         let offered = offered.ok_or("its offer is not shown before it")?;
-        if offer.to != said.statement.common.org {
+        if offer.to != Some(said.party()) {
             return Err("it changed hands between others than those who say so".into());
         }
         self.answer(event.handover)?;
@@ -345,7 +379,7 @@ impl<'a> Matter<'a> {
             return Err("it does not answer each lot of its offer".into());
         }
         for (lot, answer) in lots.zip(answers) {
-            self.take_lot(lot.lot, offered.statement.common.org, answer, hosted, said)?;
+            self.take_lot(lot.lot, offered.party(), answer, hosted, said)?;
         }
         Ok(())
     }
@@ -357,7 +391,7 @@ impl<'a> Matter<'a> {
     fn take_over(&mut self, id: ItemId, hosted: bool, said: &ShownStatement) {
         let flaws = self.flaws_of_key(said);
         if let Some(lot) = self.items.get_mut(&id) {
-            lot.holder = Some(said.statement.common.org);
+            lot.holder = Some(said.party());
             lot.flaws.extend(flaws);
             lot.flaws.extend(hosted.then_some(HOSTED));
             lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);
@@ -412,7 +446,7 @@ impl<'a> Matter<'a> {
         let flaws = self.flaws_of_key(said);
         let Some(batch) = self.batches.get_mut(id) else { return Ok((false, BTreeSet::new())) };
         let common = &said.statement.common;
-        if batch.organisation != common.org || batch.closed {
+        if batch.organisation != said.party() || batch.closed {
             return Err(format!("the batch {id} is another's, or closed"));
         }
         batch.latest = batch.latest.clone().later(&common.occurred_at);
@@ -448,12 +482,9 @@ impl<'a> Matter<'a> {
     fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
         let site = self.batches.get(batch).and_then(|batch| batch.site).and_then(|site| self.shown.site(&site));
         let (Some(site), Some(class)) = (site, &lot.class) else { return true };
-        let code = self.rules.waste_code(class, &site.country);
-        let day = said.statement.common.occurred_at.date();
-        match (&site.permit, day, code) {
-            (Some(permit), Some(day), Some(code)) => permit_covers(permit, &day, &code, Some("R12")),
-            _ => false,
-        }
+        let Some(day) = said.statement.common.occurred_at.date() else { return false };
+        let Some(code) = self.rules.waste_code(class, &site.country, &day) else { return false };
+        site.permits_before(said.index).iter().any(|permit| permit_covers(permit, &day, &code, Some("R12")))
     }
 
     fn close(&mut self, event: &BatchClosed, said: &ShownStatement) -> Result<(), String> {

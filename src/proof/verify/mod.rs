@@ -189,7 +189,7 @@ fn require_openings_of_retirement(bundle: &Bundle, certificate: &CertificateFact
 
 /// Entry 0 names the key that signs the ledger's checkpoints.
 fn require_ledgers_key(bundle: &Bundle, shown: &Shown) -> Result<(), Rejection> {
-    if bundle.keys.iter().any(|key| key == shown.checkpoint_vkey()) {
+    if bundle.keys.iter().any(|key| shown.names_checkpoint_key(key)) {
         return Ok(());
     }
     invalid("the checkpoint is not signed by the key that entry 0 of the ledger names")

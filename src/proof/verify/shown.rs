@@ -1,14 +1,16 @@
 //! What a bundle shows: statements whose signatures fit, by keys and organisations that earlier shown statements put in
 //! force.
 
-use crate::domain::codes::{KeyCustody, KeyUse, RevocationReason, Role};
-use crate::domain::event::{Event, HandoverOffered, LedgerOpened, ScaleRegistered, SiteRegistered, Statement};
+use crate::domain::codes::{Country, KeyCustody, KeyUse, RevocationReason, Role, SiteCode};
+use crate::domain::event::{
+    Common, Event, HandoverOffered, LedgerOpened, Permit, ScaleRegistered, Statement, TypeName,
+};
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::mass::Grams;
 use crate::domain::registry::{SiteAudit, compatible_roles};
 use crate::domain::rule_set::{self, RuleSet};
-use crate::domain::time::LedgerTime;
+use crate::domain::time::{Date, LedgerTime};
 use crate::proof::entry::Entry;
 use crate::proof::keys;
 use crate::proof::statement::Unverified;
@@ -34,6 +36,36 @@ struct ShownRevocation {
     since: Option<EntryIndex>,
 }
 
+/// A site or facility as it is shown.
+pub(super) struct ShownSite {
+    pub(super) organisation: Option<OrganisationId>,
+    pub(super) country: Country,
+    pub(super) code: SiteCode,
+    permits: Vec<(EntryIndex, Permit)>,
+    /// Entries that suspended it, and those that ended that.
+    suspensions: Vec<(EntryIndex, Option<EntryIndex>)>,
+}
+
+impl ShownSite {
+    /// The permits that were on the ledger before an entry.
+    pub(super) fn permits_before(&self, index: EntryIndex) -> Vec<Permit> {
+        self.permits.iter().filter(|(stated, _)| *stated < index).map(|(_, permit)| permit.clone()).collect()
+    }
+
+    /// Whether a suspension was in force at an entry.
+    pub(super) fn is_suspended_at(&self, index: EntryIndex) -> bool {
+        self.suspensions.iter().any(|(from, until)| *from < index && until.is_none_or(|until| until > index))
+    }
+}
+
+/// What one organisation lets another say.
+struct ShownDelegation {
+    types: Vec<TypeName>,
+    sites: Option<Vec<SiteId>>,
+    until: Date,
+    ended: bool,
+}
+
 /// A statement that is shown.
 pub(super) struct ShownStatement {
     pub(super) index: EntryIndex,
@@ -52,11 +84,20 @@ pub(super) struct Shown {
     statements: BTreeMap<EntryIndex, ShownStatement>,
     keys: HashMap<KeyId, ShownKey>,
     roles: HashMap<OrganisationId, Vec<Role>>,
-    sites: HashMap<SiteId, SiteRegistered>,
+    sites: HashMap<SiteId, ShownSite>,
+    delegations: HashMap<(OrganisationId, OrganisationId), ShownDelegation>,
     scales: HashMap<ScaleId, Vec<(EntryIndex, ScaleRegistered)>>,
     audits: HashMap<SiteId, Vec<SiteAudit>>,
     offers: HashMap<HandoverId, (EntryIndex, HandoverOffered)>,
     identities: HashSet<(OrganisationId, StatementId)>,
+}
+
+impl ShownStatement {
+    /// Who acts in it: its author, or whoever the author speaks for.
+    pub(super) fn party(&self) -> OrganisationId {
+        let common = &self.statement.common;
+        common.on_behalf_of.unwrap_or(common.org)
+    }
 }
 
 impl Shown {
@@ -88,6 +129,7 @@ impl Shown {
             keys: HashMap::new(),
             roles: HashMap::from([(operator, vec![Role::Operator])]),
             sites: HashMap::new(),
+            delegations: HashMap::new(),
             scales: HashMap::new(),
             audits: HashMap::new(),
             offers: HashMap::new(),
@@ -121,12 +163,27 @@ impl Shown {
         if !self.identities.insert((common.org, common.id)) {
             return Err("its organisation has used this id before".into());
         }
-        if common.site.is_some_and(|site| self.sites.get(&site).is_none_or(|site| site.organisation != common.org)) {
+        self.require_delegation(entry.time, &signed.statement)?;
+        let party = Some(common.on_behalf_of.unwrap_or(common.org));
+        if common.site.is_some_and(|site| self.sites.get(&site).is_none_or(|site| site.organisation != party)) {
             return Err("its site is not shown to be its organisation's".into());
         }
         self.register(entry.index, signed.signer, &signed.statement)?;
         self.keep(entry, signed.signer, signed.statement);
         Ok(())
+    }
+
+    /// Whoever speaks for another is shown to have a delegation in force for it.
+    fn require_delegation(&self, time: LedgerTime, statement: &Statement) -> Result<(), String> {
+        let common = &statement.common;
+        let Some(from) = common.on_behalf_of else { return Ok(()) };
+        let known = self.delegations.get(&(from, common.org)).filter(|known| !known.ended);
+        let in_force = known.is_some_and(|known| {
+            known.types.contains(&common.r#type)
+                && time.date().is_some_and(|today| today <= known.until)
+                && known.sites.as_ref().is_none_or(|sites| common.site.is_some_and(|site| sites.contains(&site)))
+        });
+        if in_force { Ok(()) } else { Err("it is said for another without a delegation that is shown".into()) }
     }
 
     /// What it registers, if its author may.
@@ -141,10 +198,6 @@ impl Shown {
                 by_operator()?;
                 compatible_roles(&event.roles).map_err(|refusal| refusal.detail)?;
                 once(self.roles.insert(event.organisation, event.roles.clone()).is_none())
-            }
-            Event::SiteRegistered(event) => {
-                by_operator()?;
-                once(self.sites.insert(event.new_site, event.clone()).is_none())
             }
             Event::ScaleRegistered(event) => {
                 by_operator()?;
@@ -180,7 +233,7 @@ impl Shown {
                 key.revoked = Some(ShownRevocation { at: index, reason: event.reason, since });
                 Ok(())
             }
-            Event::RulesAdopted(_) => by_operator(),
+            Event::RulesAdopted(_) | Event::CheckpointKeyChanged(_) => by_operator(),
             Event::SiteAudited(event) => {
                 if !self.has_role(&common.org, &[Role::Auditor]) {
                     return Err("only an auditor may say this".into());
@@ -196,13 +249,91 @@ impl Shown {
                 Ok(())
             }
             Event::HandoverOffered(event) => once(self.offers.insert(event.handover, (index, event.clone())).is_none()),
+            _ => self.register_site(index, statement),
+        }
+    }
+
+    /// What it says of sites and of who may speak for whom, if its author may.
+    fn register_site(&mut self, index: EntryIndex, statement: &Statement) -> Result<(), String> {
+        let common = &statement.common;
+        let is_operators = common.org == self.operator;
+        let by_operator = || if is_operators { Ok(()) } else { Err("only the operator may say this".to_owned()) };
+        let once = |fresh: bool| if fresh { Ok(()) } else { Err("it registers what is registered".to_owned()) };
+        match &statement.event {
+            Event::SiteRegistered(event) => {
+                by_operator()?;
+                let site = ShownSite {
+                    organisation: Some(event.organisation),
+                    country: event.country.clone(),
+                    code: event.code.clone(),
+                    permits: event.permit.iter().map(|permit| (index, permit.clone())).collect(),
+                    suspensions: Vec::new(),
+                };
+                once(self.sites.insert(event.new_site, site).is_none())
+            }
+            Event::FacilityRegistered(event) => {
+                by_operator()?;
+                let site = ShownSite {
+                    organisation: None,
+                    country: event.country.clone(),
+                    code: event.code.clone(),
+                    permits: vec![(index, event.permit.clone())],
+                    suspensions: Vec::new(),
+                };
+                once(self.sites.insert(event.facility, site).is_none())
+            }
+            Event::SiteChanged(event) => {
+                by_operator()?;
+                let site = self.sites.get_mut(&event.changed_site).ok_or("it changes a site that is not shown")?;
+                site.permits.extend(event.permit.iter().map(|permit| (index, permit.clone())));
+                Ok(())
+            }
+            Event::SiteSuspended(event) => {
+                self.require_supervisor(common)?;
+                let site = self.sites.get_mut(&event.suspended_site).ok_or("it suspends a site that is not shown")?;
+                site.suspensions.push((index, None));
+                Ok(())
+            }
+            Event::SiteRestored(event) => {
+                self.require_supervisor(common)?;
+                let site = self.sites.get_mut(&event.restored_site).ok_or("it restores a site that is not shown")?;
+                site.suspensions
+                    .iter_mut()
+                    .filter(|(_, until)| until.is_none())
+                    .for_each(|(_, until)| *until = Some(index));
+                Ok(())
+            }
+            Event::DelegationGranted(event) => {
+                let (types, sites, until) = (event.types.clone(), event.sites.clone(), event.until.clone());
+                let granted = ShownDelegation { types, sites, until, ended: false };
+                self.delegations.insert((common.org, event.to), granted);
+                Ok(())
+            }
+            Event::DelegationEnded(event) => {
+                if common.org != event.from && common.org != event.to {
+                    return Err("only whoever granted a delegation ends it, or whoever has it".into());
+                }
+                if let Some(known) = self.delegations.get_mut(&(event.from, event.to)) {
+                    known.ended = true;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Only an auditor or the operator suspends and restores.
+    fn require_supervisor(&self, common: &Common) -> Result<(), String> {
+        if common.org == self.operator || self.has_role(&common.org, &[Role::Auditor]) {
+            return Ok(());
+        }
+        Err("only an auditor or the operator may say this".into())
     }
 
     fn keep(&mut self, entry: &Entry, signer: KeyId, statement: Statement) {
         let offered = match &statement.event {
             Event::HandoverAccepted(event) => self.offered_lots(&event.handover),
+            Event::ImportReceived(event) => self.offered_lots(&event.handover),
             _ => Vec::new(),
         };
         let links = links(&statement.event, &offered);
@@ -210,9 +341,13 @@ impl Shown {
         self.statements.insert(index, ShownStatement { index, time, signer, statement, links });
     }
 
-    /// The vkey that entry 0 names.
-    pub(super) fn checkpoint_vkey(&self) -> &str {
-        self.opened.checkpoint_vkey.as_str()
+    /// Whether the ledger names a key for its checkpoints: in entry 0, or in a change of keys that is shown.
+    pub(super) fn names_checkpoint_key(&self, vkey: &str) -> bool {
+        let changed = self.all().any(|shown| match &shown.statement.event {
+            Event::CheckpointKeyChanged(event) => event.vkey.as_str() == vkey,
+            _ => false,
+        });
+        changed || self.opened.checkpoint_vkey.as_str() == vkey
     }
 
     /// Whether the ledger was opened for tests.
@@ -245,8 +380,8 @@ impl Shown {
         self.roles.get(organisation).is_some_and(|has| has.iter().any(|role| roles.contains(role)))
     }
 
-    /// A site as it was registered.
-    pub(super) fn site(&self, site: &SiteId) -> Option<&SiteRegistered> {
+    /// A site or facility.
+    pub(super) fn site(&self, site: &SiteId) -> Option<&ShownSite> {
         self.sites.get(site)
     }
 
