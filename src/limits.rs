@@ -33,8 +33,14 @@ pub const QUEUE_STATEMENTS_MAX: usize = 8_192;
 pub const COMMIT_STATEMENTS_MAX: usize = 2_048;
 /// Binds in one query; SQLite takes 32,766, and short lists keep plans stable.
 pub const QUERY_BINDS_MAX: usize = 500;
-/// Times that one statement may ask for more of the state before this counts as a bug.
-pub const LOAD_ROUNDS_MAX: usize = 32;
+/// Times that one statement may ask for more of the state: a correction asks for a lineage step by step.
+pub const LOAD_ROUNDS_MAX: usize = 512;
+/// Entries that one correction runs again.
+pub const RERUN_ENTRIES_MAX: usize = 1_000;
+/// Records that one correction changes.
+pub const RERUN_RECORDS_MAX: usize = 2_000;
+/// Organisations that are asked about one correction; where it concerns more, an auditor decides.
+pub const COUNTERPARTIES_MAX: usize = 16;
 /// Times that one question may ask for more of the state before this counts as a bug.
 pub const ASK_ROUNDS_MAX: usize = 256;
 /// A bundle, in bytes.

@@ -6,14 +6,15 @@
 use crate::domain::codes::{KeyUse, Role};
 use crate::domain::event::{Event, Statement};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
+use crate::domain::past::PastEntry;
 use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Key, Ledger, Organisation};
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime, MINUTE_MS};
 use crate::domain::{
-    batch, border, certificate, custody, delegation, donation, finding, interim, item, lot, packing, parts, registry,
-    reuse, treatment,
+    batch, border, certificate, correction, custody, delegation, donation, finding, interim, item, lot, packing, parts,
+    registry, reuse, treatment,
 };
 
 /// A statement in its place.
@@ -27,6 +28,18 @@ pub struct Context<'a> {
     pub signer: KeyId,
     /// What is said.
     pub statement: &'a Statement,
+    /// Set while an earlier statement is applied once more, because something before it was corrected.
+    pub again: Option<Again<'a>>,
+}
+
+/// An earlier statement that is applied once more. It was accepted over other facts: what it repeats of the ledger's own
+/// figures follows them now, and what its day found of permits and capacities was found then.
+#[derive(Debug, Clone, Copy)]
+pub struct Again<'a> {
+    /// The warnings that it got when it was posted.
+    pub(crate) warnings: &'a [Warning],
+    /// The entry that the signature stands in: the statement's own, or that of its correction.
+    pub(crate) signed_at: EntryIndex,
 }
 
 /// Refuses, with a code, the field to blame and words.
@@ -39,6 +52,17 @@ impl Context<'_> {
     pub(crate) fn party(&self) -> OrganisationId {
         let common = &self.statement.common;
         common.on_behalf_of.unwrap_or(common.org)
+    }
+
+    /// The statement as it is remembered once it is an entry.
+    pub fn remembered(&self, warnings: &[Warning]) -> PastEntry {
+        let (statement, warnings) = (self.statement.clone(), warnings.to_vec());
+        PastEntry { time: self.time, signer: self.signer, statement, warnings }
+    }
+
+    /// The entry in which the signature stands.
+    pub(crate) fn signed_at(&self) -> EntryIndex {
+        self.again.map_or(self.index, |again| again.signed_at)
     }
 
     /// The day on which it happened, as written: dates of codes, permits and capacities go by it.
@@ -94,6 +118,13 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
         require_own_site(state, context)?;
         warnings = clock_warnings(state, context)?;
     }
+    warnings.extend(apply_rule(state, context)?);
+    Ok(warnings)
+}
+
+/// Applies the rule of a statement's type alone; on any stop the state given must be discarded.
+pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning>, Stop> {
+    let mut warnings = Vec::new();
     match &context.statement.event {
         Event::LedgerOpened(event) => registry::ledger_opened(state, context, event)?,
         Event::OrganisationRegistered(event) => registry::organisation_registered(state, context, event)?,
@@ -149,6 +180,9 @@ pub fn apply(state: &mut State<'_>, context: &Context<'_>) -> Result<Vec<Warning
         Event::EvidenceReviewed(event) => finding::evidence_reviewed(state, context, event)?,
         Event::SiteAudited(event) => treatment::site_audited(state, context, event)?,
         Event::AuditFinding(event) => finding::audit_finding(state, context, event)?,
+        Event::Corrected(event) => warnings.extend(correction::corrected(state, context, event)?),
+        Event::CorrectionConfirmed(event) => correction::correction_confirmed(state, context, event)?,
+        Event::CorrectionDisputed(event) => correction::correction_disputed(state, context, event)?,
         Event::SiteSuspended(event) => finding::site_suspended(state, context, event)?,
         Event::SiteRestored(event) => finding::site_restored(state, context, event)?,
         Event::CertificateIssued(event) => certificate::certificate_issued(state, context, event)?,

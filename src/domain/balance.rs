@@ -4,6 +4,7 @@
 //! `departed`: inflow + reweighed + difference + arrived = live + every other account.
 
 use crate::domain::codes::TableCode;
+use crate::domain::fields::{Field, FieldClass, Malformed, Value};
 use crate::domain::ids::SiteId;
 use crate::domain::mass::Grams;
 use crate::domain::state::State;
@@ -56,6 +57,22 @@ impl fmt::Display for Account {
             Self::Disposed(operation) => return write!(out, "disposed:{operation}"),
         };
         out.write_str(name)
+    }
+}
+
+impl Field for Account {
+    const CLASS: FieldClass = FieldClass::Code;
+
+    fn read(value: &Value) -> Result<Self, Malformed> {
+        let parsed = match value {
+            Value::Text(text) => Self::parse(text),
+            _ => None,
+        };
+        parsed.ok_or_else(|| Malformed::here("expected an account"))
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::Text(self.to_string()))
     }
 }
 

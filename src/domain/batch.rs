@@ -29,6 +29,8 @@ codes! {
         Closed = "closed",
         /// It is done, and less came out than went in, beyond the band: not eligible until an auditor has looked.
         Short = "short",
+        /// It never was: a correction says so.
+        Void = "void",
     }
 }
 
@@ -338,7 +340,7 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
     let treatments = batch.treatments.clone();
     let closed = Batch { status, left_g: SignedGrams(0), closed: Some(context.index), ..batch };
     state.put(Record::Batch(closed.touched(context)?));
-    settle_all(state, &treatments)?;
+    settle_all(state, context, &treatments)?;
     Ok(warnings)
 }
 

@@ -6,7 +6,7 @@
 use crate::domain::codes::{CountedElsewhere, Country, Provenance, SourceKind, TableCode};
 use crate::domain::fields::{Field, FieldClass, Malformed, Record, Value, record, text_field};
 use crate::domain::ids::{BatchId, DonationId};
-use crate::domain::mass::{Grams, WeightBasis};
+use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::limits::SOURCES_MAX;
 use std::collections::BTreeMap;
 
@@ -145,26 +145,9 @@ impl Composition {
     /// The same shares of another mass, by largest remainder; ties go to the source that sorts first.
     #[must_use]
     pub fn scaled(&self, to: Grams) -> Self {
-        let total = i128::from(self.total().get());
-        if total == 0 {
-            return Self::default();
-        }
-        let exact = |share: &Share| i128::from(share.grams.get()) * i128::from(to.get());
-        let mut parts: Vec<(i128, i128)> =
-            self.0.iter().map(|share| (exact(share) / total, exact(share) % total)).collect();
-        let mut left = i128::from(to.get()) - parts.iter().map(|(grams, _)| grams).sum::<i128>();
-        let mut by_remainder: Vec<usize> = (0..parts.len()).collect();
-        // A stable sort, so that equal remainders stay in the order of their sources.
-        by_remainder.sort_by_key(|at| -parts[*at].1);
-        for at in by_remainder {
-            if left == 0 {
-                break;
-            }
-            parts[at].0 += 1;
-            left -= 1;
-        }
-        let shares = self.0.iter().zip(parts);
-        Self::from_map(shares.map(|(share, (grams, _))| (share.source.clone(), narrow(grams))).collect())
+        let grams: Vec<Grams> = self.0.iter().map(|share| share.grams).collect();
+        let shares = self.0.iter().zip(apportion(&grams, to));
+        Self::from_map(shares.map(|(share, grams)| (share.source.clone(), grams.get())).collect())
     }
 
     /// Takes a part out, pro rata; gives the part and what is left. No source gives more than it has.
@@ -191,11 +174,6 @@ impl Composition {
         }
         Self::from_map(sums)
     }
-}
-
-/// A share is never more than the mass that was apportioned.
-fn narrow(grams: i128) -> i64 {
-    i64::try_from(grams).unwrap_or(i64::MAX)
 }
 
 /// Donations behind grams: of what was never donated there is no list, and in a list it stands under `-`.

@@ -38,6 +38,8 @@ codes! {
         Refused = "refused",
         /// The sender took it back.
         Withdrawn = "withdrawn",
+        /// It never was: a correction says so.
+        Void = "void",
     }
 }
 
@@ -209,7 +211,7 @@ pub(crate) fn offer_all(
     }
     for (position, offered) in offering.lots.iter().enumerate() {
         let grams = offer(state, context, &offered.lot, &format!("/lots/{position}/lot"), true)?;
-        if offered.sent_g != grams {
+        if offered.sent_g != grams && context.again.is_none() {
             let detail = format!("this lot has {grams} on the ledger; say reweighed first if it weighs otherwise");
             return refuse(RefusalCode::SumDiffers, format!("/lots/{position}/sent_g"), detail);
         }

@@ -85,6 +85,9 @@ const DELEGABLE: &[&str] = &[
     "found",
     "evidence_attached",
     "training_held",
+    "corrected",
+    "correction_confirmed",
+    "correction_disputed",
 ];
 
 /// Whoever speaks for another needs a delegation in force, for this type and this site.

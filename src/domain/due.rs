@@ -1,8 +1,9 @@
 //! What is due on a day: an index of days, nothing more. Whether it was done is asked of the thing itself.
 
+use crate::domain::correction::Correction;
 use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, OrganisationId};
-use crate::domain::state::{Record, RecordId, State};
+use crate::domain::state::{Record, RecordId, RecordKind, State};
 use crate::domain::time::Date;
 
 codes! {
@@ -14,6 +15,8 @@ codes! {
         Completion = "completion",
         /// The treatment of what is stored pending it.
         Storage = "storage",
+        /// The word of those whom a correction concerns.
+        Correction = "correction",
     }
 }
 
@@ -38,7 +41,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 crate::domain::fields::text_field!(
-    /// The id of a handover or item.
+    /// The id of a handover or item, or of a correction's statement.
     DueSubject, Identifier, "an id", is_uuid
 );
 
@@ -71,11 +74,11 @@ pub(crate) fn note(
     }
 }
 
-/// The record of a due's subject, by kind.
+/// The record of what is due, by kind; a correction is named by its entry.
 pub fn subject_of(due: &Due) -> RecordId {
-    let kind = match due.kind {
-        DueKind::Receipt | DueKind::Completion => crate::domain::state::RecordKind::Handover,
-        DueKind::Storage => crate::domain::state::RecordKind::Item,
-    };
-    RecordId::new(kind, &due.subject)
+    match due.kind {
+        DueKind::Receipt | DueKind::Completion => RecordId::new(RecordKind::Handover, &due.subject),
+        DueKind::Storage => RecordId::new(RecordKind::Item, &due.subject),
+        DueKind::Correction => RecordId::new(RecordKind::Correction, &Correction::id_of(due.entry)),
+    }
 }

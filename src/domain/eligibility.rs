@@ -59,6 +59,8 @@ codes! {
         NotReviewed = "not_reviewed",
         /// An auditor's finding holds it.
         HeldByFinding = "held_by_finding",
+        /// A correction of something behind it is not decided.
+        CorrectionUndecided = "correction_undecided",
         /// The site of the batch or of the treatment is suspended.
         SiteSuspended = "site_suspended",
         /// More flaws than can be cured one by one.
@@ -97,6 +99,9 @@ impl Gap {
             Self::InterimShort => "an interim treatment lost more than the band: an auditor must look at it",
             Self::NotReviewed => "it rests on papers of a plant without a key: somebody else must review them",
             Self::HeldByFinding => "an auditor's finding holds it",
+            Self::CorrectionUndecided => {
+                "a correction of something behind it is not decided: confirm it, or dispute it"
+            }
             Self::SiteSuspended => "the site is suspended: nothing of it backs a new certificate until it is restored",
             Self::TooManyFlaws => "more was wrong behind it than can be cured piece by piece",
             Self::KeyCompromised => "a key that signed for it was reported compromised from an earlier entry on",
@@ -130,6 +135,7 @@ impl Gap {
             FlawCode::InterimShort => Self::InterimShort,
             FlawCode::Documented => Self::NotReviewed,
             FlawCode::Finding => Self::HeldByFinding,
+            FlawCode::Correction => Self::CorrectionUndecided,
             FlawCode::TooMany => Self::TooManyFlaws,
         }
     }
@@ -246,6 +252,7 @@ impl Standing {
                 self.at_latest(&found.occurred_at);
             }
             (BatchStatus::Short, _) => _ = self.gaps.insert(Gap::BatchShort),
+            (BatchStatus::Void, _) => _ = self.gaps.insert(Gap::NotFromBatch),
             (BatchStatus::Closed, _) => {}
         }
         if batch.flags.as_ref().is_none_or(|flags| flags.basis != WeightBasis::Weighed) {

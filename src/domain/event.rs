@@ -9,7 +9,8 @@ use crate::domain::time::OccurredAt;
 use crate::domain::treatment::Treatment;
 
 pub use crate::domain::payload::{
-    batch::*, border::*, certificate::*, custody::*, device::*, evidence::*, keys::*, lot::*, registry::*,
+    batch::*, border::*, certificate::*, correction::*, custody::*, device::*, evidence::*, keys::*, lot::*,
+    registry::*,
 };
 
 /// The only version of payloads so far.
@@ -32,14 +33,14 @@ macro_rules! events {
                 match self { $( Self::$name(_) => $text ),* }
             }
 
-            fn take_from(type_name: &str, fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+            pub(crate) fn take_from(type_name: &str, fields: &mut Fields<'_>) -> Result<Self, Malformed> {
                 match type_name {
                     $( $text => <$name as Record>::take_from(fields).map(Self::$name), )*
                     _ => Err(Malformed { pointer: "/type".into(), problem: "this type of event is not known".into() }),
                 }
             }
 
-            fn put_into(&self, members: &mut Vec<(String, Value)>) {
+            pub(crate) fn put_into(&self, members: &mut Vec<(String, Value)>) {
                 match self { $( Self::$name(event) => event.put_into(members) ),* }
             }
         }
@@ -104,6 +105,9 @@ events! {
     EvidenceReviewed = "evidence_reviewed",
     SiteAudited = "site_audited",
     AuditFinding = "audit_finding",
+    Corrected = "corrected",
+    CorrectionConfirmed = "correction_confirmed",
+    CorrectionDisputed = "correction_disputed",
     SiteSuspended = "site_suspended",
     SiteRestored = "site_restored",
     CertificateIssued = "certificate_issued",

@@ -36,6 +36,8 @@ codes! {
         Documented = "documented",
         /// An auditor's finding holds it.
         Finding = "finding",
+        /// A correction of something behind it is not decided.
+        Correction = "correction",
         /// More flaws than are kept one by one: no cure of a few of them heals it.
         TooMany = "too_many",
     }
@@ -76,7 +78,7 @@ record! {
 impl Evidence {
     /// That of a first statement.
     pub(crate) fn of(context: &Context<'_>) -> Self {
-        let signers = vec![Signer { kid: context.signer, last: context.index }];
+        let signers = vec![Signer { kid: context.signer, last: context.signed_at() }];
         Self { latest: context.statement.common.occurred_at.clone(), signers, flaws: Vec::new() }
     }
 
@@ -138,6 +140,7 @@ impl FlawCode {
             | WarningCode::WasteCodeUnknown
             | WarningCode::BatchShort
             | WarningCode::DocumentSeen
+            | WarningCode::CorrectionUndecided
             | WarningCode::StorageOverdue
             | WarningCode::ScaleOverdue
             | WarningCode::ScaleOverloaded => None,

@@ -90,6 +90,8 @@ pub enum FieldClass {
     PublicKey,
     /// The number of a business document (permit, ticket, certificate), of a fixed pattern.
     DocumentNumber,
+    /// Another statement: its type, when and where it happened, and the fields of that type.
+    Statement,
     /// An object with fields of its own.
     Structure(&'static [FieldInfo]),
 }

@@ -150,7 +150,7 @@ pub(crate) fn cure(
     }
     state.put(Record::Cure(cure));
     let waiting = state.cure_wait(&CureWait::id_of(entry))?.map(|wait| wait.treatments.clone());
-    settle_all(state, &waiting.unwrap_or_default())
+    settle_all(state, context, &waiting.unwrap_or_default())
 }
 
 /// A file is bound to an entry that exists; the same file bound twice may be the same load told twice.
@@ -338,7 +338,7 @@ fn find_of_batch(state: &mut State<'_>, context: &Context<'_>, event: &AuditFind
                 state.put(Record::Batch(crate::domain::batch::Batch { explained, ..batch }));
             }
             clear_findings(state, context, &evidence)?;
-            settle_all(state, &treatments)
+            settle_all(state, context, &treatments)
         }
         FindingOutcome::Noted => Ok(()),
     }
@@ -357,7 +357,7 @@ fn find_of_treatment(state: &mut State<'_>, context: &Context<'_>, event: &Audit
         }
         FindingOutcome::Cleared => {
             clear_findings(state, context, &treatment.evidence)?;
-            settle_all(state, &[treatment.entry])
+            settle_all(state, context, &[treatment.entry])
         }
         FindingOutcome::Noted => Ok(()),
     }
@@ -370,7 +370,11 @@ pub(crate) fn require_independent(state: &State<'_>, context: &Context<'_>, site
 }
 
 /// The same for whatever an organisation holds or did.
-fn require_unrelated(state: &State<'_>, context: &Context<'_>, organisation: OrganisationId) -> Result<(), Stop> {
+pub(crate) fn require_unrelated(
+    state: &State<'_>,
+    context: &Context<'_>,
+    organisation: OrganisationId,
+) -> Result<(), Stop> {
     require_unrelated_to(state, context, PartyId(organisation.0))
 }
 

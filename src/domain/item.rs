@@ -74,6 +74,8 @@ record! {
         claimed: Option<HandoverId>,
         /// What it had when it was lost.
         lost_g: Option<Grams>,
+        /// The correction by which it never was.
+        voided: Option<EntryIndex>,
         /// The batch into which it was fed; its grams are the batch's.
         fed: Option<BatchId>,
         /// What stands behind it.
@@ -176,6 +178,7 @@ pub(crate) fn new_item(
         stored: None,
         claimed: None,
         lost_g: None,
+        voided: None,
         fed: None,
         evidence: Evidence::of(context).warned(&weighed.warnings, context.index),
         sanitised: None,

@@ -11,7 +11,7 @@ use crate::domain::event::{Collected, CollectedKind, Merged, Permit, Received, S
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
-use crate::domain::mass::{Grams, WeightBasis};
+use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::SiteYear;
 use crate::domain::state::{Record, State, Stop};
@@ -274,7 +274,10 @@ fn intake_warnings(
         return refuse(RefusalCode::SumOutOfRange, "/weight", "the site's sum of the year would leave the range");
     };
     let all = received_g.plus(outside_g.unwrap_or(Grams::ZERO)).unwrap_or(received_g);
-    let over = place.capacity_on(&day).is_some_and(|capacity| all > capacity);
+    let over = match context.again {
+        Some(again) => again.warnings.iter().any(|warning| warning.code == WarningCode::OverCapacity),
+        None => place.capacity_on(&day).is_some_and(|capacity| all > capacity),
+    };
     state.put(Record::SiteYear(SiteYear { site, year, received_g, outside_g }));
     let over = if over { Warning::new(WarningCode::OverCapacity, "/weight") } else { None };
     Ok(not_covered.into_iter().chain(over).collect())
@@ -422,13 +425,15 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
         return refuse(RefusalCode::ListInvalid, "/parts", "a split has at least two parts");
     }
     let mut left = lot.clone();
-    for (position, part) in event.parts.iter().enumerate() {
+    let masses = masses_of(context, &lot, event);
+    for ((position, part), grams) in event.parts.iter().enumerate().zip(&masses) {
         let pointer = format!("/parts/{position}");
         require_new(state, &part.lot, &format!("{pointer}/lot"))?;
-        if part.net_g == Grams::ZERO || part.net_g > left.grams {
+        let is_empty = *grams == Grams::ZERO && context.again.is_none();
+        if is_empty || *grams > left.grams {
             return refuse(RefusalCode::SumDiffers, format!("{pointer}/net_g"), unequal(lot.grams));
         }
-        let (child, rest) = left.parted(part.net_g);
+        let (child, rest) = left.parted(*grams);
         left = rest;
         let child = Item { id: part.lot, registered: context.index, ..child };
         state.put(Record::Item(child.touched(context)?));
@@ -438,6 +443,12 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
     }
     state.put(Record::Item(lot.ended().touched(context)?));
     Ok(())
+}
+
+/// The masses of a split's parts: as stated; of a lot whose mass was corrected, in the proportion stated.
+fn masses_of(context: &Context<'_>, lot: &Item, event: &Split) -> Vec<Grams> {
+    let stated: Vec<Grams> = event.parts.iter().map(|part| part.net_g).collect();
+    if context.again.is_some() { apportion(&stated, lot.grams) } else { stated }
 }
 
 fn unequal(grams: Grams) -> String {

@@ -34,6 +34,30 @@ impl Grams {
     }
 }
 
+/// Another mass in the proportion of some masses, by largest remainder; ties go to the one that stands first. Of nothing there
+/// is no proportion: then every part is 0 g.
+pub(crate) fn apportion(parts: &[Grams], to: Grams) -> Vec<Grams> {
+    let total: i128 = parts.iter().map(|part| i128::from(part.0)).sum();
+    if total == 0 {
+        return vec![Grams::ZERO; parts.len()];
+    }
+    let exact = |part: &Grams| i128::from(part.0) * i128::from(to.0);
+    let mut shares: Vec<(i128, i128)> = parts.iter().map(|part| (exact(part) / total, exact(part) % total)).collect();
+    let mut left = i128::from(to.0) - shares.iter().map(|(grams, _)| grams).sum::<i128>();
+    let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
+    // A stable sort, so that equal remainders stay in their order.
+    by_remainder.sort_by_key(|at| -shares[*at].1);
+    for at in by_remainder {
+        if left == 0 {
+            break;
+        }
+        shares[at].0 += 1;
+        left -= 1;
+    }
+    // A share is never more than the mass that was apportioned.
+    shares.iter().map(|(grams, _)| i64::try_from(*grams).map_or(to, Grams)).collect()
+}
+
 /// A mass that may be negative: what is left of a batch while its scales do not agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct SignedGrams(pub i64);

@@ -3,6 +3,7 @@
 //! A pool is the site of the batches and a vintage. Its ranges stand in the order of the entry that completed them, then
 //! of the treatment, then of the gram (rules.md §7); issue takes from the front and nobody chooses.
 
+use crate::domain::batch::Batch;
 use crate::domain::codes::Month;
 use crate::domain::eligibility;
 use crate::domain::event::Allotment;
@@ -11,7 +12,7 @@ use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::OccurredAt;
-use crate::domain::treatment::Treatment;
+use crate::domain::treatment::{Line, Treatment};
 
 /// Ranges that are loaded at first when grams are taken; twice as many each time that they do not suffice.
 const RANGES_LOADED: i64 = 256;
@@ -140,6 +141,42 @@ pub(crate) fn enter(
     let entered_g = pool.entered_g.plus(grams).unwrap_or(pool.entered_g);
     state.put(Record::Pool(Pool { ranges: position + 1, entered_g, ..pool }));
     Ok(treatment)
+}
+
+/// The range in which a line's grams are, if they are in a pool.
+pub(crate) fn range_of<'s>(state: &'s State<'_>, line: &Line) -> Result<Option<&'s PoolRange>, Stop> {
+    let (Some(place), Some(batch)) = (&line.pool, line.batch_in(state)?) else { return Ok(None) };
+    state.pool_range(&PoolRange::id_of(&batch.site, &place.vintage, place.position))
+}
+
+/// Whether two treatments have the same gram line.
+pub(crate) fn same_lines(one: &Treatment, other: &Treatment) -> bool {
+    let range = |line: &Line| (line.source.clone(), line.from, line.to);
+    one.lines.iter().map(range).eq(other.lines.iter().map(range))
+}
+
+/// Takes lines of a treatment out of their pools again, because what they rest on was corrected; no units rest on them. The
+/// range keeps its place, empty, so that no other one moves.
+pub(crate) fn withdraw(
+    state: &mut State<'_>,
+    entry: EntryIndex,
+    is_concerned: impl Fn(&Line) -> bool,
+) -> Result<(), Stop> {
+    let Some(mut treatment) = state.treatment(entry)?.cloned() else { return Ok(()) };
+    for line in treatment.lines.iter_mut().filter(|line| is_concerned(line)) {
+        let (Some(range), Some(batch)) = (range_of(state, line)?.cloned(), line.batch_in(state)?.cloned()) else {
+            continue;
+        };
+        let Some(pool) = state.pool(&Pool::id_of(&range.site, &range.vintage))?.cloned() else { continue };
+        let grams = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
+        let less = |sum: Grams| sum.minus(grams).unwrap_or(Grams::ZERO);
+        state.put(Record::Batch(Batch { eligible_g: less(batch.eligible_g), ..batch }));
+        state.put(Record::Pool(Pool { entered_g: less(pool.entered_g), ..pool }));
+        state.put(Record::PoolRange(PoolRange { grams: range.allotted, ..range }));
+        line.pool = None;
+    }
+    state.put(Record::Treatment(treatment));
+    Ok(())
 }
 
 /// What a pool can give: ranges whose treatments still meet every rule and that have at least `smallest` grams left, in the

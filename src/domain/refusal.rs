@@ -105,6 +105,20 @@ codes! {
         TimeInvalid = "time_invalid",
         /// It lies too far before the last event of the same item.
         BeforeLastEvent = "before_last_event",
+        /// Such a statement is not corrected.
+        NotCorrectable = "not_correctable",
+        /// Another organisation said it.
+        NotTheAuthor = "not_the_author",
+        /// An earlier correction of the same entry is not decided yet.
+        CorrectionUndecided = "correction_undecided",
+        /// The correction changes nothing.
+        CorrectionWithoutEffect = "correction_without_effect",
+        /// The correction reaches more entries than one correction may.
+        CorrectionTooWide = "correction_too_wide",
+        /// A later entry could not stand, or certified grams would change.
+        CorrectionBlocked = "correction_blocked",
+        /// Those whom the correction concerns have the first word.
+        CounterpartyFirst = "counterparty_first",
         /// The operator may not issue.
         IssuerIsOperator = "issuer_is_operator",
         /// The scheme is admitted on test ledgers alone.
@@ -155,6 +169,8 @@ codes! {
         Documented = "documented",
         /// The same file is bound to an earlier entry.
         DocumentSeen = "document_seen",
+        /// The correction waits for those whom it concerns, or for an auditor; until then the grams are held.
+        CorrectionUndecided = "correction_undecided",
         /// It has been stored longer than it may.
         StorageOverdue = "storage_overdue",
         /// The scale's verification does not hold on the day; the weight counts as estimated.
@@ -219,6 +235,9 @@ impl WarningCode {
                 "less came out of the interim treatment than went in, beyond the band; an auditor must look at it"
             }
             Self::Documented => "it rests on papers of a plant without a key; somebody else must review them",
+            Self::CorrectionUndecided => {
+                "it waits for those whom it concerns, or for an auditor; until then nothing of it backs a certificate"
+            }
             Self::DocumentSeen => "the same file is bound to an earlier entry; is this another load?",
             Self::StorageOverdue => "it was stored longer than it may be",
             Self::BatchOverdue => "the batch has lasted longer than a batch may; close it and open another",

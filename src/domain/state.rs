@@ -9,6 +9,7 @@ use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::Hash;
+use crate::domain::correction::{Correction, CorrectionsOf};
 use crate::domain::custody::Handover;
 use crate::domain::delegation::{Delegation, Relation};
 use crate::domain::donation::{Donation, Project};
@@ -21,6 +22,7 @@ use crate::domain::ids::{
 };
 use crate::domain::item::Item;
 use crate::domain::mass::Grams;
+use crate::domain::past::{Past, PastEntry, Stamp, Version, View};
 use crate::domain::pool::{Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
@@ -117,6 +119,10 @@ record_kinds! {
     PoolRange(PoolRange) = "pool_range", PoolRange::id;
     /// A certificate.
     Certificate(Certificate) = "certificate", |certificate| certificate.serial.to_string();
+    /// A correction.
+    Correction(Correction) = "correction", Correction::id;
+    /// The corrections of one entry.
+    CorrectionsOf(CorrectionsOf) = "corrections", CorrectionsOf::id;
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -158,6 +164,24 @@ impl RecordKind {
                 | Self::Consent
         )
     }
+
+    /// Whether earlier versions of such records are kept: what a correction runs again rests on them, and what is asked for
+    /// as of an earlier entry. Of the others the rules only ever need what stands now.
+    pub const fn keeps_past(self) -> bool {
+        matches!(
+            self,
+            Self::Ledger
+                | Self::Organisation
+                | Self::Site
+                | Self::Scale
+                | Self::Donation
+                | Self::Item
+                | Self::Handover
+                | Self::Consent
+                | Self::Batch
+                | Self::Treatment
+        )
+    }
 }
 
 /// Types of statements that settle treatments of others.
@@ -180,6 +204,10 @@ impl Changes {
     /// Takes over what came after.
     pub fn merge(&mut self, later: Self) {
         self.records.extend(later.records);
+        self.stamps.extend(later.stamps);
+        self.superseded.extend(later.superseded);
+        self.entries.extend(later.entries);
+        self.bookings.extend(later.bookings);
         self.mentioned.extend(later.mentioned);
         for (account, grams) in later.accounts {
             *self.accounts.entry(account).or_default() += grams;
@@ -230,6 +258,7 @@ impl Record {
             Self::Handover(handover) => handover.parties().collect(),
             Self::Batch(batch) => vec![batch.organisation],
             Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
+            Self::Correction(correction) => correction.parties().collect(),
             Self::Ledger(_)
             | Self::SiteCode(_)
             | Self::SiteYear(_)
@@ -241,7 +270,8 @@ impl Record {
             | Self::Document(_)
             | Self::Due(_)
             | Self::Pool(_)
-            | Self::PoolRange(_) => Vec::new(),
+            | Self::PoolRange(_)
+            | Self::CorrectionsOf(_) => Vec::new(),
         }
     }
 }
@@ -251,8 +281,24 @@ impl Record {
 pub enum Stop {
     /// The statement is refused.
     Refused(Refusal),
-    /// The state is partial and the rule needs the records of these ids: load them and apply again.
-    Load(Vec<String>),
+    /// The state is partial and the rule needs more of it: load that and apply again.
+    Load(Vec<Wanted>),
+}
+
+/// What a rule needs that was not loaded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// The records of this id, of whatever kind, as they are now.
+    Record(String),
+    /// The records of this id as they were from an entry on.
+    Past {
+        /// The id.
+        id: String,
+        /// The first entry after which they matter.
+        from: EntryIndex,
+    },
+    /// What an entry said.
+    Entry(EntryIndex),
 }
 
 impl From<Refusal> for Stop {
@@ -267,7 +313,14 @@ impl From<Refusal> for Stop {
 #[derive(Debug, Clone, Default)]
 pub struct State<'base> {
     base: Option<&'base State<'base>>,
+    /// Set at the bottom of a state that looks at an earlier place in the ledger.
+    view: Option<View<'base>>,
     records: BTreeMap<RecordId, Record>,
+    /// Which entries wrote the records; a rule's own layer has none yet.
+    stamps: BTreeMap<RecordId, Stamp>,
+    past: Past,
+    /// What each entry of this layer booked.
+    bookings: Vec<(EntryIndex, SiteAccount, i64)>,
     accounts: BTreeMap<SiteAccount, i64>,
     mentioned: BTreeSet<RecordId>,
     /// `None`: everything is here. `Some`: the ids whose records, of whatever kind, are here if they exist.
@@ -279,6 +332,14 @@ pub struct State<'base> {
 pub struct Changes {
     /// Records that are new or differ.
     pub records: BTreeMap<RecordId, Record>,
+    /// By which entries they were written.
+    pub stamps: BTreeMap<RecordId, Stamp>,
+    /// Versions that were written over, in order.
+    pub superseded: Vec<(RecordId, Version)>,
+    /// What the entries said.
+    pub entries: BTreeMap<EntryIndex, PastEntry>,
+    /// What each entry added to each account.
+    pub bookings: Vec<(EntryIndex, SiteAccount, i64)>,
     /// Grams to add to each account.
     pub accounts: BTreeMap<SiteAccount, i64>,
     /// What is concerned although its record is the same as before.
@@ -316,25 +377,150 @@ impl<'base> State<'base> {
         State { base: Some(self), ..State::default() }
     }
 
-    /// What this layer holds.
-    pub fn into_changes(self) -> Changes {
-        Changes { records: self.records, accounts: self.accounts, mentioned: self.mentioned }
+    /// A state as it was after an entry, with some records as a correction makes them.
+    pub(crate) fn seen_by(view: View<'base>) -> Self {
+        Self { view: Some(view), ..Self::default() }
     }
 
-    /// Takes over what an overlay changed.
+    /// What this layer holds.
+    pub fn into_changes(self) -> Changes {
+        let Self { records, stamps, past, bookings, accounts, mentioned, .. } = self;
+        let (superseded, entries) = past.into_parts();
+        Changes { records, stamps, superseded, entries, bookings, accounts, mentioned }
+    }
+
+    /// Takes over what entries changed.
     pub fn absorb(&mut self, changes: Changes) {
         self.records.extend(changes.records);
+        self.stamps.extend(changes.stamps);
+        self.past.extend(changes.superseded, changes.entries);
+        self.bookings.extend(changes.bookings);
         for (account, grams) in changes.accounts {
             *self.accounts.entry(account).or_default() += grams;
         }
     }
 
+    /// Gives what a rule changed its place in the ledger: which entry wrote it, and what it wrote over.
+    pub fn placed(&self, mut changes: Changes, index: EntryIndex, entry: PastEntry) -> Changes {
+        for id in changes.records.keys() {
+            let before = self.newest(id);
+            let stamp = Stamp { since: index, before: before.map(|(_, stamp)| stamp.since) };
+            changes.stamps.insert(id.clone(), stamp);
+            if let Some((record, stamp)) = before.filter(|_| id.kind.keeps_past()) {
+                changes.superseded.push((id.clone(), Version { stamp, record: record.clone() }));
+            }
+        }
+        let moved = changes.accounts.iter().filter(|(_, grams)| **grams != 0);
+        changes.bookings.extend(moved.map(|(account, grams)| (index, account.clone(), *grams)));
+        changes.entries.insert(index, entry);
+        changes
+    }
+
+    fn newest(&self, id: &RecordId) -> Option<(&Record, Stamp)> {
+        let mut layer = Some(self);
+        while let Some(state) = layer {
+            if let (Some(record), Some(stamp)) = (state.records.get(id), state.stamps.get(id)) {
+                return Some((record, *stamp));
+            }
+            layer = state.base;
+        }
+        None
+    }
+
+    /// A record as it was after an entry, if it existed.
+    pub(crate) fn as_of(&self, id: &RecordId, at: EntryIndex) -> Result<Option<&Record>, Stop> {
+        self.require_past([&id.id], at)?;
+        let mut layer = Some(self);
+        while let Some(state) = layer {
+            if let (Some(record), Some(stamp)) = (state.records.get(id), state.stamps.get(id))
+                && (stamp.since <= at || (!id.kind.keeps_past() && stamp.before.is_some()))
+            {
+                return Ok(Some(record));
+            }
+            if let Some(version) = state.past.version(id, at) {
+                return Ok(Some(&version.record));
+            }
+            layer = state.base;
+        }
+        Ok(None)
+    }
+
+    /// The entries that wrote a record after another entry, in order.
+    pub(crate) fn written_after(&self, id: &RecordId, after: EntryIndex) -> Result<BTreeSet<EntryIndex>, Stop> {
+        self.require_past([&id.id], after)?;
+        let (mut found, mut layer) = (BTreeSet::new(), Some(self));
+        while let Some(state) = layer {
+            found.extend(state.stamps.get(id).map(|stamp| stamp.since));
+            found.extend(state.past.sinces(id));
+            layer = state.base;
+        }
+        Ok(found.split_off(&EntryIndex(after.0 + 1)))
+    }
+
+    /// Asks for the past of many ids at once.
+    pub(crate) fn require_past<'id>(
+        &self,
+        ids: impl IntoIterator<Item = &'id String>,
+        from: EntryIndex,
+    ) -> Result<(), Stop> {
+        let missing = ids.into_iter().filter(|id| !self.has_past(id, from));
+        let missing: Vec<Wanted> = missing.map(|id| Wanted::Past { id: id.clone(), from }).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Stop::Load(missing)) }
+    }
+
+    /// Whether the records of this id are here as they were from an entry on.
+    pub(crate) fn has_past(&self, id: &str, from: EntryIndex) -> bool {
+        match (self.base, &self.loaded) {
+            (Some(base), _) => base.has_past(id, from),
+            (None, None) => true,
+            (None, Some(_)) => self.past.reaches(id, from),
+        }
+    }
+
+    /// What an earlier entry said.
+    pub(crate) fn entry(&self, index: EntryIndex) -> Result<&PastEntry, Stop> {
+        let mut layer = Some(self);
+        while let Some(state) = layer {
+            if let Some(entry) = state.past.entry(index) {
+                return Ok(entry);
+            }
+            layer = state.base;
+        }
+        Err(Stop::Load(vec![Wanted::Entry(index)]))
+    }
+
+    /// Puts a record as the database has it, with the entries that wrote it.
+    pub fn put_stored(&mut self, record: Record, stamp: Stamp) {
+        let id = record.id();
+        self.stamps.insert(id.clone(), stamp);
+        self.records.insert(id, record);
+    }
+
+    /// Remembers what the records of an id were from an entry on.
+    pub fn remember(&mut self, id: String, from: EntryIndex, versions: Vec<Version>) {
+        self.past.remember(id, from, versions);
+    }
+
+    /// Remembers what an entry said.
+    pub fn remember_entry(&mut self, index: EntryIndex, entry: PastEntry) {
+        self.past.extend(Vec::new(), BTreeMap::from([(index, entry)]));
+    }
+
     /// Whether the records of this id are here if they exist.
     pub fn has_loaded(&self, id: &str) -> bool {
-        match (self.base, &self.loaded) {
-            (Some(base), _) => base.has_loaded(id),
-            (None, None) => true,
-            (None, Some(loaded)) => loaded.contains(id),
+        match (self.base, &self.view, &self.loaded) {
+            (Some(base), ..) => base.has_loaded(id),
+            (None, Some(view), _) => view.state.has_past(id, view.from),
+            (None, None, None) => true,
+            (None, None, Some(loaded)) => loaded.contains(id),
+        }
+    }
+
+    fn wanted(&self, id: String) -> Wanted {
+        match (self.base, &self.view) {
+            (Some(base), _) => base.wanted(id),
+            (None, Some(view)) => Wanted::Past { id, from: view.from },
+            (None, None) => Wanted::Record(id),
         }
     }
 
@@ -370,21 +556,49 @@ impl<'base> State<'base> {
         &self.records
     }
 
+    /// Which entries wrote a record of this layer.
+    pub fn stamp(&self, id: &RecordId) -> Option<Stamp> {
+        self.stamps.get(id).copied()
+    }
+
+    /// The version of a record that an entry wrote, if it was written over.
+    pub fn version(&self, id: &RecordId, since: EntryIndex) -> Option<&Version> {
+        self.past.version(id, since).filter(|version| version.stamp.since == since)
+    }
+
+    /// How many versions were written over.
+    pub fn versions(&self) -> usize {
+        self.past.len()
+    }
+
+    /// What each entry booked, in the order of the entries.
+    pub fn bookings(&self) -> &[(EntryIndex, SiteAccount, i64)] {
+        &self.bookings
+    }
+
     /// Asks for many records at once, so that they are loaded in one go and not one after the other.
     pub fn require_loaded(&self, ids: impl IntoIterator<Item = String>) -> Result<(), Stop> {
-        let missing: Vec<String> = ids.into_iter().filter(|id| !self.has_loaded(id)).collect();
+        let missing = ids.into_iter().filter(|id| !self.has_loaded(id));
+        let missing: Vec<Wanted> = missing.map(|id| self.wanted(id)).collect();
         if missing.is_empty() { Ok(()) } else { Err(Stop::Load(missing)) }
     }
 
     fn record(&self, kind: RecordKind, id: String) -> Result<Option<&Record>, Stop> {
-        if !self.has_loaded(&id) {
-            return Err(Stop::Load(vec![id]));
+        self.find(&RecordId { id, kind })
+    }
+
+    /// The record of an id and kind, in whatever layer.
+    pub(crate) fn find(&self, key: &RecordId) -> Result<Option<&Record>, Stop> {
+        if !self.has_loaded(&key.id) {
+            return Err(Stop::Load(vec![self.wanted(key.id.clone())]));
         }
-        let key = RecordId { id, kind };
         let mut layer = Some(self);
         while let Some(state) = layer {
-            if let Some(record) = state.records.get(&key) {
+            if let Some(record) = state.records.get(key) {
                 return Ok(Some(record));
+            }
+            if let Some(view) = &state.view {
+                return view.record(key);
             }
             layer = state.base;
         }
@@ -459,6 +673,10 @@ impl<'base> State<'base> {
         pool_range(str) -> PoolRange;
         /// The certificate of that serial.
         certificate(str) -> Certificate;
+        /// The correction of that id, [`Correction::id_of`].
+        correction(str) -> Correction;
+        /// The corrections of an entry; the id is [`CorrectionsOf::id_of`].
+        corrections(str) -> CorrectionsOf;
     }
 
     /// The treatment that an entry states.

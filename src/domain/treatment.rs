@@ -205,7 +205,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
         return refuse(RefusalCode::WrongCondition, "/item", "only waste is treated; say retired first");
     }
     let account = account_of(state, &event.operation)?;
-    if event.net_g != item.grams {
+    if event.net_g != item.grams && context.again.is_none() {
         let detail = format!("this item has {} on the ledger; say reweighed first if it weighs otherwise", item.grams);
         return refuse(RefusalCode::SumDiffers, "/net_g", detail);
     }
@@ -242,7 +242,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     state.put(Record::Item(Item { treated: Some(context.index), ..item }.ended()));
     enter_batches(state, &treatment)?;
     state.put(Record::Treatment(treatment));
-    settle_all(state, &[context.index])?;
+    settle_all(state, context, &[context.index])?;
     Ok(warnings)
 }
 
@@ -320,8 +320,12 @@ fn records_of_settling(state: &State<'_>, treatment: &Treatment) -> Result<Vec<S
     Ok(ids)
 }
 
-/// Looks at several treatments again, in their order.
-pub(crate) fn settle_all(state: &mut State<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
+/// Looks at several treatments again, in their order. What is applied once more settles nothing: its correction does, at
+/// the end.
+pub(crate) fn settle_all(state: &mut State<'_>, context: &Context<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
+    if context.again.is_some() {
+        return Ok(());
+    }
     eligibility::require_loaded(state, treatments)?;
     let mut concerned = Vec::new();
     for entry in treatments {
@@ -364,11 +368,11 @@ pub fn site_audited(state: &mut State<'_>, context: &Context<'_>, event: &SiteAu
         entry: context.index,
     });
     state.put(Record::Site(Site { audits, ..site }));
-    end_waiting(state, &event.audited_site, &event.on)
+    end_waiting(state, context, &event.audited_site, &event.on)
 }
 
 /// Settles what waited for an audit on such a day, and keeps waiting what still waits.
-fn end_waiting(state: &mut State<'_>, site: &SiteId, on: &Date) -> Result<(), Stop> {
+fn end_waiting(state: &mut State<'_>, context: &Context<'_>, site: &SiteId, on: &Date) -> Result<(), Stop> {
     let reach = i64::from(rules_in_force(state)?.scheme.audit_months);
     let Some(month) = on.month() else { return Ok(()) };
     let ids = (-reach..=reach).filter_map(|months| month.plus(months)).map(|month| AuditWait::id_of(site, &month));
@@ -380,7 +384,7 @@ fn end_waiting(state: &mut State<'_>, site: &SiteId, on: &Date) -> Result<(), St
     }
     let mut treatments: Vec<EntryIndex> = waits.iter().flat_map(|wait| wait.treatments.iter().copied()).collect();
     treatments.sort_unstable();
-    settle_all(state, &treatments)?;
+    settle_all(state, context, &treatments)?;
     for wait in waits {
         let mut left = Vec::new();
         for entry in &wait.treatments {

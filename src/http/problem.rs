@@ -169,6 +169,8 @@ impl From<Refusal> for Problem {
             | RefusalCode::DelegationMissing
             | RefusalCode::NotDelegable
             | RefusalCode::RelatedParties
+            | RefusalCode::NotTheAuthor
+            | RefusalCode::CounterpartyFirst
             | RefusalCode::SchemeTestOnly => StatusCode::FORBIDDEN,
             RefusalCode::LedgerAlreadyOpen
             | RefusalCode::LedgerClosed
@@ -186,6 +188,8 @@ impl From<Refusal> for Problem {
             | RefusalCode::NotHandedOver
             | RefusalCode::HandoverAnswered
             | RefusalCode::GramsTaken
+            | RefusalCode::CorrectionUndecided
+            | RefusalCode::CorrectionBlocked
             | RefusalCode::CertificateNotHeld
             | RefusalCode::CertificateExpired => StatusCode::CONFLICT,
             RefusalCode::LedgerNotOpen
@@ -211,6 +215,9 @@ impl From<Refusal> for Problem {
             | RefusalCode::TimeInvalid
             | RefusalCode::BeforeLastEvent
             | RefusalCode::SchemeNotInForce
+            | RefusalCode::NotCorrectable
+            | RefusalCode::CorrectionWithoutEffect
+            | RefusalCode::CorrectionTooWide
             | RefusalCode::UnitsInvalid
             | RefusalCode::PeriodOutsideVintage => StatusCode::UNPROCESSABLE_ENTITY,
         };

@@ -7,21 +7,23 @@ use crate::domain::apply::{Context, apply};
 use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::past::PastEntry;
 use crate::domain::refusal::{Refusal, RefusalCode, Warning};
-use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop};
+use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop, Wanted};
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
 use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::proof::commitment::Opening;
 use crate::proof::entry::{ChainHash, Entry};
+use crate::proof::json;
 use crate::proof::keys;
 use crate::proof::merkle::{TreeHash, leaf_hash};
 use crate::proof::statement::{BytesRefused, Signed, Unverified};
 use crate::proof::tiles::TILE_WIDTH;
 use crate::store::entries::{Identity, NewEntry, StoredEntry};
 use crate::store::head::Head;
-use crate::store::{Database, StoreError, backend, entries, head, mentions, openings, records, tiles};
+use crate::store::{Database, StoreError, backend, entries, head, mentions, openings, past, records, tiles};
 use ed25519_dalek::VerifyingKey;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -169,16 +171,33 @@ impl<'a> Run<'a> {
             stored,
             accepted: Accepted::default(),
         };
-        run.load(identifiers.into_iter().collect())?;
+        run.load(identifiers.into_iter().map(Wanted::Record).collect())?;
         Ok(run)
     }
 
-    fn load(&mut self, ids: Vec<String>) -> Result<(), StoreError> {
-        for record in records::load(self.database, &ids)? {
+    /// Loads what rules ask for.
+    fn load(&mut self, wanted: Vec<Wanted>) -> Result<(), StoreError> {
+        let (mut ids, mut indexes) = (Vec::new(), Vec::new());
+        for wanted in wanted {
+            match wanted {
+                Wanted::Record(id) => ids.push(id),
+                Wanted::Past { id, from } => {
+                    self.state.remember(id.clone(), from, past::of_id(self.database, &id, from)?);
+                    ids.push(id);
+                }
+                Wanted::Entry(index) => indexes.push(index),
+            }
+        }
+        // What this very transaction has changed is newer than the database.
+        ids.retain(|id| !self.state.has_loaded(id));
+        for (record, stamp) in records::load_stamped(self.database, &ids)? {
             self.known.insert(record.id());
-            self.state.put(record);
+            self.state.put_stored(record, stamp);
         }
         self.state.mark_loaded(ids);
+        for stored in entries::find_many(self.database, &indexes)? {
+            self.state.remember_entry(stored.index, past_entry(&stored)?);
+        }
         Ok(())
     }
 
@@ -231,8 +250,8 @@ impl<'a> Run<'a> {
         Ok(staged)
     }
 
-    /// Stages from the first statement without an outcome on; gives the ids that a rule asks for, if one does.
-    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<Vec<String>>, StoreError> {
+    /// Stages from the first statement without an outcome on; gives what a rule asks for, if one does.
+    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<Vec<Wanted>>, StoreError> {
         let mut layer = self.state.overlay();
         layer.absorb(std::mem::take(&mut staged.changes));
         let mut asked = None;
@@ -265,17 +284,19 @@ impl<'a> Run<'a> {
         }
         require_openings(&signed.statement.event, &posted.openings)?;
         let index = EntryIndex(staged.head.size());
-        let context = Context { index, time: self.time, signer: signed.signer, statement: &signed.statement };
+        let context =
+            Context { index, time: self.time, signer: signed.signer, statement: &signed.statement, again: None };
         let mut overlay = layer.overlay();
         let warnings = apply(&mut overlay, &context)?;
         let changes = overlay.into_changes();
         // A rule may write what it never asked for; whether that is an insert or an update must be known.
         let unasked = changes.written().filter(|id| !layer.has_loaded(id)).map(str::to_owned).collect::<Vec<_>>();
         if !unasked.is_empty() {
-            return Err(Unstaged::Load(unasked));
+            return Err(Unstaged::Load(unasked.into_iter().map(Wanted::Record).collect()));
         }
         let concerned = changes.concerned(&signed.statement.common);
         staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
+        let changes = layer.placed(changes, index, context.remembered(&warnings));
         layer.absorb(changes);
         Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
     }
@@ -350,6 +371,16 @@ impl<'a> Run<'a> {
     }
 }
 
+/// An entry as the rules see it later. Its signature was checked when it was accepted.
+fn past_entry(stored: &StoredEntry) -> Result<PastEntry, StoreError> {
+    let damaged = || StoreError::damaged(format!("entry {} cannot be read", stored.index));
+    let entry = Entry::parse(&stored.bytes).map_err(|_| damaged())?;
+    let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?;
+    let warnings = json::parse_own(stored.warnings.as_bytes()).map_err(|_| damaged())?;
+    let warnings = Vec::read(&warnings).map_err(|_| damaged())?;
+    Ok(PastEntry { time: entry.time, signer: statement.kid(), statement: statement.statement, warnings })
+}
+
 /// Stores the tiles that became full, level by level.
 fn store_full_tiles(database: &mut Database, old_size: u64, leaves: &[TreeHash]) -> Result<(), StoreError> {
     let mut first = old_size / TILE_WIDTH;
@@ -392,7 +423,7 @@ fn require_count(hashes: &[TreeHash], expected: u64) -> Result<(), StoreError> {
 /// A statement that was not staged.
 enum Unstaged {
     Refused(Refused),
-    Load(Vec<String>),
+    Load(Vec<Wanted>),
     Damaged(StoreError),
 }
 
@@ -400,7 +431,7 @@ impl From<Stop> for Unstaged {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Refused(refusal) => Self::Refused(Refused::Rules(Box::new(refusal))),
-            Stop::Load(ids) => Self::Load(ids),
+            Stop::Load(wanted) => Self::Load(wanted),
         }
     }
 }

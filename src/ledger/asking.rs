@@ -1,7 +1,7 @@
 //! Asking the rules without saying anything: what they would find in the state as it is now.
 
 use crate::domain::refusal::Refusal;
-use crate::domain::state::{LEDGER_RECORD, State, Stop};
+use crate::domain::state::{LEDGER_RECORD, State, Stop, Wanted};
 use crate::limits::ASK_ROUNDS_MAX;
 use crate::store::{Database, StoreError, records};
 
@@ -24,16 +24,22 @@ impl From<StoreError> for Unanswered {
 /// one snapshot.
 pub fn ask<T>(database: &mut Database, question: impl Fn(&State<'_>) -> Result<T, Stop>) -> Result<T, Unanswered> {
     let mut state = State::partial();
-    let mut wanted = vec![LEDGER_RECORD.to_owned()];
+    let mut wanted = vec![Wanted::Record(LEDGER_RECORD.to_owned())];
     for _ in 0..ASK_ROUNDS_MAX {
-        for record in records::load(database, &wanted)? {
-            state.put(record);
+        // Questions are about what stands now; none of them asks for the past.
+        let record = |wanted| match wanted {
+            Wanted::Record(id) => Ok(id),
+            other => Err(StoreError::damaged(format!("a question asked for {other:?}"))),
+        };
+        let ids = std::mem::take(&mut wanted).into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        for (record, stamp) in records::load_stamped(database, &ids)? {
+            state.put_stored(record, stamp);
         }
-        state.mark_loaded(std::mem::take(&mut wanted));
+        state.mark_loaded(ids);
         match question(&state) {
             Ok(answer) => return Ok(answer),
             Err(Stop::Refused(refusal)) => return Err(Unanswered::Refused(Box::new(refusal))),
-            Err(Stop::Load(ids)) => wanted = ids,
+            Err(Stop::Load(more)) => wanted = more,
         }
     }
     Err(StoreError::damaged("the rules ask for more state without end").into())

@@ -6,6 +6,7 @@
 use crate::domain::balance::{imbalances, in_between};
 use crate::domain::fields::Field;
 use crate::domain::ids::{EntryIndex, Origin, SiteId};
+use crate::domain::past::Stamp;
 use crate::domain::registry::Ledger;
 use crate::domain::state::{LEDGER_RECORD, Record, RecordId};
 use crate::ledger::replay::{Replay, Taken};
@@ -16,7 +17,7 @@ use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{TreeHash, leaf_hash, root_of};
 use crate::proof::note::NoteVerifier;
 use crate::store::entries::StoredEntry;
-use crate::store::{Database, StoreError, StoreFault, entries, head, mentions, openings, records, tiles};
+use crate::store::{Database, StoreError, StoreFault, entries, head, mentions, openings, past, records, tiles};
 use std::collections::BTreeMap;
 
 /// Rows that are read at once.
@@ -253,10 +254,10 @@ fn compare_state(database: &mut Database, replay: &Replay, report: &mut Report) 
             report.find(None, format!("a record after {:?} of the derived state cannot be read", after.0));
             return Ok(());
         };
-        let Some(last) = page.last().map(Record::id) else { break };
-        for record in &page {
+        let Some(last) = page.last().map(|(record, _)| record.id()) else { break };
+        for (record, stamp) in &page {
             seen += 1;
-            compare_record(replay, record, report);
+            compare_record(replay, record, *stamp, report);
         }
         after = (last.id, last.kind.to_string());
     }
@@ -265,6 +266,8 @@ fn compare_state(database: &mut Database, replay: &Replay, report: &mut Report) 
     if seen != expected {
         report.find(None, format!("the derived state has {seen} records, the entries give {expected}"));
     }
+    compare_past(database, replay, report)?;
+    compare_bookings(database, replay, report)?;
     for (site, grams) in imbalances(replay.state.accounts()) {
         report.find(None, format!("the accounts do not close by {grams} g at {}", place(site)));
     }
@@ -287,10 +290,63 @@ fn place(site: Option<SiteId>) -> String {
     site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"))
 }
 
-fn compare_record(replay: &Replay, stored: &Record, report: &mut Report) {
+/// What was known at earlier entries, version by version.
+fn compare_past(database: &mut Database, replay: &Replay, report: &mut Report) -> Result<(), StoreError> {
+    let (mut after, mut seen) = ((EntryIndex(0), String::new(), String::new()), 0);
+    loop {
+        let page = found_or_damage(past::page(database, (after.0, &after.1, &after.2), PAGE_ROWS))?;
+        let Some(page) = page else {
+            report.find(Some(after.0), "an earlier version of a record cannot be read");
+            return Ok(());
+        };
+        let Some(last) = page.last() else { break };
+        let id = last.record.id();
+        after = (last.stamp.since, id.id, id.kind.to_string());
+        for version in &page {
+            let id = version.record.id();
+            if replay.state.version(&id, version.stamp.since) != Some(version) {
+                let problem = format!("what the {} {} was from here on is not what the entries give", id.kind, id.id);
+                report.find(Some(version.stamp.since), problem);
+            }
+        }
+        seen += page.len();
+    }
+    if seen != replay.state.versions() {
+        let expected = replay.state.versions();
+        report.find(None, format!("there are {seen} earlier versions of records, the entries give {expected}"));
+    }
+    Ok(())
+}
+
+/// What each entry booked.
+fn compare_bookings(database: &mut Database, replay: &Replay, report: &mut Report) -> Result<(), StoreError> {
+    let (mut from, mut left, mut seen) = (EntryIndex(0), replay.state.bookings(), 0);
+    while from.0 < replay.frontier.size() {
+        let to = EntryIndex(from.0 + PAGE_ROWS.unsigned_abs());
+        let here = left.partition_point(|(index, ..)| *index < to);
+        let (mut derived, rest) = (left[..here].to_vec(), &left[here..]);
+        let Some(mut stored) = found_or_damage(past::bookings_between(database, from, to))? else {
+            report.find(Some(from), "what an entry from here on booked cannot be read");
+            return Ok(());
+        };
+        seen += stored.len();
+        stored.sort();
+        derived.sort();
+        if let Some((differs, _)) = stored.iter().zip(&derived).find(|(stored, derived)| stored != derived) {
+            report.find(Some(differs.0), "what it booked is not what the rules give");
+        }
+        (from, left) = (to, rest);
+    }
+    if seen != replay.state.bookings().len() {
+        report.find(None, "there are other bookings than the entries give");
+    }
+    Ok(())
+}
+
+fn compare_record(replay: &Replay, stored: &Record, stamp: Stamp, report: &mut Report) {
     let RecordId { id, kind } = stored.id();
     let derived = replay.state.records().get(&stored.id());
-    if derived != Some(stored) {
+    if derived != Some(stored) || replay.state.stamp(&stored.id()) != Some(stamp) {
         let name = if id == LEDGER_RECORD { "the ledger".to_owned() } else { format!("{kind} {id}") };
         report.find(None, format!("the stored record of {name} is not what the entries give"));
     }

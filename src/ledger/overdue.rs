@@ -4,6 +4,7 @@
 
 use crate::domain::batch::BatchStatus;
 use crate::domain::codes::ItemStatus;
+use crate::domain::correction::CorrectionStatus;
 use crate::domain::custody::{Handover, HandoverStatus};
 use crate::domain::due::{Due, DueKind, subject_of};
 use crate::domain::ids::OrganisationId;
@@ -65,6 +66,10 @@ fn is_outstanding(database: &mut Database, due: &Due) -> Result<bool, StoreError
             Ok(here && !matches!(item.status, ItemStatus::Ended | ItemStatus::InBatch))
         }
         (DueKind::Completion, Record::Handover(handover)) => is_alive(database, &handover),
+        (DueKind::Correction, Record::Correction(correction)) => {
+            let is_open = correction.status == CorrectionStatus::Open;
+            Ok(is_open && !correction.confirmed.contains(&due.organisation))
+        }
         _ => Ok(false),
     }
 }

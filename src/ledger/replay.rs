@@ -81,14 +81,16 @@ impl Replay {
         if !self.identities.insert(signed.identity()) {
             return Err("its organisation has used this statement's id before".into());
         }
-        let context = Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement };
+        let context =
+            Context { index, time: entry.time, signer: signed.signer, statement: &signed.statement, again: None };
         let mut overlay = self.state.overlay();
         let warnings = apply(&mut overlay, &context).map_err(|stop| match stop {
             Stop::Refused(refusal) => format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail),
-            Stop::Load(ids) => format!("the rules asked to load {ids:?} from a complete state"),
+            Stop::Load(wanted) => format!("the rules asked to load {wanted:?} from a complete state"),
         })?;
         let changes = overlay.into_changes();
         let concerned = changes.concerned(&signed.statement.common);
+        let changes = self.state.placed(changes, index, context.remembered(&warnings));
         self.state.absorb(changes);
         self.frontier.push(leaf_hash(bytes));
         self.chain_hash = ChainHash::of(bytes);

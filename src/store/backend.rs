@@ -1,12 +1,12 @@
 //! Everything in which the two databases differ: how they are opened, what makes them durable, how their errors are
 //! told apart, and the fast road of each for many rows.
 
-use crate::store::schema::{entries, mentions, openings, records};
+use crate::store::schema::{bookings, entries, mentions, openings, past, records};
 use crate::store::{StoreError, StoreFault, StoreResult};
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, Pool, PoolError, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel::sql_types::{Array, BigInt, Binary, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::{
     Connection as _, ExpressionMethods, Insertable, PgConnection, QueryDsl, QueryableByName, RunQueryDsl,
     SqliteConnection, sql_query,
@@ -322,11 +322,17 @@ pub(super) struct RecordRow {
     pub(super) id: String,
     pub(super) kind: String,
     pub(super) body: String,
+    pub(super) since: i64,
+    pub(super) before: Option<i64>,
 }
 
-fn record_arrays(rows: &[RecordRow]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
+/// The rows' columns as arrays, for UNNEST: id, kind, body, since, before.
+type RecordArrays<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<i64>, Vec<Option<i64>>);
+
+fn record_arrays(rows: &[RecordRow]) -> RecordArrays<'_> {
     let text = |value: fn(&RecordRow) -> &str| rows.iter().map(value).collect();
-    (text(|row| &row.id), text(|row| &row.kind), text(|row| &row.body))
+    let (since, before) = rows.iter().map(|row| (row.since, row.before)).unzip();
+    (text(|row| &row.id), text(|row| &row.kind), text(|row| &row.body), since, before)
 }
 
 /// Many records that did not exist.
@@ -338,11 +344,13 @@ pub(super) fn insert_records(connection: &mut Database, rows: &[RecordRow]) -> S
             }
         }
         Database::Postgres(connection) => {
-            let (ids, kinds, bodies) = record_arrays(rows);
-            sql_query("INSERT INTO records (id, kind, body) SELECT * FROM UNNEST($1, $2, $3)")
+            let (ids, kinds, bodies, since, before) = record_arrays(rows);
+            sql_query("INSERT INTO records (id, kind, body, since, before) SELECT * FROM UNNEST($1, $2, $3, $4, $5)")
                 .bind::<Array<Text>, _>(ids)
                 .bind::<Array<Text>, _>(kinds)
                 .bind::<Array<Text>, _>(bodies)
+                .bind::<Array<BigInt>, _>(since)
+                .bind::<Array<Nullable<BigInt>>, _>(before)
                 .execute(connection)?;
         }
     }
@@ -356,23 +364,90 @@ pub(super) fn update_records(connection: &mut Database, rows: &[RecordRow]) -> S
             let mut written = 0;
             for row in rows {
                 let target = records::table.find((&row.id, &row.kind));
-                written += diesel::update(target).set(records::body.eq(&row.body)).execute(connection)?;
+                let columns =
+                    (records::body.eq(&row.body), records::since.eq(row.since), records::before.eq(row.before));
+                written += diesel::update(target).set(columns).execute(connection)?;
             }
             Ok(written)
         }
         Database::Postgres(connection) => {
-            let (ids, kinds, bodies) = record_arrays(rows);
+            let (ids, kinds, bodies, since, before) = record_arrays(rows);
             let written = sql_query(
-                "UPDATE records SET body = new.body FROM UNNEST($1, $2, $3) AS new (id, kind, body) \
+                "UPDATE records SET body = new.body, since = new.since, before = new.before \
+                 FROM UNNEST($1, $2, $3, $4, $5) AS new (id, kind, body, since, before) \
                  WHERE records.id = new.id AND records.kind = new.kind",
             )
             .bind::<Array<Text>, _>(ids)
             .bind::<Array<Text>, _>(kinds)
             .bind::<Array<Text>, _>(bodies)
+            .bind::<Array<BigInt>, _>(since)
+            .bind::<Array<Nullable<BigInt>>, _>(before)
             .execute(connection)?;
             Ok(written)
         }
     }
+}
+
+/// A row of `past`.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = past)]
+pub(super) struct PastRow {
+    pub(super) since: i64,
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) before: Option<i64>,
+    pub(super) body: String,
+}
+
+/// Many versions that were written over.
+pub(super) fn insert_past(connection: &mut Database, rows: &[PastRow]) -> StoreResult<()> {
+    match connection {
+        Database::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(past::table).values(row).execute(connection)?;
+            }
+        }
+        Database::Postgres(connection) => {
+            sql_query("INSERT INTO past (since, id, kind, before, body) SELECT * FROM UNNEST($1, $2, $3, $4, $5)")
+                .bind::<Array<BigInt>, _>(rows.iter().map(|row| row.since).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>())
+                .bind::<Array<Nullable<BigInt>>, _>(rows.iter().map(|row| row.before).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.body.as_str()).collect::<Vec<_>>())
+                .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// A row of `bookings`.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = bookings)]
+pub(super) struct BookingRow {
+    pub(super) idx: i64,
+    pub(super) account: String,
+    pub(super) site: String,
+    pub(super) grams: i64,
+}
+
+/// What many entries booked.
+pub(super) fn insert_bookings(connection: &mut Database, rows: &[BookingRow]) -> StoreResult<()> {
+    match connection {
+        Database::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(bookings::table).values(row).execute(connection)?;
+            }
+        }
+        Database::Postgres(connection) => {
+            sql_query("INSERT INTO bookings (idx, account, site, grams) SELECT * FROM UNNEST($1, $2, $3, $4)")
+                .bind::<Array<BigInt>, _>(rows.iter().map(|row| row.idx).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.account.as_str()).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.site.as_str()).collect::<Vec<_>>())
+                .bind::<Array<BigInt>, _>(rows.iter().map(|row| row.grams).collect::<Vec<_>>())
+                .execute(connection)?;
+        }
+    }
+    Ok(())
 }
 
 /// A row of `mentions`.

@@ -2,11 +2,11 @@
 
 use crate::store::StoreResult;
 use crate::store::backend::Database;
-use crate::store::schema::{accounts, derived, mentions, records};
+use crate::store::schema::{accounts, bookings, derived, mentions, past, records};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 /// The form of records, mentions and accounts that this software reads and writes. It changes with any of their fields.
-pub const FORM: i64 = 2;
+pub const FORM: i64 = 3;
 
 /// The form that the database holds.
 pub fn form(database: &mut Database) -> StoreResult<i64> {
@@ -18,6 +18,8 @@ pub fn clear(database: &mut Database) -> StoreResult<()> {
     diesel::delete(records::table).execute(database)?;
     diesel::delete(mentions::table).execute(database)?;
     diesel::delete(accounts::table).execute(database)?;
+    diesel::delete(past::table).execute(database)?;
+    diesel::delete(bookings::table).execute(database)?;
     diesel::update(derived::table.find(1)).set(derived::form.eq(FORM)).execute(database)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod hosted_keys;
 pub mod measure;
 pub mod mentions;
 pub mod openings;
+pub mod past;
 pub mod records;
 mod schema;
 pub mod tiles;

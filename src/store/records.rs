@@ -2,16 +2,18 @@
 
 use crate::domain::balance::{Account, SiteAccount};
 use crate::domain::ids::SiteId;
+use crate::domain::past::Stamp;
 use crate::domain::state::{Changes, Record, RecordId, RecordKind};
 use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::json;
 use crate::store::backend::{self, RecordRow};
+use crate::store::past::{self, read_stamp};
 use crate::store::schema::{accounts, records};
-use crate::store::{Database, StoreError, StoreResult};
+use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn read_row(id: &str, kind: &str, body: &str) -> StoreResult<Record> {
+pub(super) fn read_row(id: &str, kind: &str, body: &str) -> StoreResult<Record> {
     let damaged = |problem: String| StoreError::damaged(format!("record {kind} {id}: {problem}"));
     let kind_known = RecordKind::parse(kind).ok_or_else(|| damaged("unknown kind".into()))?;
     let value = json::parse_own(body.as_bytes()).map_err(|deviation| damaged(deviation.to_string()))?;
@@ -24,29 +26,34 @@ fn read_row(id: &str, kind: &str, body: &str) -> StoreResult<Record> {
 
 /// All records of these ids, of whatever kind.
 pub fn load(database: &mut Database, ids: &[String]) -> StoreResult<Vec<Record>> {
+    Ok(load_stamped(database, ids)?.into_iter().map(|(record, _)| record).collect())
+}
+
+/// The same, with the entries that wrote them.
+pub fn load_stamped(database: &mut Database, ids: &[String]) -> StoreResult<Vec<(Record, Stamp)>> {
     let mut found = Vec::new();
     for chunk in ids.chunks(QUERY_BINDS_MAX) {
-        let rows: Vec<(String, String, String)> = records::table
-            .filter(records::id.eq_any(chunk))
-            .select((records::id, records::kind, records::body))
-            .load(database)?;
-        for (id, kind, body) in rows {
-            found.push(read_row(&id, &kind, &body)?);
-        }
+        found.extend(read_stamped(records::table.filter(records::id.eq_any(chunk)).load(database)?)?);
     }
     Ok(found)
 }
 
+type Row = (String, String, String, i64, Option<i64>);
+
+fn read_stamped(rows: Vec<Row>) -> StoreResult<Vec<(Record, Stamp)>> {
+    let read = |(id, kind, body, since, before): Row| Ok((read_row(&id, &kind, &body)?, read_stamp(since, before)?));
+    rows.into_iter().map(read).collect()
+}
+
 /// A page of all records, in the order of id and kind.
-pub fn page_all(database: &mut Database, after: (&str, &str), count: i64) -> StoreResult<Vec<Record>> {
+pub fn page_all(database: &mut Database, after: (&str, &str), count: i64) -> StoreResult<Vec<(Record, Stamp)>> {
     let (id, kind) = after;
-    let rows: Vec<(String, String, String)> = records::table
+    let rows: Vec<Row> = records::table
         .filter(records::id.gt(id).or(records::id.eq(id).and(records::kind.gt(kind))))
         .order((records::id.asc(), records::kind.asc()))
         .limit(count)
-        .select((records::id, records::kind, records::body))
         .load(database)?;
-    rows.iter().map(|(id, kind, body)| read_row(id, kind, body)).collect()
+    read_stamped(rows)
 }
 
 /// A page of the records of one kind, in the order of their ids; for the kinds of the registry.
@@ -71,28 +78,37 @@ pub fn page_under(database: &mut Database, kind: RecordKind, prefix: &str, count
 /// All accounts, in grams.
 pub fn accounts(database: &mut Database) -> StoreResult<BTreeMap<SiteAccount, i64>> {
     let rows: Vec<(String, String, i64)> = accounts::table.load(database)?;
-    let read = |(account, site, grams): (String, String, i64)| {
-        let damaged = || StoreError::damaged(format!("account {account} {site} cannot be read"));
-        let site_id = if site.is_empty() { None } else { Some(SiteId::parse(&site).ok_or_else(damaged)?) };
-        Ok((SiteAccount { account: Account::parse(&account).ok_or_else(damaged)?, site: site_id }, grams))
-    };
-    rows.into_iter().map(read).collect()
+    rows.into_iter().map(|(account, site, grams)| Ok((read_account(&account, &site)?, grams))).collect()
+}
+
+/// An account as the database keeps it: no site is an empty one.
+pub(super) fn read_account(account: &str, site: &str) -> StoreResult<SiteAccount> {
+    let damaged = || StoreError::damaged(format!("account {account} {site} cannot be read"));
+    let site_id = if site.is_empty() { None } else { Some(SiteId::parse(site).ok_or_else(damaged)?) };
+    Ok(SiteAccount { account: Account::parse(account).ok_or_else(damaged)?, site: site_id })
 }
 
 /// Stores what a run of entries changed; `known` are the records that existed before.
 pub fn store(database: &mut Database, changes: &Changes, known: &BTreeSet<RecordId>) -> StoreResult<()> {
-    let row = |(id, record): (&RecordId, &Record)| RecordRow {
-        id: id.id.clone(),
-        kind: id.kind.as_str().to_owned(),
-        body: record.body(),
+    let row = |(id, record): (&RecordId, &Record)| {
+        let stamp = changes.stamps.get(id).ok_or_else(|| StoreError::damaged("a record without its entry"))?;
+        Ok(RecordRow {
+            id: id.id.clone(),
+            kind: id.kind.as_str().to_owned(),
+            body: record.body(),
+            since: database_number(stamp.since.0)?,
+            before: stamp.before.map(|before| database_number(before.0)).transpose()?,
+        })
     };
     let (old, new): (Vec<_>, Vec<_>) = changes.records.iter().partition(|(id, _)| known.contains(id));
-    let old: Vec<RecordRow> = old.into_iter().map(row).collect();
-    let new: Vec<RecordRow> = new.into_iter().map(row).collect();
+    let old: Vec<RecordRow> = old.into_iter().map(row).collect::<StoreResult<_>>()?;
+    let new: Vec<RecordRow> = new.into_iter().map(row).collect::<StoreResult<_>>()?;
     backend::insert_records(database, &new)?;
     if backend::update_records(database, &old)? != old.len() {
         return Err(StoreError::damaged("a record that was read is gone"));
     }
+    past::insert(database, &changes.superseded)?;
+    past::insert_bookings(database, &changes.bookings)?;
     changes.accounts.iter().try_for_each(|(account, grams)| add_to_account(database, account, *grams))
 }
 

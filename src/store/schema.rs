@@ -68,6 +68,27 @@ diesel::table! {
         id -> Text,
         kind -> Text,
         body -> Text,
+        since -> BigInt,
+        before -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    past (since, id, kind) {
+        since -> BigInt,
+        id -> Text,
+        kind -> Text,
+        before -> Nullable<BigInt>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    bookings (idx, account, site) {
+        idx -> BigInt,
+        account -> Text,
+        site -> Text,
+        grams -> BigInt,
     }
 }
 

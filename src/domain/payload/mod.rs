@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod border;
 pub mod certificate;
+pub mod correction;
 pub mod custody;
 pub mod device;
 pub mod evidence;

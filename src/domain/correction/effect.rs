@@ -1,0 +1,206 @@
+//! A correction comes into force, or holds what it would change until it is decided.
+
+use crate::domain::apply::Context;
+use crate::domain::balance::SiteAccount;
+use crate::domain::batch::Batch;
+use crate::domain::codes::CalendarYear;
+use crate::domain::correction::rerun::{Rerun, flawed, substance};
+use crate::domain::correction::verdict::touches_grams;
+use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, Touched};
+use crate::domain::due::{self, DueKind};
+use crate::domain::evidence::FlawCode;
+use crate::domain::finding;
+use crate::domain::ids::{BatchId, EntryIndex, SiteId};
+use crate::domain::item::Item;
+use crate::domain::mass::{Grams, SignedGrams};
+use crate::domain::pool;
+use crate::domain::registry::SiteYear;
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::treatment::{Line, Treatment, settle_all};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// After this silence those concerned are reminded, in days.
+const REMINDER_DAYS: i64 = 5;
+
+/// Holds what a correction would change: none of it backs a certificate until it is decided.
+pub(super) fn hold(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    mut correction: Correction,
+    rerun: &Rerun,
+) -> Result<(), Stop> {
+    for id in rerun.world.keys() {
+        let has_grams = matches!(id.kind, RecordKind::Item | RecordKind::Batch | RecordKind::Treatment);
+        if let Some(record) = state.find(id)?.filter(|_| has_grams).cloned() {
+            state.put(flawed(record, context.index));
+            correction.held.extend(Touched::of(id));
+        }
+    }
+    if let Some(day) = context.time.date() {
+        let subject = context.statement.common.id;
+        let term = (&day, REMINDER_DAYS);
+        due::note(state, &correction.counterparties, term, DueKind::Correction, &subject, context.index);
+    }
+    state.put(Record::Correction(correction));
+    Ok(())
+}
+
+/// What comes out of the run is what stands from now on.
+pub(super) fn bring_into_force(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    correction: Correction,
+    rerun: Rerun,
+) -> Result<(), Stop> {
+    let changed = differing(state, &rerun)?;
+    let treatments = withdraw(state, &changed)?;
+    for (id, now) in &changed {
+        let record = in_force(state, context, id, now.clone())?;
+        state.put(record);
+    }
+    for paper in &rerun.papers {
+        if state.find(&paper.id())?.is_none() {
+            state.put(paper.clone());
+        }
+    }
+    let (bookings, intakes) = (book(state, &rerun)?, receive(state, &rerun)?);
+    let mut touched = absorb(state, &correction, &rerun)?;
+    touched.extend(changed.keys().filter_map(Touched::of));
+    touched.sort_by(|one, other| (one.kind, &one.id).cmp(&(other.kind, &other.id)));
+    touched.dedup();
+    let (entry, was_held) = (correction.entry, !correction.held.is_empty());
+    state.put(Record::Correction(Correction {
+        status: CorrectionStatus::InEffect,
+        effect: Some(context.index),
+        blocked_by: None,
+        changed: touched,
+        bookings,
+        intakes,
+        over: rerun.met.into_iter().collect(),
+        ..correction
+    }));
+    if was_held {
+        finding::cure(state, context, entry, &[FlawCode::Correction])?;
+    }
+    settle_all(state, context, &treatments)
+}
+
+/// What really comes out otherwise than it stands.
+fn differing(state: &State<'_>, rerun: &Rerun) -> Result<BTreeMap<RecordId, Record>, Stop> {
+    let mut changed = BTreeMap::new();
+    for (id, now) in &rerun.world {
+        if state.find(id)?.is_none_or(|first| substance(first) != substance(now)) {
+            changed.insert(id.clone(), now.clone());
+        }
+    }
+    Ok(changed)
+}
+
+/// A record as it stands with the correction: what pools made of it is kept where its grams are the same, and the
+/// correction stands behind its grams too.
+fn in_force(state: &State<'_>, context: &Context<'_>, id: &RecordId, now: Record) -> Result<Record, Stop> {
+    let first = state.find(id)?;
+    Ok(match (now, first) {
+        (Record::Item(item), _) => {
+            Record::Item(Item { evidence: item.evidence.and(context), last_entry: context.index, ..item })
+        }
+        (Record::Batch(batch), first) => {
+            let eligible_g = match first {
+                Some(Record::Batch(first)) => first.eligible_g,
+                _ => Grams::ZERO,
+            };
+            Record::Batch(Batch { eligible_g, evidence: batch.evidence.and(context), ..batch })
+        }
+        (Record::Treatment(treatment), Some(Record::Treatment(first))) if pool::same_lines(first, &treatment) => {
+            let (lines, evidence) = (first.lines.clone(), treatment.evidence.and(context));
+            Record::Treatment(Treatment { evidence, lines, ..treatment })
+        }
+        (Record::Treatment(treatment), _) => {
+            Record::Treatment(Treatment { evidence: treatment.evidence.and(context), ..treatment })
+        }
+        (other, _) => other,
+    })
+}
+
+/// Takes grams that change out of their pools; gives the treatments that must be looked at again. Nothing of them is
+/// certified: then the correction is blocked.
+fn withdraw(state: &mut State<'_>, changed: &BTreeMap<RecordId, Record>) -> Result<Vec<EntryIndex>, Stop> {
+    let (mut treatments, mut batches): (BTreeSet<EntryIndex>, BTreeSet<BatchId>) = Default::default();
+    let mut own = BTreeSet::new();
+    for (id, now) in changed {
+        let first = state.find(id)?.cloned();
+        if first.as_ref().is_some_and(|first| !touches_grams(first, now)) {
+            continue;
+        }
+        match now {
+            Record::Treatment(treatment) => _ = own.insert(treatment.entry),
+            Record::Batch(batch) => {
+                batches.insert(batch.id);
+                treatments.extend(&batch.treatments);
+                if let Some(Record::Batch(first)) = &first {
+                    treatments.extend(&first.treatments);
+                }
+            }
+            _ => {}
+        }
+    }
+    treatments.extend(&own);
+    let treatments: Vec<EntryIndex> = treatments.into_iter().collect();
+    state.require_loaded(treatments.iter().map(|entry| Treatment::id_of(*entry)))?;
+    for entry in &treatments {
+        let is_concerned =
+            |line: &Line| own.contains(entry) || line.source.batch().is_some_and(|batch| batches.contains(&batch));
+        pool::withdraw(state, *entry, is_concerned)?;
+    }
+    Ok(treatments)
+}
+
+/// Books by how much the accounts move, less what earlier corrections booked of it.
+fn book(state: &mut State<'_>, rerun: &Rerun) -> Result<Vec<Booking>, Stop> {
+    let mut moved = rerun.moved.clone();
+    for entry in &rerun.met {
+        for booking in state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.bookings) {
+            let account = SiteAccount { account: booking.account.clone(), site: booking.site };
+            *moved.entry(account).or_default() -= booking.grams.0;
+        }
+    }
+    let mut bookings = Vec::new();
+    for (account, grams) in moved.into_iter().filter(|(_, grams)| *grams != 0) {
+        bookings.push(Booking { account: account.account.clone(), site: account.site, grams: SignedGrams(grams) });
+        state.book(account, grams);
+    }
+    Ok(bookings)
+}
+
+/// The same for what sites received in a year.
+fn receive(state: &mut State<'_>, rerun: &Rerun) -> Result<Vec<Intake>, Stop> {
+    let mut received: BTreeMap<(SiteId, String), (CalendarYear, i64)> = rerun.received.clone();
+    for entry in &rerun.met {
+        for intake in state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.intakes) {
+            let key = (intake.site, intake.year.to_string());
+            received.entry(key).or_insert((intake.year.clone(), 0)).1 -= intake.grams.0;
+        }
+    }
+    let mut intakes = Vec::new();
+    for ((site, _), (year, grams)) in received.into_iter().filter(|(_, (_, grams))| *grams != 0) {
+        let known = state.site_year(&SiteYear::id_of(&site, &year))?.cloned();
+        let known = known.unwrap_or(SiteYear { site, year: year.clone(), received_g: Grams::ZERO, outside_g: None });
+        let received_g = Grams::new(known.received_g.get() + grams).unwrap_or(Grams::ZERO);
+        state.put(Record::SiteYear(SiteYear { received_g, ..known }));
+        intakes.push(Intake { site, year, grams: SignedGrams(grams) });
+    }
+    Ok(intakes)
+}
+
+/// Earlier corrections whose effects were made anew belong to this one now; gives what they had changed.
+fn absorb(state: &mut State<'_>, correction: &Correction, rerun: &Rerun) -> Result<Vec<Touched>, Stop> {
+    let mut touched = Vec::new();
+    for entry in &rerun.met {
+        let Some(met) = state.correction(&Correction::id_of(*entry))?.cloned() else { continue };
+        touched.extend(met.changed.iter().cloned());
+        let is_replaced = met.target == correction.target && met.status == CorrectionStatus::InEffect;
+        let status = if is_replaced { CorrectionStatus::Superseded } else { met.status };
+        state.put(Record::Correction(Correction { status, absorbed: Some(correction.entry), ..met }));
+    }
+    Ok(touched)
+}

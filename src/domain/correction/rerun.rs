@@ -1,0 +1,444 @@
+//! The lineage of a corrected entry, applied once more as if the right thing had been said at first.
+//!
+//! Entries run in their order, each on the ledger as it stood when it was written, but for the records that come out
+//! otherwise by now. A record that comes out otherwise calls the later entries that wrote it; one that comes out as it was
+//! calls none, so only what really follows is run. Earlier corrections on the way are met and taken into account.
+
+use crate::domain::apply::{Again, Context, apply_rule, refuse};
+use crate::domain::balance::SiteAccount;
+use crate::domain::batch::{Batch, BatchStatus};
+use crate::domain::border::Consent;
+use crate::domain::codes::{CalendarYear, ItemStatus};
+use crate::domain::composition::Composition;
+use crate::domain::correction::{CORRECTABLE, Correction, CorrectionStatus, CorrectionsOf, Touched};
+use crate::domain::custody::{Handover, HandoverStatus};
+use crate::domain::donation::Donation;
+use crate::domain::event::{Common, Corrected, Event, Statement};
+use crate::domain::evidence::{Evidence, FlawCode};
+use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, SiteId};
+use crate::domain::item::Item;
+use crate::domain::mass::{Grams, SignedGrams};
+use crate::domain::past::{PastEntry, View};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::state::{Changes, Record, RecordId, RecordKind, State, Stop, Wanted};
+use crate::domain::treatment::{Line, Treatment};
+use crate::limits::{RERUN_ENTRIES_MAX, RERUN_RECORDS_MAX};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What should have been said in an entry.
+#[derive(Debug, Clone)]
+pub(super) struct Replaced {
+    /// The entry that says so.
+    pub(super) by: EntryIndex,
+    /// The key that signed that.
+    pub(super) signer: KeyId,
+    /// The right statement; `None` if nothing happened.
+    pub(super) statement: Option<Statement>,
+}
+
+/// A correction that is looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Proposal {
+    /// The entry that is wrong.
+    pub(super) target: EntryIndex,
+    /// What should stand there.
+    pub(super) replaced: Replaced,
+}
+
+impl Proposal {
+    /// That of a correction that is being posted.
+    pub(super) fn of(state: &State<'_>, by: EntryIndex, signer: KeyId, event: &Corrected) -> Result<Self, Stop> {
+        let earlier = &state.entry(event.entry)?.statement.common;
+        let statement = event.instead.as_ref().map(|instead| Statement {
+            common: Common { occurred_at: instead.occurred_at.clone(), site: instead.site, ..earlier.clone() },
+            event: (*instead.event).clone(),
+        });
+        Ok(Self { target: event.entry, replaced: Replaced { by, signer, statement } })
+    }
+
+    /// That of a correction that an earlier entry states.
+    pub(super) fn stated(state: &State<'_>, by: EntryIndex) -> Result<Self, Stop> {
+        let entry = state.entry(by)?;
+        match &entry.statement.event {
+            Event::Corrected(event) => Self::of(state, by, entry.signer, event),
+            _ => refuse(RefusalCode::Unknown, "/correction", "no correction stands at this index"),
+        }
+    }
+}
+
+/// What stands in the way of a correction.
+#[derive(Debug, Clone)]
+pub(super) enum Barrier {
+    /// This entry could not stand.
+    Refused(EntryIndex, Refusal),
+    /// It reaches too far.
+    TooWide,
+}
+
+/// What comes out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rerun {
+    /// Records that come out otherwise.
+    pub(super) world: BTreeMap<RecordId, Record>,
+    /// By how much each account moves, against what was booked at first.
+    pub(super) moved: BTreeMap<SiteAccount, i64>,
+    /// The same for what sites received in a year.
+    pub(super) received: BTreeMap<(SiteId, String), (CalendarYear, i64)>,
+    /// Records of numbers and papers that the right statement brings.
+    pub(super) papers: Vec<Record>,
+    /// Whose later statements rest on it.
+    pub(super) speakers: BTreeSet<OrganisationId>,
+    /// Earlier corrections that were taken into account.
+    pub(super) met: BTreeSet<EntryIndex>,
+    /// What stands in the way, if something does; then the rest is as far as it came.
+    pub(super) barrier: Option<Barrier>,
+}
+
+/// Runs the lineage of a correction.
+pub(super) fn run(state: &State<'_>, until: EntryIndex, proposal: &Proposal) -> Result<Rerun, Stop> {
+    let mut start = Start::of(state, proposal)?;
+    loop {
+        let mut run = Run::begin(state, until, &start, proposal.replaced.by);
+        let (met, found) = (run.finish()?, run.found);
+        match met {
+            None => return Ok(Rerun { met: start.met, ..found }),
+            // A correction on the way has a seed of its own: everything again, with both.
+            Some(met) => start.meet(state, met)?,
+        }
+    }
+}
+
+/// Where a run begins: entries that are replaced, and corrections whose effects are made anew.
+struct Start {
+    seeds: BTreeMap<EntryIndex, Replaced>,
+    met: BTreeSet<EntryIndex>,
+    /// The entries that brought those corrections into force.
+    effects: BTreeSet<EntryIndex>,
+}
+
+impl Start {
+    fn of(state: &State<'_>, proposal: &Proposal) -> Result<Self, Stop> {
+        let seeds = BTreeMap::from([(proposal.target, proposal.replaced.clone())]);
+        let mut start = Self { seeds, met: BTreeSet::new(), effects: BTreeSet::new() };
+        let earlier = state.corrections(&CorrectionsOf::id_of(proposal.target))?;
+        for entry in earlier.into_iter().flat_map(|earlier| &earlier.corrections) {
+            start.meet(state, *entry)?;
+        }
+        Ok(start)
+    }
+
+    /// Takes a correction that has an effect into account, with all that are entangled with it.
+    fn meet(&mut self, state: &State<'_>, entry: EntryIndex) -> Result<(), Stop> {
+        let mut left = vec![entry];
+        while let Some(entry) = left.pop() {
+            let Some(correction) = state.correction(&Correction::id_of(entry))? else { continue };
+            let Some(effect) = correction.effect.filter(|_| !self.met.contains(&entry)) else { continue };
+            self.met.insert(entry);
+            self.effects.insert(effect);
+            left.extend(correction.over.iter().chain(&correction.absorbed));
+            if !self.seeds.contains_key(&correction.target)
+                && let Some(in_effect) = in_effect(state, correction.target)?
+            {
+                self.seeds.insert(correction.target, Proposal::stated(state, in_effect)?.replaced);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The correction of an entry that counts.
+fn in_effect(state: &State<'_>, target: EntryIndex) -> Result<Option<EntryIndex>, Stop> {
+    let all = state.corrections(&CorrectionsOf::id_of(target))?;
+    for entry in all.into_iter().flat_map(|all| &all.corrections) {
+        let known = state.correction(&Correction::id_of(*entry))?;
+        if known.is_some_and(|correction| correction.status == CorrectionStatus::InEffect) {
+            return Ok(Some(*entry));
+        }
+    }
+    Ok(None)
+}
+
+/// A run at work.
+struct Run<'s> {
+    state: &'s State<'s>,
+    until: EntryIndex,
+    start: &'s Start,
+    /// The correction itself, whose own hold does not count.
+    own: EntryIndex,
+    /// The last entry before everything.
+    from: EntryIndex,
+    left: BTreeSet<EntryIndex>,
+    done: usize,
+    found: Rerun,
+}
+
+impl<'s> Run<'s> {
+    fn begin(state: &'s State<'s>, until: EntryIndex, start: &'s Start, own: EntryIndex) -> Self {
+        let left: BTreeSet<EntryIndex> = start.seeds.keys().chain(&start.effects).copied().collect();
+        let from = EntryIndex(left.first().map_or(0, |first| first.0.saturating_sub(1)));
+        Self { state, until, start, own, from, left, done: 0, found: Rerun::default() }
+    }
+
+    /// Runs to the end; gives a correction that must be taken into account first, if there is one.
+    fn finish(&mut self) -> Result<Option<EntryIndex>, Stop> {
+        while let Some(index) = self.left.pop_first() {
+            self.fetch_ahead(index)?;
+            self.done += 1;
+            if self.done > RERUN_ENTRIES_MAX || self.found.world.len() > RERUN_RECORDS_MAX {
+                self.found.barrier = Some(Barrier::TooWide);
+                return Ok(None);
+            }
+            let entry = self.state.entry(index)?;
+            let met = match &entry.statement.event {
+                Event::Corrected(_) => self.pass_correction(index, index)?,
+                Event::CorrectionConfirmed(event) => self.pass_correction(index, event.correction)?,
+                _ if self.start.seeds.contains_key(&index) || runs_again(entry) => {
+                    self.run_again(index, entry)?;
+                    None
+                }
+                _ => None,
+            };
+            if met.is_some() || self.found.barrier.is_some() {
+                return Ok(met);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks at once for what the entries that wait will ask for one by one.
+    fn fetch_ahead(&self, next: EntryIndex) -> Result<(), Stop> {
+        if self.wanted_by(next).is_empty() {
+            return Ok(());
+        }
+        let all: BTreeSet<Wanted> = [next].iter().chain(&self.left).flat_map(|index| self.wanted_by(*index)).collect();
+        Err(Stop::Load(all.into_iter().collect()))
+    }
+
+    fn wanted_by(&self, index: EntryIndex) -> Vec<Wanted> {
+        let Ok(entry) = self.state.entry(index) else { return vec![Wanted::Entry(index)] };
+        let replaced = self.start.seeds.get(&index).and_then(|replaced| replaced.statement.as_ref());
+        let ids =
+            entry.statement.identifiers().into_iter().chain(replaced.into_iter().flat_map(Statement::identifiers));
+        let missing = ids.filter(|id| !self.state.has_past(id, self.from));
+        missing.map(|id| Wanted::Past { id, from: self.from }).collect()
+    }
+
+    /// Applies an entry twice: on the ledger as it stood, and on what has come out so far.
+    fn run_again(&mut self, index: EntryIndex, entry: &PastEntry) -> Result<(), Stop> {
+        let speaker = entry.statement.common.on_behalf_of.unwrap_or(entry.statement.common.org);
+        if CORRECTABLE.contains(&entry.statement.common.r#type.as_str()) {
+            self.found.speakers.insert(speaker);
+        }
+        let again = Again { warnings: &entry.warnings, signed_at: index };
+        let first =
+            Context { index, time: entry.time, signer: entry.signer, statement: &entry.statement, again: Some(again) };
+        let recorded = self.apply(&first, &BTreeMap::new());
+        let made = match self.start.seeds.get(&index) {
+            None => self.apply(&first, &self.found.world),
+            Some(Replaced { statement: None, .. }) => Ok(Changes::default()),
+            Some(Replaced { by, signer, statement: Some(statement) }) => {
+                let again = Some(Again { signed_at: *by, ..again });
+                self.apply(&Context { signer: *signer, statement, again, ..first }, &self.found.world)
+            }
+        };
+        match (recorded, made) {
+            (Err(Stop::Load(wanted)), _) | (_, Err(Stop::Load(wanted))) => Err(Stop::Load(wanted)),
+            (Err(Stop::Refused(refusal)), _) | (_, Err(Stop::Refused(refusal))) => {
+                self.found.barrier = Some(Barrier::Refused(index, refusal));
+                Ok(())
+            }
+            (Ok(recorded), Ok(made)) => self.compare(index, &recorded, &made),
+        }
+    }
+
+    fn apply(&self, context: &Context<'_>, world: &BTreeMap<RecordId, Record>) -> Result<Changes, Stop> {
+        let at = EntryIndex(context.index.0.saturating_sub(1));
+        let before = State::seen_by(View { state: self.state, at, from: self.from, world });
+        let mut layer = before.overlay();
+        apply_rule(&mut layer, context)?;
+        Ok(layer.into_changes())
+    }
+
+    /// What an entry brings now, against what it brought at first.
+    fn compare(&mut self, index: EntryIndex, recorded: &Changes, made: &Changes) -> Result<(), Stop> {
+        for (account, grams) in &made.accounts {
+            *self.found.moved.entry(account.clone()).or_default() += grams;
+        }
+        for (account, grams) in &recorded.accounts {
+            *self.found.moved.entry(account.clone()).or_default() -= grams;
+        }
+        let ids: BTreeSet<&RecordId> = recorded.records.keys().chain(made.records.keys()).collect();
+        for id in ids {
+            match id.kind {
+                RecordKind::SiteYear => self.compare_intake(index, id, recorded, made)?,
+                RecordKind::Number | RecordKind::Cure => self.found.papers.extend(made.records.get(id).cloned()),
+                kind if is_followed(kind) => {
+                    if !recorded.records.contains_key(id) && self.is_somebody_elses(index, id)? {
+                        return Ok(());
+                    }
+                    let first = recorded.records.get(id);
+                    let now = match made.records.get(id).or_else(|| self.found.world.get(id)) {
+                        Some(record) => Some(record.clone()),
+                        None => self.state.as_of(id, EntryIndex(index.0 - 1))?.cloned(),
+                    };
+                    let voided = |record: &Record| voided(record, self.own);
+                    let now = now.or_else(|| first.map(voided));
+                    self.follow(id, now, index)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An id that the right statement brings may have been given to something else in the meantime.
+    fn is_somebody_elses(&mut self, index: EntryIndex, id: &RecordId) -> Result<bool, Stop> {
+        let is_new = self.state.as_of(id, EntryIndex(index.0 - 1))?.is_none() && !self.found.world.contains_key(id);
+        let taken = is_new && self.state.find(id)?.is_some() && !self.was_brought_by_correction(id)?;
+        if taken {
+            let detail = format!("{} is the id of something that came later", id.id);
+            let refusal = Refusal { code: RefusalCode::AlreadyRegistered, pointer: String::new(), detail };
+            self.found.barrier = Some(Barrier::Refused(index, refusal));
+        }
+        Ok(taken)
+    }
+
+    /// Whether an id came under the ledger by an earlier correction that is made anew now.
+    fn was_brought_by_correction(&self, id: &RecordId) -> Result<bool, Stop> {
+        let first = self.state.written_after(id, self.from)?.first().copied();
+        Ok(first.is_some_and(|first| self.start.effects.contains(&first)))
+    }
+
+    fn compare_intake(
+        &mut self,
+        index: EntryIndex,
+        id: &RecordId,
+        recorded: &Changes,
+        made: &Changes,
+    ) -> Result<(), Stop> {
+        let sum = |changes: &Changes| match changes.records.get(id) {
+            Some(Record::SiteYear(known)) => Some((known.site, known.year.clone(), known.received_g.get())),
+            _ => None,
+        };
+        let before = match self.state.as_of(id, EntryIndex(index.0 - 1))? {
+            Some(Record::SiteYear(known)) => known.received_g.get(),
+            _ => 0,
+        };
+        let (now, first) = (sum(made), sum(recorded));
+        if let Some((site, year, _)) = now.as_ref().or(first.as_ref()) {
+            let grams = |found: &Option<(SiteId, CalendarYear, i64)>| found.as_ref().map_or(before, |found| found.2);
+            let known = self.found.received.entry((*site, year.to_string())).or_insert((year.clone(), 0));
+            known.1 += grams(&now) - grams(&first);
+        }
+        Ok(())
+    }
+
+    /// Keeps what comes out otherwise after an entry, and calls the later entries that wrote it.
+    fn follow(&mut self, id: &RecordId, now: Option<Record>, index: EntryIndex) -> Result<(), Stop> {
+        let first = self.state.as_of(id, index)?;
+        let same = match (first, &now) {
+            (Some(first), Some(now)) => substance(first) == substance(now),
+            (first, now) => first.is_none() && now.is_none(),
+        };
+        let later = if same { BTreeSet::new() } else { self.state.written_after(id, index)? };
+        match now.filter(|_| !same) {
+            Some(now) => _ = self.found.world.insert(id.clone(), now),
+            None => _ = self.found.world.remove(id),
+        }
+        self.left.extend(later.into_iter().filter(|later| *later < self.until));
+        Ok(())
+    }
+
+    /// An entry about a correction on the way. One that brought an effect is unmade, since its seed is run again; one that
+    /// still waits holds what it held.
+    fn pass_correction(&mut self, index: EntryIndex, entry: EntryIndex) -> Result<Option<EntryIndex>, Stop> {
+        let Some(correction) = self.state.correction(&Correction::id_of(entry))? else { return Ok(None) };
+        if correction.effect == Some(index) {
+            if !self.start.met.contains(&entry) {
+                return Ok(Some(entry));
+            }
+            for touched in &correction.changed {
+                let id = touched.id();
+                let now = match self.found.world.get(&id) {
+                    Some(record) => Some(record.clone()),
+                    None => self.state.as_of(&id, EntryIndex(index.0 - 1))?.cloned(),
+                };
+                self.follow(&id, now, index)?;
+            }
+        } else if entry == index && entry != self.own && correction.is_undecided() {
+            for touched in &correction.held {
+                self.keep_held(touched, index)?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn keep_held(&mut self, touched: &Touched, index: EntryIndex) -> Result<(), Stop> {
+        let id = touched.id();
+        let Some(record) = self.found.world.get(&id).cloned() else { return Ok(()) };
+        self.follow(&id, Some(flawed(record, index)), index)
+    }
+}
+
+/// Whether an entry says what happened to things, or holds them: such entries are run again.
+fn runs_again(entry: &PastEntry) -> bool {
+    let name = entry.statement.common.r#type.as_str();
+    CORRECTABLE.contains(&name) || matches!(name, "difference_agreed" | "audit_finding")
+}
+
+/// Kinds of records that a lineage consists of.
+const fn is_followed(kind: RecordKind) -> bool {
+    matches!(
+        kind,
+        RecordKind::Item
+            | RecordKind::Handover
+            | RecordKind::Consent
+            | RecordKind::Donation
+            | RecordKind::Batch
+            | RecordKind::Treatment
+    )
+}
+
+/// A record without what pools made of it, which a correction leaves to the end.
+pub(super) fn substance(record: &Record) -> Record {
+    match record.clone() {
+        Record::Batch(batch) => Record::Batch(Batch { eligible_g: Grams::ZERO, ..batch }),
+        Record::Treatment(treatment) => {
+            let lines = treatment.lines.into_iter().map(|line| Line { pool: None, ..line }).collect();
+            Record::Treatment(Treatment { lines, ..treatment })
+        }
+        other => other,
+    }
+}
+
+/// What something is that never was: its id is used, its grams are nowhere.
+fn voided(record: &Record, by: EntryIndex) -> Record {
+    match record.clone() {
+        Record::Item(item) => Record::Item(Item { voided: Some(by), status: ItemStatus::Ended, ..item.ended() }),
+        Record::Handover(handover) => Record::Handover(Handover { status: HandoverStatus::Void, ..handover }),
+        Record::Batch(batch) => {
+            let (input_g, left_g) = (Grams::ZERO, SignedGrams(0));
+            Record::Batch(Batch { status: BatchStatus::Void, input_g, left_g, given: Composition::default(), ..batch })
+        }
+        Record::Treatment(treatment) => {
+            let (grams, lines) = (Grams::ZERO, Vec::new());
+            Record::Treatment(Treatment { grams, lines, given: Composition::default(), ..treatment })
+        }
+        Record::Consent(consent) => Record::Consent(Consent { quantity_g: consent.shipped_g, ..consent }),
+        Record::Donation(donation) => Record::Donation(Donation { items: 0, ..donation }),
+        other => other,
+    }
+}
+
+/// A record held by an undecided correction.
+pub(super) fn flawed(record: Record, entry: EntryIndex) -> Record {
+    let held = |evidence: Evidence| evidence.flawed(FlawCode::Correction, entry);
+    match record {
+        Record::Item(item) => Record::Item(Item { evidence: held(item.evidence), ..item }),
+        Record::Batch(batch) => Record::Batch(Batch { evidence: held(batch.evidence), ..batch }),
+        Record::Treatment(treatment) => {
+            Record::Treatment(Treatment { evidence: held(treatment.evidence), ..treatment })
+        }
+        other => other,
+    }
+}

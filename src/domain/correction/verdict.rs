@@ -1,0 +1,159 @@
+//! What a correction comes to: whether it is possible, whom it concerns, and who decides.
+
+use crate::domain::apply::{Context, refuse};
+use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run, substance};
+use crate::domain::correction::{ALONE_MS, CorrectionStatus};
+use crate::domain::ids::{EntryIndex, OrganisationId};
+use crate::domain::pool;
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::treatment::Treatment;
+use crate::limits::COUNTERPARTIES_MAX;
+use std::collections::BTreeSet;
+
+/// What a correction would bring, and what that means.
+pub(super) struct Verdict {
+    pub(super) rerun: Rerun,
+    /// Whom it concerns, beside its author.
+    pub(super) counterparties: Vec<OrganisationId>,
+    /// The later entry that could not stand, or the treatment whose certified grams would change.
+    pub(super) blocked_by: Option<EntryIndex>,
+    /// Why that entry could not stand.
+    pub(super) refusal: Option<Refusal>,
+    /// Whether mass, party or code change.
+    material: bool,
+    /// Whether its author decides alone.
+    alone: bool,
+}
+
+impl Verdict {
+    /// Runs a correction and judges what comes out.
+    pub(super) fn on(state: &State<'_>, context: &Context<'_>, proposal: &Proposal) -> Result<Self, Stop> {
+        let rerun = run(state, context.index, proposal)?;
+        let target = state.entry(proposal.target)?;
+        let common = &target.statement.common;
+        let author = common.on_behalf_of.unwrap_or(common.org);
+        let (mut material, mut treated) = (rerun.moved.values().any(|grams| *grams != 0), false);
+        let mut concerned = rerun.speakers.clone();
+        let mut certified = None;
+        for (id, now) in &rerun.world {
+            let first = state.find(id)?;
+            treated |= id.kind == RecordKind::Treatment;
+            if is_material(first, now) {
+                material = true;
+                concerned.extend(first.into_iter().chain([now]).flat_map(Record::owners));
+            }
+            certified = certified.or(certified_by(state, id, first, now)?);
+        }
+        concerned.remove(&author);
+        let (blocked_by, refusal) = match &rerun.barrier {
+            Some(Barrier::Refused(entry, refusal)) => (Some(*entry), Some(refusal.clone())),
+            Some(Barrier::TooWide) => (Some(proposal.target), None),
+            None => (certified, None),
+        };
+        let recent = context.time.ms() - target.time.ms() <= ALONE_MS;
+        let alone = recent && concerned.is_empty() && !treated;
+        // More than can be asked one by one: an auditor decides.
+        let asked = if concerned.len() > COUNTERPARTIES_MAX { BTreeSet::new() } else { concerned };
+        Ok(Self { rerun, counterparties: asked.into_iter().collect(), blocked_by, refusal, material, alone })
+    }
+
+    /// Refuses what can never come into force: a right statement that the rules refuse, one that changes nothing, one that
+    /// reaches too far.
+    pub(super) fn require_possible(&self, proposal: &Proposal) -> Result<(), Stop> {
+        match &self.rerun.barrier {
+            Some(Barrier::TooWide) => {
+                let detail = "it reaches more entries than one correction may; correct later entries instead";
+                refuse(RefusalCode::CorrectionTooWide, "/entry", detail)
+            }
+            Some(Barrier::Refused(entry, refusal)) if *entry == proposal.target => {
+                refuse(refusal.code, format!("/instead{}", refusal.pointer), refusal.detail.clone())
+            }
+            None if self.rerun.world.is_empty() && !self.material => {
+                refuse(RefusalCode::CorrectionWithoutEffect, "/instead", "this changes nothing of what follows")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where it stands when it is posted.
+    pub(super) fn status(&self) -> CorrectionStatus {
+        if self.blocked_by.is_some() {
+            CorrectionStatus::Review
+        } else if self.material && !self.alone {
+            CorrectionStatus::Open
+        } else {
+            CorrectionStatus::InEffect
+        }
+    }
+}
+
+/// Whether mass, party or code of something differ.
+fn is_material(first: Option<&Record>, now: &Record) -> bool {
+    let Some(first) = first else { return true };
+    match (first, now) {
+        (Record::Item(one), Record::Item(other)) => {
+            let mass = (one.grams, one.basis, &one.sources, &one.given)
+                != (other.grams, other.basis, &other.sources, &other.given);
+            let party = (one.holder, one.site, one.status, one.donation)
+                != (other.holder, other.site, other.status, other.donation);
+            let code = (&one.class, &one.waste_code, &one.arising) != (&other.class, &other.waste_code, &other.arising);
+            mass || party || code
+        }
+        (Record::Batch(one), Record::Batch(other)) => {
+            let mass = (one.input_g, one.left_g, &one.fed, &one.given)
+                != (other.input_g, other.left_g, &other.fed, &other.given);
+            mass || (&one.flags, one.status, one.site) != (&other.flags, other.status, other.site)
+        }
+        (Record::Handover(one), Record::Handover(other)) => {
+            let what = (&one.items, &one.lots, one.status, one.disputed)
+                != (&other.items, &other.lots, other.status, other.disputed);
+            what || (one.from, one.to, one.facility) != (other.from, other.to, other.facility)
+        }
+        (Record::Treatment(one), Record::Treatment(other)) => {
+            let code = (&one.operation, &one.waste_code, one.site) != (&other.operation, &other.waste_code, other.site);
+            code || (one.grams, one.basis) != (other.grams, other.basis) || !pool::same_lines(one, other)
+        }
+        _ => substance(first) != substance(now),
+    }
+}
+
+/// The treatment whose certified grams would change with a record, if some would: its own, or of what its batch brought.
+fn certified_by(
+    state: &State<'_>,
+    id: &RecordId,
+    first: Option<&Record>,
+    now: &Record,
+) -> Result<Option<EntryIndex>, Stop> {
+    let Some(first) = first else { return Ok(None) };
+    if !touches_grams(first, now) {
+        return Ok(None);
+    }
+    let treatments = match first {
+        Record::Treatment(treatment) => vec![treatment.entry],
+        Record::Batch(batch) => batch.treatments.clone(),
+        _ => return Ok(None),
+    };
+    state.require_loaded(treatments.iter().map(|entry| Treatment::id_of(*entry)))?;
+    for entry in treatments {
+        let Some(treatment) = state.treatment(entry)? else { continue };
+        for line in &treatment.lines {
+            let is_its_own =
+                id.kind == RecordKind::Treatment || line.source.batch().is_some_and(|batch| batch.to_string() == id.id);
+            if is_its_own && pool::range_of(state, line)?.is_some_and(|range| range.allotted.get() > 0) {
+                return Ok(Some(entry));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether more of a treatment or batch differs than who signed and when.
+pub(super) fn touches_grams(first: &Record, now: &Record) -> bool {
+    let flaws = |record: &Record| match record {
+        Record::Batch(batch) => batch.evidence.flaws.clone(),
+        Record::Treatment(treatment) => treatment.evidence.flaws.clone(),
+        _ => Vec::new(),
+    };
+    is_material(Some(first), now) || flaws(first) != flaws(now)
+}
