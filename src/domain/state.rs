@@ -717,7 +717,9 @@ impl<'base> State<'base> {
                 (is_waste && item.sources.total() != item.grams) || given
             }
             Record::Batch(batch) => !batch.given.is_empty() && batch.given.total() != batch.input_g,
-            Record::Treatment(treatment) => treatment.lines.last().map(|line| line.to) != Some(treatment.grams),
+            Record::Treatment(treatment) => {
+                treatment.lines.last().map_or(Grams::ZERO, |line| line.to) != treatment.grams
+            }
             _ => false,
         };
         self.records.values().filter(differs).map(Record::id).collect()

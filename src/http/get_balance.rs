@@ -1,14 +1,16 @@
-//! `GET /v1/balance`: where every gram is.
+//! `GET /v1/balance`: where every gram is, or was.
 
 use crate::domain::balance::{SiteAccount, imbalances, in_between};
 use crate::domain::ids::SiteId;
 use crate::domain::state::{Record, RecordKind};
+use crate::http::as_of;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
+use crate::ledger::as_of::AsOf;
 use crate::ledger::lookup::Reader;
-use crate::store::{StoreError, records};
+use crate::store::StoreError;
 use actix_web::http::StatusCode;
 use actix_web::{get, web};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) struct BalanceQuery {
     /// One site; without it the whole ledger, for tokens with the scope `audit`.
     site: Option<String>,
+    /// As of an entry, by its index, or of a time of the ledger (RFC 3339): what it said then, whatever was corrected since.
+    as_of: Option<String>,
 }
 
 /// Where every gram is.
@@ -60,7 +64,9 @@ pub(super) async fn get_balance(
         let detail = "the balance of the whole ledger needs the scope audit; name one of your sites";
         return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", "/site", detail));
     }
-    let accounts = blocking(move || accounts_of(&ledger, reader, site)).await??.ok_or_else(missing)?;
+    let as_of = as_of::read(query.as_of.as_deref())?;
+    let place = blocking(move || accounts_of(&ledger, reader, site, as_of.as_ref())).await??;
+    let accounts = place.ok_or_else(as_of::nothing_there)?.ok_or_else(missing)?;
     let closes = imbalances(&accounts).is_empty() && (site.is_some() || in_between(&accounts) == 0);
     let mut accounts_g = BTreeMap::new();
     for (account, grams) in accounts {
@@ -69,17 +75,20 @@ pub(super) async fn get_balance(
     Ok(web::Json(BalanceBody { accounts_g, closes }))
 }
 
+/// The accounts that a reader may see. The outer `None`: the ledger has no such place.
 fn accounts_of(
     ledger: &Ledger,
     reader: Reader,
     site: Option<SiteId>,
-) -> Result<Option<BTreeMap<SiteAccount, i64>>, StoreError> {
-    let all = ledger.store.read(records::accounts)?;
-    let Some(site) = site else { return Ok(Some(all)) };
+    as_of: Option<&AsOf>,
+) -> Result<Option<Option<BTreeMap<SiteAccount, i64>>>, StoreError> {
+    let Some(all) = ledger.accounts(as_of)? else { return Ok(None) };
+    let Some(site) = site else { return Ok(Some(Some(all))) };
     let owner = match ledger.registered(RecordKind::Site, &site.to_string())? {
         Some(Record::Site(site)) => site.organisation,
-        _ => return Ok(None),
+        _ => return Ok(Some(None)),
     };
     let may_see = reader == Reader::All || owner.is_some_and(|owner| reader == Reader::Organisation(owner));
-    Ok(may_see.then(|| all.into_iter().filter(|(account, _)| account.site == Some(site)).collect()))
+    let of_site = || all.into_iter().filter(|(account, _)| account.site == Some(site)).collect();
+    Ok(Some(may_see.then(of_site)))
 }

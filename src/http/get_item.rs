@@ -1,7 +1,8 @@
-//! `GET /v1/items/{id}`: an item as it is now.
+//! `GET /v1/items/{id}`: an item as it is now, or as it was.
 
 use crate::domain::ids::ItemId;
 use crate::domain::state::Record;
+use crate::http::as_of;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
@@ -9,7 +10,17 @@ use crate::http::registry::record_body;
 use crate::ledger::Ledger;
 use crate::ledger::lookup::SeenItem;
 use actix_web::{HttpResponse, get, web};
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
+
+/// The query.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ItemQuery {
+    /// As of an entry, by its index, or of a time of the ledger (RFC 3339): what it said then, whatever was corrected since.
+    as_of: Option<String>,
+}
 
 /// Read an item.
 ///
@@ -17,9 +28,9 @@ use serde_json::json;
 /// a party to it before, its id, kind and status.
 #[utoipa::path(
     tag = "items",
-    params(("id" = String, Path, description = "The item.")),
+    params(("id" = String, Path, description = "The item."), ItemQuery),
     responses(
-        (status = 200, description = "What is known of it now.", body = Object),
+        (status = 200, description = "What is known of it, now or then.", body = Object),
         (status = "4XX", description = "Refused; 404 also where the item does not concern the caller.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("token" = ["audit"])),
@@ -28,12 +39,15 @@ use serde_json::json;
 pub(super) async fn get_item(
     caller: Authenticated,
     id: web::Path<String>,
+    query: web::Query<ItemQuery>,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     let reader = caller.require_reader()?;
     let missing = || Problem::not_found("there is no item of this id, or it does not concern this token");
     let id = ItemId::parse(&id).ok_or_else(missing)?;
-    let found = blocking(move || ledger.item(reader, id)).await??;
+    let as_of = as_of::read(query.as_of.as_deref())?;
+    let found = blocking(move || ledger.item(reader, id, as_of.as_ref())).await??;
+    let found = found.ok_or_else(as_of::nothing_there)?;
     Ok(match found.ok_or_else(missing)? {
         SeenItem::Whole(item) => HttpResponse::Ok().json(record_body(&Record::Item(item))?),
         SeenItem::FromOutside(item) => {

@@ -87,7 +87,7 @@ pub(super) async fn get_item_path(
     let expected = || Problem::bad_request("query_invalid", "/lineage", "expected none, up, down or both");
     let direction = direction.ok_or_else(expected)?;
     let page = blocking(move || -> Result<_, StoreError> {
-        if ledger.item(reader, id)?.is_none() {
+        if ledger.item(reader, id, None)?.flatten().is_none() {
             return Ok(None);
         }
         ledger.lineage(reader, id, direction, from, PAGE_ROWS_MAX).map(Some)

@@ -50,6 +50,19 @@ pub(super) struct EventBody {
     /// The payload as it was signed.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
+    /// Its corrections, in order; absent if it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    corrections: Vec<CorrectionOfEvent>,
+}
+
+/// A correction of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CorrectionOfEvent {
+    /// The entry that states it.
+    entry: u64,
+    /// `in_effect`: what it says counts instead. `open`, `disputed`, `review`: undecided. `superseded`, `rejected`,
+    /// `withdrawn`: it does not count.
+    status: &'static str,
 }
 
 impl EventBody {
@@ -61,6 +74,11 @@ impl EventBody {
             org: event.statement.common.org.to_string(),
             warnings: RawValue::from_string(event.warnings).map_err(Problem::internal)?,
             payload: RawValue::from_string(event.payload).map_err(Problem::internal)?,
+            corrections: event
+                .corrections
+                .into_iter()
+                .map(|(entry, status)| CorrectionOfEvent { entry: entry.0, status: status.as_str() })
+                .collect(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Floor 4: the JSON API. One endpoint a file (the registry's eight, which differ in a word, are
 //! one); this list is its table of contents.
 
+mod as_of;
 mod auth;
 mod body;
 mod create_hosted_key;
@@ -11,6 +12,7 @@ mod get_certificate_bundle;
 mod get_certificate_draft;
 mod get_checkpoint;
 mod get_consistency;
+mod get_correction;
 mod get_eligibility;
 mod get_entry;
 mod get_inclusion;
@@ -47,6 +49,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_entry::get_entry)
         .service(get_item::get_item)
         .service(get_item_path::get_item_path)
+        .service(get_correction::get_correction)
         .service(get_balance::get_balance)
         .service(list_overdue::list_overdue)
         .service(get_eligibility::get_eligibility)

@@ -1,5 +1,6 @@
 //! Looking things up, for those whom they concern.
 
+use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf};
 use crate::domain::event::{Event as DomainEvent, Statement};
 use crate::domain::fields::codes;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
@@ -8,13 +9,14 @@ use crate::domain::lineage::{Link, Node, links};
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
+use crate::ledger::as_of::AsOf;
 use crate::limits::{LINEAGE_NODES_MAX, PAGE_ROWS_MAX};
 use crate::proof::entry::Entry;
 use crate::proof::keys::CompactJws;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
-use crate::store::{Database, StoreError, entries, mentions, records};
-use std::collections::{BTreeSet, VecDeque};
+use crate::store::{Database, StoreError, entries, mentions, past, records};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Event {
     pub payload: String,
     /// Its warnings as a JSON list.
     pub warnings: String,
+    /// The corrections of it and where they stand, in order.
+    pub corrections: Vec<(EntryIndex, CorrectionStatus)>,
 }
 
 /// A page of entries.
@@ -145,8 +149,10 @@ fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Ve
         let page = mentions::of_any(database, &subject, own, from, PAGE_ROWS_MAX)?;
         let Some(last) = page.last() else { return Ok(found) };
         from = last.0 + 1;
+        let corrections = corrections_of(database, &page)?;
         for stored in entries::find_many(database, &page)? {
-            let event = read_event(stored)?.statement.event;
+            let corrections = corrections.get(&stored.index).map_or(&[][..], Vec::as_slice);
+            let Some(event) = counting(database, stored, corrections)? else { continue };
             let offered = match &event {
                 DomainEvent::HandoverAccepted(event) => offered_lots(database, &event.handover)?,
                 DomainEvent::ImportReceived(event) => offered_lots(database, &event.handover)?,
@@ -155,6 +161,39 @@ fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Ve
             found.extend(links(&event, &offered));
         }
     }
+}
+
+/// What counts as said in an entry: by its correction, if one is in effect; `None` if it never happened. A correction in
+/// effect counts as what it puts in place.
+fn counting(
+    database: &mut Database,
+    stored: StoredEntry,
+    corrections: &[(EntryIndex, CorrectionStatus)],
+) -> Result<Option<DomainEvent>, StoreError> {
+    let in_effect = corrections.iter().find(|(_, status)| *status == CorrectionStatus::InEffect);
+    if let Some((entry, _)) = in_effect {
+        return put_in_place(database, *entry);
+    }
+    let index = stored.index;
+    match read_event(stored)?.statement.event {
+        DomainEvent::Corrected(_) => put_in_place(database, index),
+        DomainEvent::CorrectionConfirmed(event) => put_in_place(database, event.correction),
+        other => Ok(Some(other)),
+    }
+}
+
+/// What a correction puts in place, if it is in effect.
+fn put_in_place(database: &mut Database, entry: EntryIndex) -> Result<Option<DomainEvent>, StoreError> {
+    let known = records::load(database, &[Correction::id_of(entry)])?;
+    let in_effect = |record: &Record| match record {
+        Record::Correction(correction) => correction.status == CorrectionStatus::InEffect,
+        _ => false,
+    };
+    let stored = if known.iter().any(in_effect) { entries::find(database, entry)? } else { None };
+    Ok(match stored.map(read_event).transpose()?.map(|event| event.statement.event) {
+        Some(DomainEvent::Corrected(corrected)) => corrected.instead.map(|instead| *instead.event),
+        _ => None,
+    })
 }
 
 /// The lots of a handover, in its offer's order.
@@ -180,13 +219,55 @@ fn page(database: &mut Database, visible: &[EntryIndex], count: i64) -> Result<E
     let is_full = i64::try_from(visible.len()).is_ok_and(|found| found == count);
     let next = visible.last().filter(|_| is_full).map(|last| EntryIndex(last.0 + 1));
     let stored = entries::find_many(database, visible)?;
-    let events = stored.into_iter().map(read_event).collect::<Result<_, _>>()?;
+    let mut events = stored.into_iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
+    let mut corrections = corrections_of(database, visible)?;
+    for event in &mut events {
+        event.corrections = corrections.remove(&event.index).unwrap_or_default();
+    }
     Ok(EventsPage { events, next })
+}
+
+/// The corrections of some entries, and where they stand.
+fn corrections_of(
+    database: &mut Database,
+    indexes: &[EntryIndex],
+) -> Result<BTreeMap<EntryIndex, Vec<(EntryIndex, CorrectionStatus)>>, StoreError> {
+    let ids: Vec<String> = indexes.iter().map(|index| CorrectionsOf::id_of(*index)).collect();
+    let named: Vec<String> = records::load(database, &ids)?
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::CorrectionsOf(known) => Some(known.corrections),
+            _ => None,
+        })
+        .flatten()
+        .map(Correction::id_of)
+        .collect();
+    let mut found: BTreeMap<EntryIndex, Vec<_>> = BTreeMap::new();
+    for record in records::load(database, &named)? {
+        if let Record::Correction(correction) = record {
+            found.entry(correction.target).or_default().push((correction.entry, correction.status));
+        }
+    }
+    found.values_mut().for_each(|corrections| corrections.sort());
+    Ok(found)
 }
 
 /// What concerns an organisation is found under this.
 fn subject_of(organisation: OrganisationId) -> String {
     RecordId::new(RecordKind::Organisation, &organisation).subject()
+}
+
+/// An item as a reader may see it.
+fn seen_by(database: &mut Database, reader: Reader, item: Option<Item>) -> Result<Option<SeenItem>, StoreError> {
+    let (Some(item), Reader::Organisation(own)) = (item.clone(), reader) else {
+        return Ok(item.map(SeenItem::Whole));
+    };
+    let (subject, own) = (RecordId::new(RecordKind::Item, &item.id).subject(), subject_of(own));
+    if mentions::concerns(database, &own, item.last_entry)? {
+        return Ok(Some(SeenItem::Whole(item)));
+    }
+    let has_met = !mentions::of_both(database, &subject, &own, 0, 1)?.is_empty();
+    Ok(has_met.then_some(SeenItem::FromOutside(item)))
 }
 
 fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
@@ -195,7 +276,8 @@ fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?.statement;
     let payload = CompactJws::parse(&entry.statement).map_err(|_| damaged())?.payload;
     let payload = String::from_utf8(payload).map_err(|_| damaged())?;
-    Ok(Event { index: stored.index, time: entry.time, statement, payload, warnings: stored.warnings })
+    let (time, warnings) = (entry.time, stored.warnings);
+    Ok(Event { index: stored.index, time, statement, payload, warnings, corrections: Vec::new() })
 }
 
 impl Ledger {
@@ -250,23 +332,27 @@ impl Ledger {
         })
     }
 
-    /// An item as it is now, for whoever is or was a party to it.
-    pub fn item(&self, reader: Reader, id: ItemId) -> Result<Option<SeenItem>, StoreError> {
-        self.store.read(|database| {
-            let found = records::load(database, &[id.to_string()])?;
+    /// An item as it is now, or as it was after an earlier entry, for whoever is or was a party to it. The outer `None`: the
+    /// ledger has no such place.
+    pub fn item(
+        &self,
+        reader: Reader,
+        id: ItemId,
+        as_of: Option<&AsOf>,
+    ) -> Result<Option<Option<SeenItem>>, StoreError> {
+        self.store.snapshot(|database| {
+            let found = match as_of {
+                None => records::load(database, &[id.to_string()])?,
+                Some(as_of) => {
+                    let Some(at) = as_of.entry(database)? else { return Ok(None) };
+                    past::as_of(database, RecordKind::Item, &id.to_string(), at)?.into_iter().collect()
+                }
+            };
             let item = found.into_iter().find_map(|record| match record {
                 Record::Item(item) => Some(item),
                 _ => None,
             });
-            let (Some(item), Reader::Organisation(own)) = (item.clone(), reader) else {
-                return Ok(item.map(SeenItem::Whole));
-            };
-            let (subject, own) = (RecordId::new(RecordKind::Item, &id).subject(), subject_of(own));
-            if mentions::concerns(database, &own, item.last_entry)? {
-                return Ok(Some(SeenItem::Whole(item)));
-            }
-            let has_met = !mentions::of_both(database, &subject, &own, 0, 1)?.is_empty();
-            Ok(has_met.then_some(SeenItem::FromOutside(item)))
+            Ok(Some(seen_by(database, reader, item)?))
         })
     }
 

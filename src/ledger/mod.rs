@@ -14,6 +14,7 @@
 //! Whenever what is found contradicts what was signed, the ledger halts: it goes on serving proofs and appends nothing.
 
 pub mod append;
+pub mod as_of;
 pub mod asking;
 pub mod audit;
 pub mod bundling;

@@ -11,6 +11,7 @@ mod client;
 mod commands;
 mod compositions;
 mod contract;
+mod corrections;
 mod crashes;
 mod custody;
 mod delegations;

@@ -229,6 +229,10 @@ pub fn corrected(state: &mut State<'_>, context: &Context<'_>, event: &Corrected
     require_sound(state, context, event)?;
     let earlier = require_decided(state, event.entry)?;
     let proposal = Proposal::of(state, context.index, context.signer, event)?;
+    if rerun::in_force(state, event.entry)? == proposal.replaced.statement {
+        let detail = "this is what counts as said already";
+        return refuse(RefusalCode::CorrectionWithoutEffect, "/instead", detail);
+    }
     let verdict = Verdict::on(state, context, &proposal)?;
     verdict.require_possible(&proposal)?;
     let correction = Correction {

@@ -146,6 +146,14 @@ impl Start {
     }
 }
 
+/// What counts as said in an entry: by its correction, if one is in effect.
+pub(super) fn in_force(state: &State<'_>, target: EntryIndex) -> Result<Option<Statement>, Stop> {
+    match in_effect(state, target)? {
+        Some(correction) => Ok(Proposal::stated(state, correction)?.replaced.statement),
+        None => Ok(Some(state.entry(target)?.statement.clone())),
+    }
+}
+
 /// The correction of an entry that counts.
 fn in_effect(state: &State<'_>, target: EntryIndex) -> Result<Option<EntryIndex>, Stop> {
     let all = state.corrections(&CorrectionsOf::id_of(target))?;
@@ -192,10 +200,12 @@ impl<'s> Run<'s> {
             let met = match &entry.statement.event {
                 Event::Corrected(_) => self.pass_correction(index, index)?,
                 Event::CorrectionConfirmed(event) => self.pass_correction(index, event.correction)?,
-                _ if self.start.seeds.contains_key(&index) || runs_again(entry) => {
-                    self.run_again(index, entry)?;
-                    None
-                }
+                _ if self.start.seeds.contains_key(&index) => self.run_again(index, entry)?,
+                _ if runs_again(entry) => match in_effect(self.state, index)? {
+                    // What counts as said there is what its correction says.
+                    Some(correction) => Some(correction),
+                    None => self.run_again(index, entry)?,
+                },
                 _ => None,
             };
             if met.is_some() || self.found.barrier.is_some() {
@@ -220,11 +230,13 @@ impl<'s> Run<'s> {
         let ids =
             entry.statement.identifiers().into_iter().chain(replaced.into_iter().flat_map(Statement::identifiers));
         let missing = ids.filter(|id| !self.state.has_past(id, self.from));
-        missing.map(|id| Wanted::Past { id, from: self.from }).collect()
+        let corrections = Some(CorrectionsOf::id_of(index)).filter(|id| !self.state.has_loaded(id));
+        let corrections = corrections.into_iter().map(Wanted::Record);
+        missing.map(|id| Wanted::Past { id, from: self.from }).chain(corrections).collect()
     }
 
     /// Applies an entry twice: on the ledger as it stood, and on what has come out so far.
-    fn run_again(&mut self, index: EntryIndex, entry: &PastEntry) -> Result<(), Stop> {
+    fn run_again(&mut self, index: EntryIndex, entry: &PastEntry) -> Result<Option<EntryIndex>, Stop> {
         let speaker = entry.statement.common.on_behalf_of.unwrap_or(entry.statement.common.org);
         if CORRECTABLE.contains(&entry.statement.common.r#type.as_str()) {
             self.found.speakers.insert(speaker);
@@ -242,13 +254,13 @@ impl<'s> Run<'s> {
             }
         };
         match (recorded, made) {
-            (Err(Stop::Load(wanted)), _) | (_, Err(Stop::Load(wanted))) => Err(Stop::Load(wanted)),
+            (Err(Stop::Load(wanted)), _) | (_, Err(Stop::Load(wanted))) => return Err(Stop::Load(wanted)),
             (Err(Stop::Refused(refusal)), _) | (_, Err(Stop::Refused(refusal))) => {
                 self.found.barrier = Some(Barrier::Refused(index, refusal));
-                Ok(())
             }
-            (Ok(recorded), Ok(made)) => self.compare(index, &recorded, &made),
+            (Ok(recorded), Ok(made)) => self.compare(index, &recorded, &made)?,
         }
+        Ok(None)
     }
 
     fn apply(&self, context: &Context<'_>, world: &BTreeMap<RecordId, Record>) -> Result<Changes, Stop> {
@@ -276,13 +288,10 @@ impl<'s> Run<'s> {
                     if !recorded.records.contains_key(id) && self.is_somebody_elses(index, id)? {
                         return Ok(());
                     }
-                    let first = recorded.records.get(id);
                     let now = match made.records.get(id).or_else(|| self.found.world.get(id)) {
                         Some(record) => Some(record.clone()),
                         None => self.state.as_of(id, EntryIndex(index.0 - 1))?.cloned(),
                     };
-                    let voided = |record: &Record| voided(record, self.own);
-                    let now = now.or_else(|| first.map(voided));
                     self.follow(id, now, index)?;
                 }
                 _ => {}
@@ -333,9 +342,11 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Keeps what comes out otherwise after an entry, and calls the later entries that wrote it.
+    /// Keeps what comes out otherwise after an entry, and calls the later entries that wrote it. What does not come out at
+    /// all never was.
     fn follow(&mut self, id: &RecordId, now: Option<Record>, index: EntryIndex) -> Result<(), Stop> {
         let first = self.state.as_of(id, index)?;
+        let now = now.or_else(|| first.map(|first| voided(first, self.own)));
         let same = match (first, &now) {
             (Some(first), Some(now)) => substance(first) == substance(now),
             (first, now) => first.is_none() && now.is_none(),

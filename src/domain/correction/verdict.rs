@@ -58,8 +58,7 @@ impl Verdict {
         Ok(Self { rerun, counterparties: asked.into_iter().collect(), blocked_by, refusal, material, alone })
     }
 
-    /// Refuses what can never come into force: a right statement that the rules refuse, one that changes nothing, one that
-    /// reaches too far.
+    /// Refuses what can never come into force: a right statement that the rules refuse, or one that reaches too far.
     pub(super) fn require_possible(&self, proposal: &Proposal) -> Result<(), Stop> {
         match &self.rerun.barrier {
             Some(Barrier::TooWide) => {
@@ -68,9 +67,6 @@ impl Verdict {
             }
             Some(Barrier::Refused(entry, refusal)) if *entry == proposal.target => {
                 refuse(refusal.code, format!("/instead{}", refusal.pointer), refusal.detail.clone())
-            }
-            None if self.rerun.world.is_empty() && !self.material => {
-                refuse(RefusalCode::CorrectionWithoutEffect, "/instead", "this changes nothing of what follows")
             }
             _ => Ok(()),
         }
