@@ -1,8 +1,10 @@
 //! Corrections: who may, who decides, what follows down the lineage, and what stands in the way.
 
+use crate::bundles::anchor;
 use crate::client::Answer;
 use crate::harness::{Party, TestApp, both_databases, new_id};
 use crate::story::Story;
+use loopledger::proof::verify::verify;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -21,7 +23,7 @@ fn never(entry: u64) -> Value {
     json!({"entry": entry, "reason": "did_not_occur"})
 }
 
-fn instead(entry: u64, kind: &str, fields: &Value) -> Value {
+pub fn instead(entry: u64, kind: &str, fields: &Value) -> Value {
     json!({"entry": entry, "reason": "incorrect_data", "instead": with(fields, &json!({"type": kind, "occurred_at": OCCURRED_AT}))})
 }
 
@@ -62,7 +64,7 @@ fn accounts(app: &TestApp) -> Value {
 }
 
 impl Story<'_> {
-    fn received_fields(&self, lot: &str, grams: i64) -> Value {
+    pub fn received_fields(&self, lot: &str, grams: i64) -> Value {
         json!({
             "item": lot, "class": "0303", "weight": self.weighed(grams), "arising": {"country": "XD", "month": "2026-10"},
             "provenance": {"kind": "business", "counted_elsewhere": "none"},
@@ -71,7 +73,7 @@ impl Story<'_> {
     }
 
     /// Laptops at the gate; gives the lot and the entry.
-    fn gate(&self, grams: i64) -> (String, u64) {
+    pub fn gate(&self, grams: i64) -> (String, u64) {
         let lot = new_id();
         let entry = self.app.say(&self.centre, "received", &self.received_fields(&lot, grams)).accepted();
         (lot, entry)
@@ -396,6 +398,32 @@ both_databases! {
         confirm(&app, &story.auditor, correction).refused(409, "correction_blocked", "/correction");
         dispute(&app, &story.auditor, correction).accepted();
         story.issue(Some(10));
+    }
+
+    /// What the offline verifier does not follow it never calls valid; what did not change anything it passes over.
+    fn a_bundle_with_a_correction_is_never_taken_for_valid(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let verdict = |take_back: bool| {
+            let (lot, entry) = story.gate(40_000);
+            let batch = new_id();
+            story.at_centre("batch_opened", json!({"batch": batch})).accepted();
+            story.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+            let steel = story.fraction(&batch, "FE", 39_500);
+            story.send(&steel, 39_500, 39_500);
+            story.treat(&steel, 39_500);
+            story.close(&batch).accepted();
+            let right = instead(entry, "received", &story.received_fields(&lot, 39_600));
+            let correction = story.correct(&right).accepted();
+            let last = if take_back { dispute(&app, &story.centre, correction) } else { confirm(&app, &story.smelter, correction) };
+            last.accepted();
+            let serial = story.issue(None);
+            let bundle = app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token);
+            verify(bundle.text.as_bytes(), Some(&anchor())).err().map(|rejection| format!("{rejection:?}"))
+        };
+        assert_eq!(verdict(true), None, "it was taken back");
+        let problem = verdict(false).expect("not valid");
+        assert!(problem.contains("does not follow"), "{problem}");
     }
 
     /// A receipt that was wrong: everything is offered again, as if nobody had answered.

@@ -1,6 +1,7 @@
 //! The same statements in the same order and at the same times give byte-identical entries: in any batching, posted by
 //! one worker or by four, on both databases; and replay gives the same state every time.
 
+use crate::corrections::instead;
 use crate::harness::{
     Kind, NOON_MS, OperatorKeys, Party, TestApp, TestDatabase, found, given_clock, jwk, kid, laptop_fields,
     operator_id, payload, postgres_is_here, sign_bytes, signed,
@@ -193,6 +194,19 @@ fn prepare(ledger: &Ledger, statements: &[String], workers: usize) -> Vec<loople
     })
 }
 
+/// A lot whose weight is corrected twice, the second time with the word of whoever has it by then.
+fn corrections(story: &Story<'_>) {
+    let (lot, entry) = story.gate(6_000);
+    let (part, rest) = (crate::harness::new_id(), crate::harness::new_id());
+    let parts = json!([{"lot": part, "net_g": 2_000}, {"lot": rest, "net_g": 4_000}]);
+    story.at_centre("split", json!({"lot": lot, "parts": parts})).accepted();
+    let right = |grams| instead(entry, "received", &story.received_fields(&lot, grams));
+    story.app.say(&story.centre, "corrected", &right(7_500)).accepted();
+    story.send(&part, 2_500, 2_500);
+    let correction = story.app.say(&story.centre, "corrected", &right(6_600)).accepted();
+    story.app.say(&story.smelter, "correction_confirmed", &json!({"correction": correction})).accepted();
+}
+
 /// Statements of a whole story: batches, treatments before and after their audits, an issue; and refusals in between.
 fn story() -> Vec<String> {
     let app = TestApp::start(Kind::Sqlite);
@@ -208,6 +222,7 @@ fn story() -> Vec<String> {
     story.audit(&story.smelter_site, "2026-11-21", "conforms").accepted();
     story.at_centre("batch_closed", json!({"batch": batch, "loss_g": 100, "out_of_scope_g": 4_500})).accepted();
     story.whole_batch(4_000);
+    corrections(&story);
     story.issue(Some(12));
     story.issue(None);
     let bytes = app.ledger.store.read(|database| entries::page(database, EntryIndex(0), 10_000)).expect("readable");

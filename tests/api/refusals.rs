@@ -147,6 +147,7 @@ both_databases! {
             ("get", "/v1/events", app.get("/v1/events", ""), 401, "token_invalid"),
             ("get", "/v1/items/{id}", app.get(&format!("/v1/items/{}", new_id()), &donor.token), 404, "not_found"),
             ("get", "/v1/items/{id}/path", app.get("/v1/items/x/path", &donor.token), 404, "not_found"),
+            ("get", "/v1/corrections/{entry}", app.get("/v1/corrections/1", &donor.token), 404, "not_found"),
             ("get", "/v1/eligibility", app.get("/v1/eligibility?treatment=1", &donor.token), 404, "not_found"),
             ("get", "/v1/certificates/draft", app.get("/v1/certificates/draft?site=x&vintage=2026-11", &donor.token), 404, "not_found"),
             ("get", "/v1/certificates/{serial}", app.get("/v1/certificates/x", ""), 404, "not_found"),

@@ -355,6 +355,13 @@ fn undecided(state: &State<'_>, context: &Context<'_>, entry: EntryIndex) -> Res
     Ok((correction, voice))
 }
 
+/// A word about a correction stands on the path of everything that it holds.
+fn mention_held(state: &mut State<'_>, correction: &Correction) {
+    for touched in &correction.held {
+        state.mention(touched.id());
+    }
+}
+
 /// An auditor, independent of everybody concerned, decides what is disputed or blocked, what concerns nobody else, and
 /// what those concerned are silent about for 30 days.
 fn require_turn_of_auditor(state: &State<'_>, context: &Context<'_>, correction: &Correction) -> Result<(), Stop> {
@@ -377,6 +384,7 @@ pub fn correction_confirmed(
     event: &CorrectionConfirmed,
 ) -> Result<(), Stop> {
     let (mut correction, voice) = undecided(state, context, event.correction)?;
+    mention_held(state, &correction);
     let party = context.party();
     match voice {
         Voice::Author => {
@@ -426,6 +434,7 @@ pub fn correction_disputed(
     event: &CorrectionDisputed,
 ) -> Result<(), Stop> {
     let (correction, voice) = undecided(state, context, event.correction)?;
+    mention_held(state, &correction);
     let status = match voice {
         Voice::Author => CorrectionStatus::Withdrawn,
         Voice::Auditor => CorrectionStatus::Rejected,

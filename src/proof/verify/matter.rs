@@ -83,6 +83,19 @@ const UNKNOWN_CLASS: &str = "its class stands in no table of the rule set";
 const SEVERAL: &str = "it was joined from several batches, which this version of the verifier does not part again";
 const COMPROMISED: &str = "a key that signed for it was reported compromised before the issue";
 
+/// Corrections whose last word is against them: they changed nothing.
+fn corrections_disputed(shown: &Shown, until: EntryIndex) -> BTreeSet<EntryIndex> {
+    let mut disputed = BTreeSet::new();
+    for said in shown.before(until) {
+        match &said.statement.event {
+            Event::CorrectionDisputed(event) => _ = disputed.insert(event.correction),
+            Event::CorrectionConfirmed(event) => _ = disputed.remove(&event.correction),
+            _ => {}
+        }
+    }
+    disputed
+}
+
 impl<'a> Matter<'a> {
     /// Goes through everything before the issue.
     pub(super) fn before(shown: &'a Shown, until: EntryIndex, rules: &'a RuleSet) -> Result<Self, String> {
@@ -95,7 +108,14 @@ impl<'a> Matter<'a> {
             answered: BTreeSet::new(),
             treated: HashMap::new(),
         };
+        let disputed = corrections_disputed(shown, until);
         for said in shown.before(until) {
+            if let Event::Corrected(event) = &said.statement.event
+                && !disputed.contains(&said.index)
+            {
+                let problem = "which this version of the verifier does not follow down the lineage";
+                return Err(format!("entry {} corrects entry {}, {problem}", said.index, event.entry));
+            }
             matter.take(said).map_err(|problem| format!("entry {}: {problem}", said.index))?;
         }
         Ok(matter)
