@@ -17,6 +17,7 @@ pub mod records;
 mod schema;
 pub mod tiles;
 pub mod tokens;
+pub mod waiting;
 
 pub use backend::{Database, DatabaseUrl};
 
