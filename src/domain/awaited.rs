@@ -118,7 +118,9 @@ mod tests {
     fn every_identifier_is_awaited_or_is_not() {
         let mut found = BTreeSet::new();
         identifiers(Common::FIELDS, &mut found);
-        Event::TYPES.iter().for_each(|(_, fields)| identifiers(fields, &mut found));
+        for (_, fields) in Event::TYPES {
+            identifiers(fields, &mut found);
+        }
         let not_awaited: BTreeSet<&str> = found.iter().copied().filter(|name| kind_named(name).is_none()).collect();
         let awaited = || found.iter().filter_map(|name| kind_named(name));
         assert!(awaited().all(can_be_awaited));

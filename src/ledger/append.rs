@@ -241,7 +241,8 @@ impl<'a> Run<'a> {
     /// Takes over what was staged and tells what waits which records are new.
     fn take_and_tell(&mut self, staged: Staged) -> Result<Vec<Outcome>, StoreError> {
         let is_new = |id: &&RecordId| !self.known.contains(*id) && !self.changes.records.contains_key(*id);
-        let new: Vec<RecordId> = staged.changes.records.keys().filter(is_new).cloned().collect();
+        let is_awaited = |id: &&RecordId| self.waiting.may_await(id);
+        let new: Vec<RecordId> = staged.changes.records.keys().filter(is_awaited).filter(is_new).cloned().collect();
         let outcomes = self.take(staged);
         self.waiting.brought(self.database, &new)?;
         Ok(outcomes)

@@ -218,7 +218,7 @@ impl Writer {
     ///
     /// The head is locked first: a commit that the server still works on holds that lock, so after it the answer is
     /// final. If nothing of it is found it did not happen. If a part is found, the rest was refused by the rules and
-    /// left no trace: whoever sends again learns it.
+    /// left no trace: whoever sends again learns it. What may wait is looked for among what waits, too.
     fn read_again(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
         let identities: Vec<_> = groups.iter().flat_map(|group| &group.posted).map(|posted| posted.identity).collect();
         let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;

@@ -179,13 +179,15 @@ impl WaitingRoom {
         Ok(())
     }
 
+    /// Whether something may wait for this record, as far as that is known without looking for it.
+    pub(crate) fn may_await(&self, id: &RecordId) -> bool {
+        !self.is_empty && can_be_awaited(id.kind)
+    }
+
     /// These records are new: what waited for them has its turn.
     pub(crate) fn brought(&mut self, database: &mut Database, new: &[RecordId]) -> Result<(), StoreError> {
-        if self.is_empty {
-            return Ok(());
-        }
         // An offer that completes a claim brings what the claim named.
-        let unnamed = |id: &&RecordId| can_be_awaited(id.kind) && !self.looked_for.contains(&id.id);
+        let unnamed = |id: &&RecordId| !self.looked_for.contains(&id.id);
         let unnamed: Vec<String> = new.iter().filter(unnamed).map(|id| id.id.clone()).collect();
         self.look_for(database, &unnamed)?;
         self.due.extend(new.iter().filter_map(|id| self.awaiting.remove(id)).flatten());
@@ -218,10 +220,11 @@ impl WaitingRoom {
         let identity = identity_of(&row)?;
         let refused = match outcome {
             Outcome::Refused(refused) => refused,
-            Outcome::Accepted(_) | Outcome::Repeated(_) | Outcome::Waiting(_) => {
+            Outcome::Accepted(_) | Outcome::Repeated(_) => {
                 self.kept.remove(&identity);
                 return self.remove(database, &row);
             }
+            Outcome::Waiting(_) => return Ok(()),
         };
         if let Some(Awaited { subject, pointer }) = lacks {
             waiting::WAITS.clone_into(&mut row.standing);
@@ -259,9 +262,8 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// Whether a refused statement may wait, and for what.
     pub(crate) fn of(state: &State<'_>, posted: &Posted, refusal: &Refusal) -> Result<Option<Self>, StoreError> {
-        let (Some(by), Some((awaited, type_name))) = (posted.patient, lacks(state, &posted.jws, refusal)) else {
-            return Ok(None);
-        };
+        let Some(by) = posted.patient else { return Ok(None) };
+        let Some((awaited, type_name)) = lacks(state, &posted.jws, refusal) else { return Ok(None) };
         let Ok(jws) = CompactJws::parse(&posted.jws) else { return Ok(None) };
         let openings = waiting::write_openings(&posted.openings)?;
         let bytes = i64::try_from(posted.jws.len() + openings.len()).unwrap_or(i64::MAX);

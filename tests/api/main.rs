@@ -40,3 +40,4 @@ mod reuse;
 mod story;
 mod tampering;
 mod tokens;
+mod waiting;

@@ -28,9 +28,9 @@ CREATE TABLE waiting (
 );
 CREATE UNIQUE INDEX waiting_identity ON waiting (statement_id, organisation);
 -- What a new record sets going.
-CREATE INDEX waiting_awaited ON waiting (awaited_id) WHERE standing = 'waiting';
+CREATE INDEX waiting_awaited ON waiting (awaited_id);
 -- What could not have its turn in the transaction that brought what it waited for.
-CREATE INDEX waiting_due ON waiting (number) WHERE standing = 'due';
+CREATE INDEX waiting_standing ON waiting (standing, number);
 -- Lists and totals, without reading the statements.
 CREATE INDEX waiting_organisation ON waiting (organisation, number, bytes);
 CREATE INDEX waiting_until ON waiting (until_ms);
