@@ -5,7 +5,7 @@ use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::http::waiting_body::WaitingBody;
 use crate::ledger::Ledger;
-use crate::ledger::waiting::{Listed, Standing};
+use crate::ledger::waiting_list::{Listed, Standing};
 use actix_web::http::header::LINK;
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! What happens inside one transaction: from statements to entries, effects and a new head.
 //!
 //! The same statements in the same order and at the same time give the same bytes in any batching: nothing here
-//! depends on how many are taken at once.
+//! depends on how many are taken at once. That holds for statements that waited too, unless more have their turn than one
+//! transaction gives.
 
 use crate::domain::apply::{Context, apply, rules_in_force};
 use crate::domain::event::{CertificateRetired, Event};

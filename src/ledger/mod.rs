@@ -37,6 +37,7 @@ pub mod sequencer;
 pub mod tokens;
 pub mod vault;
 pub mod waiting;
+pub mod waiting_list;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};

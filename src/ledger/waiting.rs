@@ -15,19 +15,16 @@ use crate::domain::ids::{OrganisationId, StatementId};
 use crate::domain::refusal::Refusal;
 use crate::domain::state::{RecordId, RecordKind, State};
 use crate::domain::time::{DAY_MS, LedgerTime};
-use crate::ledger::Ledger;
-use crate::ledger::lookup::Reader;
 use crate::ledger::posting::{Outcome, Posted, Refused, Waiting, Whose};
-use crate::ledger::sequencer::Unavailable;
 use crate::limits::{
-    PAGE_ROWS_MAX, WAITING_BYTES_OF_ALL_MAX, WAITING_BYTES_OF_ONE_MAX, WAITING_OF_ALL_MAX, WAITING_OF_ONE_MAX,
-    WAITING_SHOWN_DAYS, WAITING_TURNS_MAX,
+    WAITING_BYTES_OF_ALL_MAX, WAITING_BYTES_OF_ONE_MAX, WAITING_OF_ALL_MAX, WAITING_OF_ONE_MAX, WAITING_SHOWN_DAYS,
+    WAITING_TURNS_MAX,
 };
 use crate::proof::keys::CompactJws;
 use crate::proof::statement::{Signed, Unverified};
 use crate::store::entries::Identity;
 use crate::store::waiting::{self, Kept, WaitingRow};
-use crate::store::{Database, StoreError, StoreFault, head};
+use crate::store::{Database, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +74,8 @@ impl WaitingRoom {
         for row in waiting::find_by_identity(database, identities)? {
             room.kept.insert(identity_of(&row)?, row);
         }
-        let turns = i64::try_from(WAITING_TURNS_MAX).unwrap_or(i64::MAX);
+        // One more than can have its turn now shows that this is not the last transaction.
+        let turns = i64::try_from(WAITING_TURNS_MAX + 1).unwrap_or(i64::MAX);
         room.due.extend(waiting::due(database, time.ms(), turns)?);
         room.look_for(database, ids)?;
         Ok(room)
@@ -199,7 +197,7 @@ impl WaitingRoom {
     pub(crate) fn next(&mut self, database: &mut Database) -> Result<Option<WaitingRow>, StoreError> {
         while self.turns < WAITING_TURNS_MAX {
             let Some(number) = self.due.pop_first() else { return Ok(None) };
-            // It may have been taken back by its own entry.
+            // What is gone needs no turn.
             if let Some(row) = waiting::find(database, number)? {
                 self.turns += 1;
                 return Ok(Some(row));
@@ -331,7 +329,8 @@ pub(crate) fn found_again(kept: &[WaitingRow], posted: &Posted, signed: &Signed)
     kept.iter().find(is_it).and_then(told).map(|waiting| Outcome::Waiting(Box::new(waiting)))
 }
 
-fn damaged(row: &WaitingRow) -> StoreError {
+/// A row that cannot be read back.
+pub(crate) fn damaged(row: &WaitingRow) -> StoreError {
     StoreError::damaged(format!("waiting statement {} cannot be read", row.number))
 }
 
@@ -341,7 +340,7 @@ fn identity_of(row: &WaitingRow) -> Result<Identity, StoreError> {
 }
 
 /// What the author of a row is told.
-fn told(row: &WaitingRow) -> Option<Waiting> {
+pub(crate) fn told(row: &WaitingRow) -> Option<Waiting> {
     let subject = RecordId { id: row.awaited_id.clone(), kind: RecordKind::parse(&row.awaited_kind)? };
     Some(Waiting {
         identity: identity_of(row).ok()?,
@@ -352,79 +351,7 @@ fn told(row: &WaitingRow) -> Option<Waiting> {
     })
 }
 
-/// What expired by then is shown no more.
-fn shown_after_ms(now: LedgerTime) -> i64 {
+/// Whatever had expired by then is shown no more.
+pub(crate) fn shown_after_ms(now: LedgerTime) -> i64 {
     now.ms() - WAITING_SHOWN_DAYS * DAY_MS
-}
-
-/// How a statement outside the ledger stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It waits.
-    Waiting,
-    /// It was refused at its turn.
-    Refused,
-    /// What it waited for did not come in time.
-    Expired,
-}
-
-/// A statement outside the ledger, as it is listed.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// What is kept.
-    pub row: WaitingRow,
-    /// How it stands.
-    pub standing: Standing,
-    /// What its author was told.
-    pub waiting: Waiting,
-}
-
-impl Ledger {
-    /// A page of the statements outside the ledger, in the order in which they were posted, and where the next page goes
-    /// on. What was refused or has expired stays for [`WAITING_SHOWN_DAYS`] after its time, then it goes.
-    pub fn waiting(&self, reader: Reader, after: i64) -> Result<(Vec<Listed>, Option<i64>), StoreError> {
-        let own = match reader {
-            Reader::All => None,
-            Reader::Organisation(own) => Some(own.to_string()),
-        };
-        let clock = LedgerTime::from_ms(self.clock.now_ms());
-        let (now, rows) = self.store.snapshot(|database| {
-            let ledger_time = head::read(database)?.time;
-            let now = clock.map_or(ledger_time, |clock| clock.max(ledger_time));
-            let page = waiting::page(database, own.as_deref(), after, shown_after_ms(now), PAGE_ROWS_MAX)?;
-            Ok::<_, StoreError>((now, page))
-        })?;
-        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE_ROWS_MAX);
-        let next = rows.last().filter(|_| is_full).map(|row| row.number);
-        let listed = |row: WaitingRow| {
-            let waiting = told(&row).ok_or_else(|| damaged(&row))?;
-            let standing = match row.standing.as_str() {
-                waiting::REFUSED => Standing::Refused,
-                _ if row.until_ms <= now.ms() => Standing::Expired,
-                _ => Standing::Waiting,
-            };
-            Ok(Listed { row, standing, waiting })
-        };
-        Ok((rows.into_iter().map(listed).collect::<Result<_, StoreError>>()?, next))
-    }
-
-    /// Takes back an organisation's statement that is not in the ledger; tells whether there was one.
-    ///
-    /// The head is locked: either it is gone before its turn, or it had its turn and is an entry.
-    pub fn take_back(&self, organisation: OrganisationId, id: StatementId) -> Result<bool, Unavailable> {
-        if let Some(reason) = self.health.halted() {
-            return Err(Unavailable::Halted(reason));
-        }
-        let taken = self.store.write(|database| {
-            head::lock(database)?;
-            waiting::take_back(database, &organisation.to_string(), &id.to_string())
-        });
-        taken.map_err(|error| {
-            tracing::error!(%error, "a waiting statement could not be taken back");
-            match error.fault {
-                StoreFault::OutcomeUnknown => Unavailable::OutcomeUnknown,
-                _ => Unavailable::NotCommitted,
-            }
-        })
-    }
 }
