@@ -21,6 +21,22 @@ pub enum Value {
     Bool(bool),
 }
 
+impl Value {
+    /// A member of an object by its key, or an element of a list by its position.
+    pub fn member(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::List(elements) => elements.get(key.parse::<usize>().ok()?),
+            _ => None,
+        }
+    }
+
+    /// Follows a JSON Pointer; keys of the profile hold neither `~` nor `/`, so there is nothing to unescape.
+    pub fn at(&self, pointer: &str) -> Option<&Self> {
+        pointer.strip_prefix('/')?.split('/').try_fold(self, Self::member)
+    }
+}
+
 impl fmt::Display for Value {
     /// Compact JSON; text needs no escapes because the profile allows none.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@
 //! Replaying the entries of a ledger through `apply` gives the same state everywhere and for ever.
 
 pub mod apply;
+pub mod awaited;
 pub mod balance;
 pub mod batch;
 pub mod border;

@@ -583,6 +583,11 @@ impl<'base> State<'base> {
         if missing.is_empty() { Ok(()) } else { Err(Stop::Load(missing)) }
     }
 
+    /// Whether there is such a record.
+    pub fn knows(&self, id: &RecordId) -> Result<bool, Stop> {
+        Ok(self.record(id.kind, id.id.clone())?.is_some())
+    }
+
     fn record(&self, kind: RecordKind, id: String) -> Result<Option<&Record>, Stop> {
         self.find(&RecordId { id, kind })
     }

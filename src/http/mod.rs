@@ -23,6 +23,7 @@ mod health;
 mod list_events;
 mod list_overdue;
 mod list_tokens;
+mod list_waiting;
 mod openapi;
 mod post_batch;
 mod post_event;
@@ -30,6 +31,8 @@ pub mod problem;
 mod receipt;
 mod registry;
 mod revoke_token;
+mod waiting_body;
+mod withdraw_waiting;
 
 use crate::ledger::Ledger;
 use actix_web::dev::Server;
@@ -45,6 +48,8 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
     config
         .service(post_event::post_event)
         .service(post_batch::post_batch)
+        .service(list_waiting::list_waiting)
+        .service(withdraw_waiting::withdraw_waiting)
         .service(list_events::list_events)
         .service(get_entry::get_entry)
         .service(get_item::get_item)

@@ -4,9 +4,10 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::body::{prepare_json, read_body};
 use crate::http::problem::Problem;
-use crate::http::receipt::{ReceiptBody, answer};
+use crate::http::receipt::{Answered, ReceiptBody, answer};
+use crate::http::waiting_body::{WaitFor, WaitingBody};
 use crate::ledger::Ledger;
-use crate::ledger::posting::{Mode, Outcome, Posted};
+use crate::ledger::posting::{Mode, Posted};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_LINES_MAX, LINE_BYTES_MAX};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
@@ -32,6 +33,9 @@ pub(super) struct BatchQuery {
     #[serde(default)]
     #[param(inline)]
     mode: BatchMode,
+    /// `items`, with `mode=each`: a line that names what nobody has said yet waits for it outside the ledger.
+    #[param(inline)]
+    wait_for: Option<WaitFor>,
 }
 
 /// The result of one line.
@@ -45,17 +49,29 @@ pub(super) struct LineResult {
     /// If it is in the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<ReceiptBody>,
-    /// If it is not.
+    /// If it waits for what nobody has said yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<WaitingBody>,
+    /// If it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
 }
 
 impl LineResult {
-    fn of(line: usize, result: Result<(u16, ReceiptBody), Problem>) -> Self {
-        match result {
-            Ok((status, receipt)) => Self { line, status, receipt: Some(receipt), problem: None },
-            Err(problem) => Self { line, status: problem.status, receipt: None, problem: Some(problem) },
-        }
+    fn of(line: usize, result: Result<Answered, Problem>) -> Self {
+        let (mut receipt, mut waiting, mut refusal) = (None, None, None);
+        let status = match result {
+            Ok(Answered::InLedger(status, got)) => {
+                receipt = Some(ReceiptBody::from(&got));
+                status
+            }
+            Ok(Answered::Waiting(waits)) => {
+                waiting = Some(WaitingBody::from(*waits));
+                StatusCode::ACCEPTED.as_u16()
+            }
+            Err(problem) => refusal.insert(problem).status,
+        };
+        Self { line, status, receipt, waiting, problem: refusal }
     }
 }
 
@@ -87,9 +103,15 @@ pub(super) async fn post_batch(
         let detail = "send application/x-ndjson, one statement a line";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported", "", detail));
     }
+    if query.mode == BatchMode::All && query.wait_for.is_some() {
+        let detail = "what waits has no place yet, so it cannot be part of all or nothing; use mode=each";
+        return Err(Problem::bad_request("query_invalid", "/wait_for", detail));
+    }
+    let patient = query.wait_for.map(|WaitFor::Items| caller.0.organisation);
     let body = read_body(body, BATCH_BYTES_MAX).await?;
     let ledger_of_worker = ledger.clone();
-    let lines = blocking(move || prepare_lines(&ledger_of_worker, &caller, &body)).await??;
+    let mut lines = blocking(move || prepare_lines(&ledger_of_worker, &caller, &body)).await??;
+    lines.iter_mut().flatten().for_each(|posted| posted.patient = patient);
     let results = match query.mode {
         BatchMode::Each => post_lines(&ledger, lines, Mode::Each).await?,
         BatchMode::All if lines.iter().all(Result::is_ok) => post_lines(&ledger, lines, Mode::All).await?,
@@ -126,15 +148,11 @@ async fn post_lines(ledger: &Ledger, lines: Vec<Line>, mode: Mode) -> Result<Vec
     let mut result = |(position, refused): (usize, Option<Problem>)| {
         let result = match refused {
             Some(problem) => Err(problem),
-            None => outcomes.next().ok_or_else(|| Problem::internal("no outcome")).and_then(to_body),
+            None => outcomes.next().ok_or_else(|| Problem::internal("no outcome")).and_then(answer),
         };
         LineResult::of(position + 1, result)
     };
     Ok(refused.into_iter().enumerate().map(&mut result).collect())
-}
-
-fn to_body(outcome: Outcome) -> Result<(u16, ReceiptBody), Problem> {
-    answer(outcome).map(|(status, receipt)| (status, ReceiptBody::from(&receipt)))
 }
 
 /// All or nothing, and some line cannot even be read.

@@ -5,7 +5,8 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::body::{PostedStatement, prepare_json, prepare_jws, read_body};
 use crate::http::problem::Problem;
-use crate::http::receipt::{ReceiptBody, answer};
+use crate::http::receipt::{Answered, ReceiptBody, answer};
+use crate::http::waiting_body::{WaitFor, WaitingBody};
 use crate::ledger::Ledger;
 use crate::ledger::posting::{Mode, Posted};
 use crate::limits::{LINE_BYTES_MAX, PROOF_WAIT_MS_MAX};
@@ -35,11 +36,15 @@ pub(super) struct PostQuery {
     #[serde(default)]
     #[param(inline)]
     wait: Wait,
+    /// `items`: if it names an item, batch, handover, consent, donation or project that nobody has said yet, store it
+    /// outside the ledger until that is there, for the offline window at most.
+    #[param(inline)]
+    wait_for: Option<WaitFor>,
 }
 
 /// Post one statement.
 ///
-/// Answered after the commit. Sending the same statement again is safe: it gets the first receipt.
+/// Answered after the commit. Sending the same statement again is safe: it gets the first receipt; while it waits, 202.
 #[utoipa::path(
     tag = "events",
     params(PostQuery),
@@ -50,6 +55,7 @@ pub(super) struct PostQuery {
     responses(
         (status = 201, description = "In the ledger now.", body = ReceiptBody),
         (status = 200, description = "It was there before; the first receipt.", body = ReceiptBody),
+        (status = 202, description = "With `wait_for`: stored outside the ledger until what it names is there. No receipt.", body = WaitingBody),
         (status = "4XX", description = "Refused; nothing was written.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now; send it again.", body = Problem, content_type = "application/problem+json"),
     ),
@@ -67,9 +73,14 @@ pub(super) async fn post_event(
     let content_type = request.content_type().to_ascii_lowercase();
     let body = read_body(body, LINE_BYTES_MAX).await?;
     let ledger_of_worker = ledger.clone();
-    let posted = blocking(move || prepare(&ledger_of_worker, &caller, &content_type, &body)).await??;
+    let patient = query.wait_for.map(|WaitFor::Items| caller.0.organisation);
+    let mut posted = blocking(move || prepare(&ledger_of_worker, &caller, &content_type, &body)).await??;
+    posted.patient = patient;
     let outcome = ledger.post(vec![posted], Mode::Each).await?.pop();
-    let (status, receipt) = answer(outcome.ok_or_else(|| Problem::internal("no outcome"))?)?;
+    let (status, receipt) = match answer(outcome.ok_or_else(|| Problem::internal("no outcome"))?)? {
+        Answered::InLedger(status, receipt) => (status, receipt),
+        Answered::Waiting(waiting) => return Ok(HttpResponse::Accepted().json(WaitingBody::from(*waiting))),
+    };
     let mut answer = ReceiptBody::from(&receipt);
     if matches!(query.wait, Wait::Proof) {
         answer = answer.with_proof(wait_for_proof(&ledger, receipt.index).await?);

@@ -227,35 +227,20 @@ impl From<Refusal> for Problem {
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Bytes(refused) => (*refused).into(),
-            Refused::Rules(refusal) => (*refusal).into(),
-            Refused::Opening(refused) => {
-                let pointer = format!("/open/{}", refused.pointer.replace('~', "~0").replace('/', "~1"));
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "opening_invalid", &pointer, refused.problem)
+        let status = match &refused {
+            Refused::Bytes(refused) => return (**refused).clone().into(),
+            Refused::Rules(refusal) => return (**refusal).clone().into(),
+            Refused::Opening(_) | Refused::OpeningMissing(_) | Refused::TooMuchState => {
+                StatusCode::UNPROCESSABLE_ENTITY
             }
-            Refused::OpeningMissing(pointer) => {
-                let detail = "its opening, with a value, must be posted beside the statement; the register shows it";
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "opening_required", pointer, detail)
-            }
-            Refused::TooMuchState => {
-                let detail = "it rests on too many records at once; say it in several statements";
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_much_state", "", detail)
-            }
-            Refused::SameIdOtherContent(index) => {
-                let detail = format!("entry {index} has this id with other content; a new statement needs a new id");
-                Self::new(StatusCode::CONFLICT, "id_taken", "/id", detail)
-            }
-            Refused::SameIdInRequest => {
-                let detail =
-                    "another line of this batch has this id with other content; a new statement needs a new id";
-                Self::new(StatusCode::CONFLICT, "id_taken", "/id", detail)
-            }
-            Refused::NotPosted => {
-                let detail = "another line of this all-or-nothing batch was refused, so this one was not posted";
-                Self::new(StatusCode::FAILED_DEPENDENCY, "not_posted", "", detail)
-            }
-        }
+            Refused::SameIdOtherContent(_)
+            | Refused::SameIdInRequest
+            | Refused::SameIdWaiting
+            | Refused::WaitingFull(_) => StatusCode::CONFLICT,
+            Refused::NotPosted => StatusCode::FAILED_DEPENDENCY,
+        };
+        let told = refused.told();
+        Self::new(status, told.code, &told.pointer, told.detail)
     }
 }
 

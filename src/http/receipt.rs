@@ -1,7 +1,7 @@
 //! The receipt as it is answered.
 
 use crate::http::problem::Problem;
-use crate::ledger::posting::{Outcome, Receipt};
+use crate::ledger::posting::{Outcome, Receipt, Waiting};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,11 +73,20 @@ impl ReceiptBody {
     }
 }
 
-/// Splits an outcome into status and receipt, or the problem.
-pub(super) fn answer(outcome: Outcome) -> Result<(u16, Receipt), Problem> {
+/// What became of a statement that was not refused.
+pub(super) enum Answered {
+    /// It is in the ledger; the status says since when.
+    InLedger(u16, Receipt),
+    /// It waits.
+    Waiting(Box<Waiting>),
+}
+
+/// Splits an outcome into its answer, or the problem.
+pub(super) fn answer(outcome: Outcome) -> Result<Answered, Problem> {
     match outcome {
-        Outcome::Accepted(receipt) => Ok((201, receipt)),
-        Outcome::Repeated(receipt) => Ok((200, receipt)),
+        Outcome::Accepted(receipt) => Ok(Answered::InLedger(201, receipt)),
+        Outcome::Repeated(receipt) => Ok(Answered::InLedger(200, receipt)),
+        Outcome::Waiting(waiting) => Ok(Answered::Waiting(waiting)),
         Outcome::Refused(refused) => Err(refused.into()),
     }
 }

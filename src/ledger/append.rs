@@ -1,9 +1,10 @@
 //! What happens inside one transaction: from statements to entries, effects and a new head.
 //!
 //! The same statements in the same order and at the same time give the same bytes in any batching: nothing here
-//! depends on how many are taken at once.
+//! depends on how many are taken at once. That holds for statements that waited too, unless more have their turn than one
+//! transaction gives.
 
-use crate::domain::apply::{Context, apply};
+use crate::domain::apply::{Context, apply, rules_in_force};
 use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::{EntryIndex, Origin};
@@ -13,6 +14,7 @@ use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop, Wanted
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
+use crate::ledger::waiting::{self, Candidate, WaitingRoom};
 use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::proof::commitment::Opening;
 use crate::proof::entry::{ChainHash, Entry};
@@ -53,26 +55,38 @@ impl From<StoreError> for AppendError {
     }
 }
 
-/// Appends the statements of some requests in one transaction; gives the new head and every request's outcomes.
+/// What one transaction did.
+pub struct Appended {
+    /// The new head.
+    pub head: Head,
+    /// Every request's outcomes.
+    pub outcomes: Vec<Vec<Outcome>>,
+    /// Whether statements that waited could not have their turn in this transaction.
+    pub turns_left: bool,
+}
+
+/// Appends the statements of some requests in one transaction, and of those that wait what has its turn now.
 pub fn append(
     database: &mut Database,
     origin: &Origin,
     clock: &Clock,
     seen: Option<&Seen>,
     groups: &[&Group],
-) -> Result<(Head, Vec<Vec<Outcome>>), AppendError> {
+) -> Result<Appended, AppendError> {
     let start = head::lock(database)?;
     if let Some(seen) = seen {
         require_same_history(database, &start, seen)?;
     }
     let time = entry_time(database, clock, &start)?;
     let mut run = Run::begin(database, origin, start, time, groups)?;
+    run.give_turns()?;
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
         outcomes.push(run.append_group(group)?);
     }
-    let head = run.finish()?;
-    Ok((head, outcomes))
+    run.answer_who_had_a_turn(&mut outcomes);
+    let (head, turns_left) = run.finish()?;
+    Ok(Appended { head, outcomes, turns_left })
 }
 
 /// The database must extend what this node has seen: a backup put back, or a standby that lacks the last commits,
@@ -124,6 +138,7 @@ struct Run<'a> {
     known: BTreeSet<RecordId>,
     changes: Changes,
     stored: BTreeMap<Identity, StoredEntry>,
+    waiting: WaitingRoom,
     accepted: Accepted,
 }
 
@@ -159,6 +174,8 @@ impl<'a> Run<'a> {
         let identifiers: BTreeSet<String> =
             posted().flat_map(|posted| posted.identifiers.iter().cloned()).chain([LEDGER_RECORD.to_owned()]).collect();
         let stored = entries::find_by_identity(database, &identities)?;
+        let identifiers: Vec<String> = identifiers.into_iter().collect();
+        let waiting = WaitingRoom::enter(database, time, &identities, &identifiers)?;
         let mut run = Self {
             database,
             origin,
@@ -169,6 +186,7 @@ impl<'a> Run<'a> {
             known: BTreeSet::new(),
             changes: Changes::default(),
             stored,
+            waiting,
             accepted: Accepted::default(),
         };
         run.load(identifiers.into_iter().map(Wanted::Record).collect())?;
@@ -206,14 +224,81 @@ impl<'a> Run<'a> {
         if group.mode == Mode::All {
             let staged = self.stage(&group.posted)?;
             let refused = staged.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
-            return Ok(if refused { undone(staged.outcomes, self.head.size()) } else { self.take(staged) });
+            if refused {
+                return Ok(undone(staged.outcomes, self.head.size()));
+            }
+            return self.take_and_settle(&group.posted, staged);
         }
         let mut outcomes = Vec::with_capacity(group.posted.len());
         for posted in &group.posted {
-            let staged = self.stage(std::slice::from_ref(posted))?;
-            outcomes.extend(self.take(staged));
+            let posted = std::slice::from_ref(posted);
+            let staged = self.stage(posted)?;
+            outcomes.extend(self.take_and_settle(posted, staged)?);
         }
         Ok(outcomes)
+    }
+
+    /// Takes over what was staged, settles what that means for what waits, and gives the turns that follow from it.
+    fn take_and_settle(&mut self, posted: &[Posted], staged: Staged) -> Result<Vec<Outcome>, StoreError> {
+        let outcomes = self.take_and_tell(staged)?;
+        let settled = posted.iter().zip(outcomes).map(|(posted, outcome)| self.settle(posted, outcome));
+        let settled = settled.collect::<Result<_, _>>()?;
+        self.give_turns()?;
+        Ok(settled)
+    }
+
+    /// What had to wait and had its turn in the same transaction is in the ledger by now: its poster gets the receipt.
+    fn answer_who_had_a_turn(&self, outcomes: &mut [Vec<Outcome>]) {
+        for outcome in outcomes.iter_mut().flatten() {
+            if let Outcome::Waiting(waiting) = outcome
+                && let Some((_, receipt)) = self.accepted.receipts.get(&waiting.identity)
+            {
+                *outcome = Outcome::Accepted(receipt.clone());
+            }
+        }
+    }
+
+    /// Takes over what was staged and tells what waits which records are new.
+    fn take_and_tell(&mut self, staged: Staged) -> Result<Vec<Outcome>, StoreError> {
+        let is_new = |id: &&RecordId| !self.known.contains(*id) && !self.changes.records.contains_key(*id);
+        let is_awaited = |id: &&RecordId| self.waiting.may_await(id);
+        let new: Vec<RecordId> = staged.changes.records.keys().filter(is_awaited).filter(is_new).cloned().collect();
+        let outcomes = self.take(staged);
+        self.waiting.brought(self.database, &new)?;
+        Ok(outcomes)
+    }
+
+    /// What is in the ledger waits no more; what lacks something is kept, if it may wait.
+    fn settle(&mut self, posted: &Posted, outcome: Outcome) -> Result<Outcome, StoreError> {
+        match &outcome {
+            Outcome::Accepted(_) | Outcome::Repeated(_) => self.waiting.leave(self.database, posted.identity)?,
+            Outcome::Refused(Refused::Rules(refusal)) => {
+                if let Some(candidate) = Candidate::of(&self.state, posted, refusal)?
+                    && let Ok(rules) = rules_in_force(&self.state)
+                {
+                    return self.waiting.keep(self.database, candidate, rules.offline_window_days);
+                }
+            }
+            Outcome::Refused(_) | Outcome::Waiting(_) => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Sequences what waited for something that is there now, as if it were posted here, until nothing is due or this
+    /// transaction has given as many turns as it may.
+    fn give_turns(&mut self) -> Result<(), StoreError> {
+        while let Some(row) = self.waiting.next(self.database)? {
+            let posted = waiting::posted_again(&row)?;
+            self.stored.extend(entries::find_by_identity(self.database, &[posted.identity])?);
+            self.load(posted.identifiers.iter().cloned().map(Wanted::Record).collect())?;
+            self.waiting.look_for(self.database, &posted.identifiers)?;
+            let staged = self.stage(std::slice::from_ref(&posted))?;
+            for outcome in self.take_and_tell(staged)? {
+                let lacks = waiting::still_lacks(&self.state, &posted, &outcome);
+                self.waiting.had_turn(self.database, row.clone(), &outcome, lacks)?;
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, staged: Staged) -> Vec<Outcome> {
@@ -281,6 +366,9 @@ impl<'a> Run<'a> {
         require_own_key(layer, signed)?;
         if let Some(receipt) = self.receipt_before(staged, signed)? {
             return Ok(Outcome::Repeated(receipt));
+        }
+        if let Some(outcome) = self.waiting.answer_before(posted, signed)? {
+            return Ok(outcome);
         }
         require_openings(&signed.statement.event, &posted.openings)?;
         let index = EntryIndex(staged.head.size());
@@ -355,10 +443,12 @@ impl<'a> Run<'a> {
         receipt
     }
 
-    /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit.
-    fn finish(self) -> Result<Head, StoreError> {
+    /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit. Tells, too, whether
+    /// turns are left.
+    fn finish(self) -> Result<(Head, bool), StoreError> {
+        let turns_left = self.waiting.finish(self.database)?;
         if self.accepted.entries.is_empty() {
-            return Ok(self.start);
+            return Ok((self.start, turns_left));
         }
         entries::insert(self.database, &self.accepted.entries)?;
         openings::insert(self.database, &self.accepted.openings)?;
@@ -367,7 +457,7 @@ impl<'a> Run<'a> {
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
-        Ok(self.head)
+        Ok((self.head, turns_left))
     }
 }
 
@@ -433,6 +523,12 @@ impl From<Stop> for Unstaged {
             Stop::Refused(refusal) => Self::Refused(Refused::Rules(Box::new(refusal))),
             Stop::Load(wanted) => Self::Load(wanted),
         }
+    }
+}
+
+impl From<Refused> for Unstaged {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 

@@ -6,6 +6,8 @@
 //! 2. [`Ledger::post`] puts it into the bounded queue; a full queue refuses at once.
 //! 3. The sequencer, the one writer of this process, takes all that waits into one transaction (`append`): lock the
 //!    head, load the state that is named, ask `domain::apply`, frame entries, extend chain and tree, advance the head.
+//!    What names something that nobody has said yet may be kept beside the ledger (`waiting`), and has its turn in the
+//!    transaction that brings it.
 //! 4. Only after the commit is anybody answered. A lost answer is harmless: the same statement again gets the same
 //!    receipt.
 //! 5. The publisher derives the root from rows read afresh, signs a checkpoint, moves the guard, and only then shows
@@ -35,6 +37,8 @@ pub mod replay;
 pub mod sequencer;
 pub mod tokens;
 pub mod vault;
+pub mod waiting;
+pub mod waiting_list;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
@@ -97,7 +101,7 @@ impl Ledger {
             Some(key) => Some(verify(unverified, &key)?),
             None => None,
         };
-        Ok(Posted { jws: jws.to_owned(), identity, identifiers, signed, openings })
+        Ok(Posted { jws: jws.to_owned(), identity, identifiers, signed, openings, patient: None })
     }
 
     fn known_key(&self, kid: KeyId) -> Result<Option<VerifyingKey>, StoreError> {

@@ -22,6 +22,7 @@ use crate::proof::statement::{self, Unverified};
 use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use ed25519_dalek::SigningKey;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -77,7 +78,7 @@ pub fn found(store: &Store, clock: &Clock, founding: &Founding<'_>) -> Result<()
         append(database, &founding.origin, clock, None, &[&group])
     });
     match appended {
-        Ok((_, outcomes)) => match outcomes.into_iter().flatten().next() {
+        Ok(appended) => match appended.outcomes.into_iter().flatten().next() {
             Some(Outcome::Accepted(_)) => Ok(()),
             other => Err(refused(format!("ledger_opened was not accepted: {other:?}"))),
         },
@@ -115,7 +116,8 @@ fn founding_statement(clock: &Clock, founding: &Founding<'_>) -> Option<Posted> 
     identifiers.push(unverified.kid().to_string());
     let signed = unverified.verify(&first.verifying_key()).ok()?;
     let identity = signed.identity();
-    Some(Posted { jws: jws.clone(), identity, identifiers, signed: Some(signed), openings: Vec::new() })
+    let signed = Some(signed);
+    Some(Posted { jws: jws.clone(), identity, identifiers, signed, openings: Vec::new(), patient: None })
 }
 
 /// What is known of the ledger in a database itself, or `None` if it is empty.
@@ -159,6 +161,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         health: Arc::clone(&health),
         ending,
         seen: Mutex::new(Some(seen)),
+        turns_left: Cell::new(false),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);

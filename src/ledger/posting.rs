@@ -1,7 +1,8 @@
 //! What goes into the ledger and what comes back: statements of a request, and their outcomes.
 
+use crate::domain::awaited::Awaited;
 use crate::domain::fields::{Field, codes};
-use crate::domain::ids::{EntryIndex, Origin};
+use crate::domain::ids::{EntryIndex, OrganisationId, Origin};
 use crate::domain::refusal::{Refusal, Warning};
 use crate::domain::time::LedgerTime;
 use crate::proof::commitment::{Opening, OpeningRefused};
@@ -24,6 +25,8 @@ pub struct Posted {
     pub signed: Option<Signed>,
     /// Openings that go with it.
     pub openings: Vec<Opening>,
+    /// Set if it may wait for what it names and nobody has said yet: the organisation whose token posts it.
+    pub patient: Option<OrganisationId>,
 }
 
 codes! {
@@ -99,6 +102,93 @@ pub enum Refused {
     SameIdInRequest,
     /// Another statement of the same all-or-nothing request was refused.
     NotPosted,
+    /// The organisation has something else under this id that waits.
+    SameIdWaiting,
+    /// As much waits as may.
+    WaitingFull(Whose),
+}
+
+/// Whose waiting statements are as many as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The organisation's.
+    Own,
+    /// Everybody's together.
+    All,
+}
+
+/// A refusal as it is told and kept: code, field and words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The stable code.
+    pub code: &'static str,
+    /// JSON Pointer to the field to blame.
+    pub pointer: String,
+    /// What was wrong and what to do.
+    pub detail: String,
+}
+
+impl Refused {
+    /// The refusal in words.
+    pub fn told(&self) -> Told {
+        let (code, pointer, detail): (_, &str, &str) = match self {
+            Self::Bytes(refused) => (refused.code.as_str(), &refused.pointer, &refused.detail),
+            Self::Rules(refusal) => (refusal.code.as_str(), &refusal.pointer, &refusal.detail),
+            Self::Opening(refused) => {
+                let pointer = format!("/open/{}", refused.pointer.replace('~', "~0").replace('/', "~1"));
+                return Told { code: "opening_invalid", pointer, detail: refused.problem.to_owned() };
+            }
+            Self::SameIdOtherContent(index) => {
+                let detail = format!("entry {index} has this id with other content; a new statement needs a new id");
+                return Told { code: "id_taken", pointer: "/id".to_owned(), detail };
+            }
+            Self::OpeningMissing(pointer) => {
+                let detail = "its opening, with a value, must be posted beside the statement; the register shows it";
+                ("opening_required", pointer, detail)
+            }
+            Self::TooMuchState => {
+                ("too_much_state", "", "it rests on too many records at once; say it in several statements")
+            }
+            Self::SameIdInRequest => {
+                let detail =
+                    "another line of this batch has this id with other content; a new statement needs a new id";
+                ("id_taken", "/id", detail)
+            }
+            Self::NotPosted => {
+                let detail = "another line of this all-or-nothing batch was refused, so this one was not posted";
+                ("not_posted", "", detail)
+            }
+            Self::SameIdWaiting => {
+                let detail =
+                    "a statement with this id and other content waits; take that one back, or give this a new id";
+                ("id_taken", "/id", detail)
+            }
+            Self::WaitingFull(Whose::Own) => {
+                let detail =
+                    "as much of this organisation waits as may; post what it waits for, or take some of it back";
+                ("waiting_full", "", detail)
+            }
+            Self::WaitingFull(Whose::All) => {
+                ("waiting_full", "", "as much waits here as may; post this one after what it names")
+            }
+        };
+        Told { code, pointer: pointer.to_owned(), detail: detail.to_owned() }
+    }
+}
+
+/// A statement that was stored outside the ledger, because it names what nobody has said yet. No receipt: it has no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Who says it, and its id.
+    pub identity: Identity,
+    /// Its type.
+    pub type_name: String,
+    /// What it waits for.
+    pub awaited: Awaited,
+    /// When it was posted, in ledger time.
+    pub posted: LedgerTime,
+    /// Until when it waits, in ledger time.
+    pub until: LedgerTime,
 }
 
 /// What became of a statement.
@@ -110,4 +200,6 @@ pub enum Outcome {
     Repeated(Receipt),
     /// It is not.
     Refused(Refused),
+    /// It is not yet: it waits, and is stored.
+    Waiting(Box<Waiting>),
 }

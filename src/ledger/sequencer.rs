@@ -1,13 +1,15 @@
 //! The one writer: a bounded queue, a thread, everything that waits in one transaction, answers after the commit.
 
 use crate::domain::ids::Origin;
-use crate::ledger::append::{AppendError, Seen, append, require_same_history};
+use crate::ledger::append::{AppendError, Appended, Seen, append, require_same_history};
 use crate::ledger::clock::Clock;
 use crate::ledger::health::Health;
 use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
+use crate::ledger::waiting::found_again;
 use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
 use crate::store::head::Head;
-use crate::store::{Store, StoreError, StoreFault, entries, head};
+use crate::store::{Store, StoreError, StoreFault, entries, head, waiting};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -60,6 +62,8 @@ pub struct Writer {
     pub ending: std::sync::mpsc::Sender<()>,
     /// The highest end of the ledger that this node has seen.
     pub seen: Mutex<Option<Seen>>,
+    /// Whether statements that waited could not have their turn in the last transaction.
+    pub turns_left: Cell<bool>,
 }
 
 /// How often a transaction is tried that surely wrote nothing. A connection that broke while it was idle shows only when
@@ -129,6 +133,18 @@ impl Writer {
                 batch.push(submission);
             }
             self.commit_and_answer(batch);
+            self.give_turns_left();
+        }
+    }
+
+    /// Goes on with statements that waited, transaction by transaction, before the next requests. If it fails, or we crash,
+    /// they are written down as due and whatever is appended next begins with them.
+    fn give_turns_left(&self) {
+        while self.turns_left.take() {
+            if let Err(error) = self.commit(&[]) {
+                let why = self.explain(error);
+                tracing::warn!(?why, "statements that waited have their turn later");
+            }
         }
     }
 
@@ -175,8 +191,9 @@ impl Writer {
         let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
         let work = |database: &mut _| append(database, &self.origin, &self.clock, seen.as_ref(), groups);
         match self.store.write(work) {
-            Ok((head, outcomes)) => {
+            Ok(Appended { head, outcomes, turns_left }) => {
                 self.remember(&head);
+                self.turns_left.set(turns_left);
                 Ok(outcomes)
             }
             Err(AppendError::Store(error)) if error.fault == StoreFault::OutcomeUnknown => {
@@ -201,7 +218,7 @@ impl Writer {
     ///
     /// The head is locked first: a commit that the server still works on holds that lock, so after it the answer is
     /// final. If nothing of it is found it did not happen. If a part is found, the rest was refused by the rules and
-    /// left no trace: whoever sends again learns it.
+    /// left no trace: whoever sends again learns it. What may wait is looked for among what waits, too.
     fn read_again(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
         let identities: Vec<_> = groups.iter().flat_map(|group| &group.posted).map(|posted| posted.identity).collect();
         let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
@@ -210,14 +227,16 @@ impl Writer {
             if let Some(seen) = &seen {
                 require_same_history(database, &head, seen)?;
             }
-            Ok::<_, AppendError>((head, entries::find_by_identity(database, &identities)?))
+            let kept = waiting::find_by_identity(database, &identities)?;
+            Ok::<_, AppendError>((head, entries::find_by_identity(database, &identities)?, kept))
         });
-        let (head, found) = found.map_err(|error| match error {
+        let (head, found, kept) = found.map_err(|error| match error {
             AppendError::Store(error) => AppendError::Store(StoreError { fault: StoreFault::OutcomeUnknown, ..error }),
             other => other,
         })?;
         let outcome = |posted: &Posted| {
-            let (stored, signed) = (found.get(&posted.identity)?, posted.signed.as_ref()?);
+            let signed = posted.signed.as_ref()?;
+            let Some(stored) = found.get(&posted.identity) else { return found_again(&kept, posted, signed) };
             let receipt = Receipt::of_stored(&self.origin, stored)?;
             let same = stored.payload_sha256 == signed.payload_sha256;
             let conflict = Outcome::Refused(Refused::SameIdOtherContent(receipt.index));

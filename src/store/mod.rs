@@ -18,6 +18,7 @@ pub mod records;
 mod schema;
 pub mod tiles;
 pub mod tokens;
+pub mod waiting;
 
 pub use backend::{Database, DatabaseUrl};
 

@@ -120,6 +120,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    waiting (number) {
+        number -> BigInt,
+        organisation -> Text,
+        statement_id -> Text,
+        type_name -> Text,
+        payload_sha256 -> Binary,
+        jws -> Text,
+        openings -> Text,
+        bytes -> BigInt,
+        posted_by -> Text,
+        posted_ms -> BigInt,
+        until_ms -> BigInt,
+        standing -> Text,
+        awaited_kind -> Text,
+        awaited_id -> Text,
+        awaited_pointer -> Text,
+        problem_code -> Text,
+        problem_pointer -> Text,
+        problem_detail -> Text,
+    }
+}
+
+diesel::table! {
     hosted_keys (kid) {
         kid -> Text,
         organisation -> Text,

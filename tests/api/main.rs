@@ -41,3 +41,4 @@ mod reuse;
 mod story;
 mod tampering;
 mod tokens;
+mod waiting;

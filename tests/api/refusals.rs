@@ -145,6 +145,8 @@ both_databases! {
             ("post", "/v1/events", app.post_jws("", &jws), 401, "token_invalid"),
             ("post", "/v1/events/batch", app.post_batch("", "each", &[jws]), 401, "token_invalid"),
             ("get", "/v1/events", app.get("/v1/events", ""), 401, "token_invalid"),
+            ("get", "/v1/waiting", app.get("/v1/waiting", ""), 401, "token_invalid"),
+            ("delete", "/v1/waiting/{id}", app.delete("/v1/waiting/x", &donor.token), 404, "not_found"),
             ("get", "/v1/items/{id}", app.get(&format!("/v1/items/{}", new_id()), &donor.token), 404, "not_found"),
             ("get", "/v1/items/{id}/path", app.get("/v1/items/x/path", &donor.token), 404, "not_found"),
             ("get", "/v1/corrections/{entry}", app.get("/v1/corrections/1", &donor.token), 404, "not_found"),

@@ -117,8 +117,8 @@ impl<'a> Poster<'a> {
         for (pending, outcome) in pending.iter().zip(outcomes) {
             match outcome {
                 Outcome::Accepted(_) | Outcome::Repeated(_) => *self.said.entry(pending.kind).or_default() += 1,
-                Outcome::Refused(refused) => {
-                    return Err(format!("{} of {} was refused: {refused:?}", pending.kind, pending.party.name).into());
+                other => {
+                    return Err(format!("{} of {} was not taken: {other:?}", pending.kind, pending.party.name).into());
                 }
             }
         }
