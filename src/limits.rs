@@ -55,6 +55,16 @@ pub const LEGS_MAX: usize = 64;
 pub const SITE_HISTORY_MAX: usize = 256;
 /// Days on which something was due that one question looks at.
 pub const DUES_READ_MAX: usize = 2_000;
+/// Devices and parts after which a page of a donation's report ends; it ends with a whole statement of the donor.
+pub const DONATION_PAGE_ITEMS: usize = 250;
+/// Devices and parts of a donation that its totals are taken over, and statements about it that are read for them.
+pub const DONATION_READ_MAX: usize = 100_000;
+/// Lots and batches into which a donation is followed.
+pub const DONATION_NODES_MAX: usize = 20_000;
+/// Trainings that a donation's report lists one by one.
+pub const DONATION_TRAININGS_MAX: usize = 200;
+/// Statements about one device that a donation's report looks at.
+pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.

@@ -37,8 +37,7 @@ pub(crate) fn refuse<T>(code: RefusalCode, pointer: impl Into<String>, detail: i
 impl Context<'_> {
     /// Who acts: the author, or whoever it speaks for under a delegation.
     pub(crate) fn party(&self) -> OrganisationId {
-        let common = &self.statement.common;
-        common.on_behalf_of.unwrap_or(common.org)
+        self.statement.common.party()
     }
 
     /// The day on which it happened, as written: dates of codes, permits and capacities go by it.

@@ -74,6 +74,8 @@ record! {
         claimed: Option<HandoverId>,
         /// What it had when it was lost.
         lost_g: Option<Grams>,
+        /// What it had when it left the scheme alive.
+        released_g: Option<Grams>,
         /// The batch into which it was fed; its grams are the batch's.
         fed: Option<BatchId>,
         /// What stands behind it.
@@ -176,6 +178,7 @@ pub(crate) fn new_item(
         stored: None,
         claimed: None,
         lost_g: None,
+        released_g: None,
         fed: None,
         evidence: Evidence::of(context).warned(&weighed.warnings, context.index),
         sanitised: None,
@@ -396,7 +399,9 @@ pub fn released(state: &mut State<'_>, context: &Context<'_>, event: &Released) 
     }
     require_empty(&item)?;
     flow_out(state, item.site, Account::Released, item.grams);
-    state.put(Record::Item(item.ended().touched(context)?));
+    // Whose gift its grams were is kept: a donor may ask.
+    let (given, released_g) = (item.given.clone(), Some(item.grams));
+    state.put(Record::Item(Item { given, released_g, ..item.ended() }.touched(context)?));
     Ok(())
 }
 

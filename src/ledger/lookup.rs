@@ -139,7 +139,7 @@ fn follow(
 }
 
 /// What the entries about a node turn into what.
-fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Vec<Link>, StoreError> {
+pub(crate) fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Vec<Link>, StoreError> {
     let (subject, mut from, mut found) = ([subject_of_node(node)], 0, Vec::new());
     loop {
         let page = mentions::of_any(database, &subject, own, from, PAGE_ROWS_MAX)?;
@@ -189,7 +189,8 @@ fn subject_of(organisation: OrganisationId) -> String {
     RecordId::new(RecordKind::Organisation, &organisation).subject()
 }
 
-fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
+/// Reads an entry as it is looked up.
+pub(crate) fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     let damaged = || StoreError::damaged(format!("entry {} cannot be read", stored.index));
     let entry = Entry::parse(&stored.bytes).map_err(|_| damaged())?;
     let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?.statement;

@@ -6,7 +6,7 @@ use crate::store::schema::{accounts, derived, mentions, records};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 /// The form of records, mentions and accounts that this software reads and writes. It changes with any of their fields.
-pub const FORM: i64 = 2;
+pub const FORM: i64 = 3;
 
 /// The form that the database holds.
 pub fn form(database: &mut Database) -> StoreResult<i64> {
