@@ -24,9 +24,9 @@ pub(super) struct DonationBody {
     donor: String,
     /// For which project.
     project: String,
-    /// Where the project is.
+    /// The country of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<String>,
+    project_country: Option<String>,
     /// What the ledger held when this was read.
     as_of: AsOfBody,
     /// Sums over the whole donation, however many pages it has; on the first page alone.
@@ -291,7 +291,7 @@ impl From<DonationReport> for DonationBody {
             donation: report.donation.id.to_string(),
             donor: report.donation.donor.to_string(),
             project: report.donation.project.to_string(),
-            country: text(report.country.as_ref()),
+            project_country: text(report.country.as_ref()),
             as_of: AsOfBody { size: report.size, time: report.time.to_string() },
             totals: report.totals.map(TotalsBody::from),
             devices: page.devices.into_iter().map(|device| DeviceBody::of(device, today.as_ref())).collect(),

@@ -8,7 +8,7 @@ use crate::http::donation_csv::csv_of;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::donation_report::{DonationAsked, DonationReport};
-use actix_web::http::header::{ACCEPT, Accept, CONTENT_DISPOSITION, Header, LINK, VARY};
+use actix_web::http::header::{ACCEPT, Accept, CONTENT_DISPOSITION, Header, LINK, Quality, VARY};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -75,8 +75,9 @@ fn format_of(named: Option<&str>, request: &HttpRequest) -> Result<Format, Probl
         Some(_) => return Err(Problem::bad_request("query_invalid", "/format", "expected json or csv")),
         None => {}
     }
-    let accepted = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
-    let known = accepted.iter().find_map(|range| match range.essence_str() {
+    let mut accept = Accept::parse(request).unwrap_or(Accept(Vec::new()));
+    accept.0.retain(|range| range.quality > Quality::ZERO);
+    let known = accept.ranked().iter().find_map(|range| match range.essence_str() {
         "text/csv" | "text/*" => Some(Format::Csv),
         "application/json" | "application/*" | "*/*" => Some(Format::Json),
         _ => None,
