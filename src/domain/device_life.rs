@@ -6,6 +6,7 @@
 use crate::domain::codes::{Country, SanitisationMethod, SanitisationTechnique, TestResult};
 use crate::domain::event::{DataSanitised, Event, PutInUse, Statement};
 use crate::domain::ids::{EntryIndex, ItemId, OrganisationId, ProjectId, SiteId};
+use crate::domain::item::Item;
 use crate::domain::time::Date;
 
 /// That data was put out of reach, verified.
@@ -85,6 +86,15 @@ impl Life {
             Event::Lost(said) if said.item == item => self.end_use(day),
             _ => {}
         }
+    }
+
+    /// The same life with the wiping and the test that stand now: a medium that was built in later takes its own wiping
+    /// along, and a device that was opened must be tested again.
+    #[must_use]
+    pub fn as_it_stands(self, item: &Item) -> Self {
+        let wiped = self.wiped.zip(item.sanitised).map(|(wiped, method)| Wiped { method, ..wiped });
+        let tested = self.tested.filter(|tested| item.tested == Some(tested.entry));
+        Self { wiped, tested, uses: self.uses }
     }
 
     fn wipe(&mut self, entry: EntryIndex, day: Option<Date>, said: &DataSanitised) {

@@ -93,6 +93,12 @@ pub fn next_of(item: &Item) -> Option<Node> {
     item.joined.map(Node::Item).or(item.fed.map(Node::Batch))
 }
 
+/// The mass that an item has by itself, or had when it was lost or released; `None` if its mass went on or has ended.
+pub fn own_grams(item: &Item) -> Option<Grams> {
+    let went_on = next_of(item).is_some() || item.treated.is_some() || item.installed_in.is_some();
+    (!went_on).then(|| item.lost_g.or(item.released_g).unwrap_or(item.grams))
+}
+
 /// Grams of a donation in an item, where it is or when it was lost or released.
 pub fn grams_in_item(item: &Item, donation: &DonationId) -> Grams {
     if item.arising.is_some() {

@@ -1,12 +1,11 @@
 //! A donation's report as JSON: of others it names ids, countries, codes, days and grams, nothing else.
 
-use crate::domain::codes::Country;
 use crate::domain::device_life::{Tested, Use, Wiped};
 use crate::domain::ids::EntryIndex;
-use crate::domain::item::Item;
 use crate::domain::lineage::Node;
+use crate::domain::mass::Grams;
 use crate::domain::time::Date;
-use crate::domain::whereabouts::Place;
+use crate::domain::whereabouts::{Place, own_grams};
 use crate::ledger::donation_contents::Training;
 use crate::ledger::donation_devices::{GivenDevice, ReachedTreatment};
 use crate::ledger::donation_report::DonationReport;
@@ -353,62 +352,33 @@ impl From<Training> for TrainingBody {
 impl DeviceBody {
     /// A device as of a day.
     fn of(device: GivenDevice, today: Option<&Date>) -> Self {
-        let wiped = wiped_of(&device).map(WipedBody::from);
-        let tested = tested_of(&device).map(TestedBody::from);
         let GivenDevice { item, place: (whereabouts, country), life, whole_life, next, outlook } = device;
         Self {
             kind: item.kind.as_str(),
             part_of: text(item.part_of.as_ref()),
             installed_in: text(item.installed_in.as_ref()),
             class: item.class.to_string(),
-            grams_g: own_grams(&item),
+            grams_g: own_grams(&item).map(Grams::get),
             whereabouts: whereabouts.as_str(),
             country: text(country.as_ref()),
             site: text(item.site.as_ref()),
             holder: item.holder.to_string(),
             status: item.status.as_str(),
             condition: item.condition.as_str(),
-            wiped,
-            tested,
+            wiped: life.wiped.map(WipedBody::from),
+            tested: life.tested.map(TestedBody::from),
             uses: life.uses.into_iter().map(|used| UseBody::of(&used, today)).collect(),
             retired: item
                 .arising
                 .map(|arising| RetiredBody { country: arising.country.to_string(), month: arising.month.to_string() }),
-            lot: next.and_then(lot_of),
-            batch: next.and_then(batch_of),
+            lot: text(next.and_then(Node::item).as_ref()),
+            batch: text(next.and_then(Node::batch).as_ref()),
             treated: item.treated.map(|entry| entry.0),
             eligibility: outlook.as_str(),
             whole_life,
             item: item.id.to_string(),
         }
     }
-}
-
-/// The wiping that stands: a medium that was built in later and is not wiped undoes it.
-pub(super) fn wiped_of(device: &GivenDevice) -> Option<Wiped> {
-    let method = device.item.sanitised?;
-    device.life.wiped.clone().map(|wiped| Wiped { method, ..wiped })
-}
-
-/// The test that stands.
-pub(super) fn tested_of(device: &GivenDevice) -> Option<Tested> {
-    device.life.tested.clone().filter(|tested| device.item.tested == Some(tested.entry))
-}
-
-/// The mass that an item has, or had when it was lost or released; `None` if its mass went on.
-pub(super) fn own_grams(item: &Item) -> Option<i64> {
-    let live = item.fed.is_none() && item.joined.is_none() && item.treated.is_none() && item.installed_in.is_none();
-    live.then(|| item.lost_g.or(item.released_g).unwrap_or(item.grams).get())
-}
-
-/// The lot, if it is one.
-pub(super) fn lot_of(node: Node) -> Option<String> {
-    if let Node::Item(lot) = node { Some(lot.to_string()) } else { None }
-}
-
-/// The batch, if it is one.
-pub(super) fn batch_of(node: Node) -> Option<String> {
-    if let Node::Batch(batch) = node { Some(batch.to_string()) } else { None }
 }
 
 fn text(value: Option<&impl ToString>) -> Option<String> {
@@ -447,7 +417,10 @@ impl From<(Node, Reached)> for OnwardBody {
     fn from((node, reached): (Node, Reached)) -> Self {
         let entries = |entries: Vec<EntryIndex>| entries.into_iter().map(|entry| entry.0).collect();
         Self {
-            of: lot_of(node).or(batch_of(node)).unwrap_or_default(),
+            of: match node {
+                Node::Item(lot) => lot.to_string(),
+                Node::Batch(batch) => batch.to_string(),
+            },
             lots: reached.lots.iter().map(ToString::to_string).collect(),
             batches: reached.batches.iter().map(ToString::to_string).collect(),
             interim: entries(reached.interim),
@@ -459,12 +432,11 @@ impl From<(Node, Reached)> for OnwardBody {
 
 impl From<(EntryIndex, ReachedTreatment)> for TreatmentBody {
     fn from((entry, treatment): (EntryIndex, ReachedTreatment)) -> Self {
-        let country: Option<Country> = treatment.country;
         Self {
             entry: entry.0,
             day: treatment.day.to_string(),
             site: treatment.site.to_string(),
-            country: text(country.as_ref()),
+            country: text(treatment.country.as_ref()),
             operation: treatment.operation.to_string(),
             class: treatment.class.to_string(),
             given_g: treatment.given.get(),

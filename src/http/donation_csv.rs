@@ -2,8 +2,10 @@
 
 use crate::domain::device_life::Use;
 use crate::domain::ids::EntryIndex;
+use crate::domain::lineage::Node;
+use crate::domain::mass::Grams;
 use crate::domain::time::Date;
-use crate::http::donation_body::{batch_of, lot_of, own_grams, tested_of, wiped_of};
+use crate::domain::whereabouts::own_grams;
 use crate::http::problem::Problem;
 use crate::ledger::donation_devices::{Devices, GivenDevice, ReachedTreatment};
 use crate::ledger::donation_report::DonationReport;
@@ -79,24 +81,24 @@ fn text<T: ToString>(value: Option<T>) -> String {
 
 fn device_cells(device: &GivenDevice) -> Vec<String> {
     let item = &device.item;
-    let (wiped, tested) = (wiped_of(device), tested_of(device));
+    let (wiped, tested) = (device.life.wiped.as_ref(), device.life.tested.as_ref());
     vec![
         item.id.to_string(),
         item.kind.to_string(),
         item.class.to_string(),
-        text(own_grams(item)),
+        text(own_grams(item).map(Grams::get)),
         device.place.0.to_string(),
         text(device.place.1.as_ref()),
         text(item.site),
         item.holder.to_string(),
         item.status.to_string(),
         item.condition.to_string(),
-        text(wiped.as_ref().map(|wiped| wiped.method)),
-        text(wiped.as_ref().map(|wiped| wiped.entry)),
-        text(wiped.and_then(|wiped| wiped.day)),
-        text(tested.as_ref().map(|tested| tested.result)),
-        text(tested.as_ref().map(|tested| tested.entry)),
-        text(tested.and_then(|tested| tested.day)),
+        text(wiped.map(|wiped| wiped.method)),
+        text(wiped.map(|wiped| wiped.entry)),
+        text(wiped.and_then(|wiped| wiped.day.as_ref())),
+        text(tested.map(|tested| tested.result)),
+        text(tested.map(|tested| tested.entry)),
+        text(tested.and_then(|tested| tested.day.as_ref())),
     ]
 }
 
@@ -125,12 +127,12 @@ fn end_cells(device: &GivenDevice, page: &Devices) -> Vec<String> {
     let treatments: Vec<&ReachedTreatment> = entries.iter().filter_map(|entry| page.treatments.get(entry)).collect();
     let all_named =
         batches.len() <= NAMED_MAX && entries.len() <= NAMED_MAX && onward.is_none_or(|reached| reached.complete);
-    let (arising, lot, batch) = (&item.arising, device.next.and_then(lot_of), device.next.and_then(batch_of));
+    let arising = item.arising.as_ref();
     vec![
-        text(arising.as_ref().map(|arising| &arising.country)),
-        text(arising.as_ref().map(|arising| &arising.month)),
-        text(lot),
-        text(batch),
+        text(arising.map(|arising| &arising.country)),
+        text(arising.map(|arising| &arising.month)),
+        text(device.next.and_then(Node::item)),
+        text(device.next.and_then(Node::batch)),
         listed(batches),
         listed(entries.iter().map(ToString::to_string)),
         each_once(treatments.iter().filter_map(|treatment| treatment.country.as_ref())),

@@ -94,6 +94,7 @@ impl Devices {
 
     fn device(&self, database: &mut Database, item: Item, downstream: &Downstream) -> Result<GivenDevice, StoreError> {
         let (life, whole_life) = life_of(database, item.id)?;
+        let life = life.as_it_stands(&item);
         let next = next_of(&item);
         let place = match (Whereabouts::of_item(&item), next) {
             (Some(own), _) => (own, item.lies_in.clone()),
