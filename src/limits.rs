@@ -73,6 +73,16 @@ pub const WAITING_BYTES_OF_ALL_MAX: i64 = 128 * 1024 * 1024;
 pub const WAITING_TURNS_MAX: usize = 512;
 /// How long after its time a statement that waited in vain or was refused can still be read, in days.
 pub const WAITING_SHOWN_DAYS: i64 = 30;
+/// Devices and parts after which a page of a donation's report ends; it ends with a whole statement of the donor.
+pub const DONATION_PAGE_ITEMS: usize = 250;
+/// Devices and parts of a donation that its totals are taken over, and statements about it that are read for them.
+pub const DONATION_READ_MAX: usize = 100_000;
+/// Lots and batches into which a donation is followed.
+pub const DONATION_NODES_MAX: usize = 20_000;
+/// Trainings that a donation's report lists one by one.
+pub const DONATION_TRAININGS_MAX: usize = 200;
+/// Statements about one device that a donation's report looks at.
+pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.

@@ -50,8 +50,7 @@ pub(crate) fn refuse<T>(code: RefusalCode, pointer: impl Into<String>, detail: i
 impl Context<'_> {
     /// Who acts: the author, or whoever it speaks for under a delegation.
     pub(crate) fn party(&self) -> OrganisationId {
-        let common = &self.statement.common;
-        common.on_behalf_of.unwrap_or(common.org)
+        self.statement.common.party()
     }
 
     /// The statement as it is remembered once it is an entry.

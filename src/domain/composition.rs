@@ -128,6 +128,11 @@ impl Composition {
         Grams::new(sum).unwrap_or(Grams::ZERO)
     }
 
+    /// Grams of one source; none if it is not among them.
+    pub fn grams_of(&self, source: &SourceId) -> Grams {
+        self.0.iter().find(|share| share.source == *source).map_or(Grams::ZERO, |share| share.grams)
+    }
+
     /// The batches among the sources.
     pub fn batches(&self) -> impl Iterator<Item = BatchId> {
         self.0.iter().filter_map(|share| share.source.batch())

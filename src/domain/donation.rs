@@ -6,6 +6,7 @@ use crate::domain::event::{Donated, ProjectRegistered, TrainingHeld};
 use crate::domain::fields::record;
 use crate::domain::ids::{DonationId, EntryIndex, OrganisationId, ProjectId};
 use crate::domain::item::{Item, own_item};
+use crate::domain::mass::Grams;
 use crate::domain::refusal::RefusalCode;
 use crate::domain::registry::require_organisation;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
@@ -38,6 +39,8 @@ record! {
         project: ProjectId,
         /// How many devices and components.
         items: i64,
+        /// What they weighed on the ledger when they were given, in grams.
+        brought_g: Grams,
         /// The entry that began it.
         begun: EntryIndex,
         /// The last entry that added to it.
@@ -85,10 +88,15 @@ pub fn donated(state: &mut State<'_>, context: &Context<'_>, event: &Donated) ->
     if event.items.is_empty() || distinct.len() != event.items.len() {
         return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
     }
+    let mut brought_g = known.as_ref().map_or(Grams::ZERO, |known| known.brought_g);
     for (position, id) in event.items.iter().enumerate() {
         let pointer = format!("/items/{position}");
         let item = own_item(state, context, id, &pointer, &[ItemStatus::Held])?;
         require_gift(&item, &pointer)?;
+        brought_g = match brought_g.plus(item.grams) {
+            Some(sum) => sum,
+            None => return refuse(RefusalCode::SumOutOfRange, "/items", "the donation's mass would leave the range"),
+        };
         state.put(Record::Item(Item { donation: Some(event.donation), ..item }.touched(context)?));
     }
     let items = i64::try_from(event.items.len()).unwrap_or(i64::MAX);
@@ -98,6 +106,7 @@ pub fn donated(state: &mut State<'_>, context: &Context<'_>, event: &Donated) ->
         donor: context.party(),
         project: event.project,
         items: known.map_or(0, |known| known.items).saturating_add(items),
+        brought_g,
         begun,
         last_entry: context.index,
     }));

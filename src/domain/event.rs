@@ -171,6 +171,13 @@ record! {
     }
 }
 
+impl Common {
+    /// Who acts: the author, or whoever it speaks for under a delegation.
+    pub fn party(&self) -> OrganisationId {
+        self.on_behalf_of.unwrap_or(self.org)
+    }
+}
+
 /// A decoded payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {

@@ -76,6 +76,8 @@ record! {
         lost_g: Option<Grams>,
         /// The correction by which it never was.
         voided: Option<EntryIndex>,
+        /// What it had when it left the scheme alive.
+        released_g: Option<Grams>,
         /// The batch into which it was fed; its grams are the batch's.
         fed: Option<BatchId>,
         /// What stands behind it.
@@ -179,6 +181,7 @@ pub(crate) fn new_item(
         claimed: None,
         lost_g: None,
         voided: None,
+        released_g: None,
         fed: None,
         evidence: Evidence::of(context).warned(&weighed.warnings, context.index),
         sanitised: None,
@@ -399,7 +402,9 @@ pub fn released(state: &mut State<'_>, context: &Context<'_>, event: &Released) 
     }
     require_empty(&item)?;
     flow_out(state, item.site, Account::Released, item.grams);
-    state.put(Record::Item(item.ended().touched(context)?));
+    // Whose gift its grams were is kept: a donor may ask.
+    let (given, released_g) = (item.given.clone(), Some(item.grams));
+    state.put(Record::Item(Item { given, released_g, ..item.ended() }.touched(context)?));
     Ok(())
 }
 

@@ -12,6 +12,18 @@ pub enum Node {
     Batch(BatchId),
 }
 
+impl Node {
+    /// The item, if it is one.
+    pub fn item(self) -> Option<ItemId> {
+        if let Self::Item(item) = self { Some(item) } else { None }
+    }
+
+    /// The batch, if it is one.
+    pub fn batch(self) -> Option<BatchId> {
+        if let Self::Batch(batch) = self { Some(batch) } else { None }
+    }
+}
+
 /// What an event turns into what: every output comes out of every input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {

@@ -9,7 +9,7 @@ use crate::domain::item::{Item, bears_data, new_item, own_item, weigh};
 use crate::domain::lot::{require_new, waste_code};
 use crate::domain::mass::WeightBasis;
 use crate::domain::refusal::{RefusalCode, Warning};
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 
 fn device(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
     let item = own_item(state, context, id, "/item", &[ItemStatus::Held])?;
@@ -54,6 +54,10 @@ pub fn part_removed(state: &mut State<'_>, context: &Context<'_>, event: &PartRe
     let basis = if device.basis == weighed.basis { device.basis } else { WeightBasis::Estimated };
     let (sources, given) = (left_sources.weighed_as(basis), left_given);
     let device = Item { grams: left, basis, media_free, condition, tested: None, sources, given, ..device };
+    // The part belongs to the donation too and stands in no list of gifts: this entry is how it is found.
+    if let Some(donation) = &device.donation {
+        state.mention(RecordId::new(RecordKind::Donation, donation));
+    }
     state.put(Record::Item(component));
     state.put(Record::Item(device.touched(context)?));
     Ok(weighed.warnings)

@@ -714,8 +714,8 @@ impl<'base> State<'base> {
     /// state.
     pub fn composition_differences(&self) -> Vec<RecordId> {
         let differs = |record: &&Record| match record {
-            // What was lost keeps its sources: it may be found.
-            Record::Item(item) if item.lost_g.is_some() => false,
+            // What was lost keeps its sources: it may be found. What was released keeps the donations behind it.
+            Record::Item(item) if item.lost_g.is_some() || item.released_g.is_some() => false,
             Record::Item(item) => {
                 let is_waste = item.arising.is_some() && item.grams > Grams::ZERO;
                 let given = !item.given.is_empty() && item.given.total() != item.grams;

@@ -153,6 +153,12 @@ impl Date {
         Self::parse(&day.checked_add_days(Days::new(days))?.to_string())
     }
 
+    /// Days from this day to another; negative if that lies before.
+    pub fn days_until(&self, other: &Self) -> Option<i64> {
+        let day = |date: &Self| NaiveDate::parse_from_str(date.as_str(), "%Y-%m-%d").ok();
+        Some(day(other)?.signed_duration_since(day(self)?).num_days())
+    }
+
     /// The same day some months later, or the month's last where it is shorter; `None` beyond the calendar's years.
     pub fn plus_months(&self, months: u32) -> Option<Self> {
         let day = NaiveDate::parse_from_str(self.as_str(), "%Y-%m-%d").ok()?;

@@ -101,6 +101,13 @@ impl Treatment {
         Self::id_of(self.entry)
     }
 
+    /// What ends stands on the path of every donation behind it.
+    pub(crate) fn mention_donations(&self, state: &mut State<'_>) {
+        for donation in self.given.shares().iter().filter_map(|share| share.source.donation()) {
+            state.mention(RecordId::new(RecordKind::Donation, &donation));
+        }
+    }
+
     /// The batches that its grams left, each once.
     pub fn batches(&self) -> impl Iterator<Item = BatchId> {
         self.lines.iter().filter_map(|line| line.source.batch())
@@ -236,9 +243,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
         given: item.given.clone(),
         lines: lines_of(&item.sources),
     };
-    for donation in treatment.given.shares().iter().filter_map(|share| share.source.donation()) {
-        state.mention(RecordId::new(RecordKind::Donation, &donation));
-    }
+    treatment.mention_donations(state);
     state.put(Record::Item(Item { treated: Some(context.index), ..item }.ended()));
     enter_batches(state, &treatment)?;
     state.put(Record::Treatment(treatment));

@@ -6,6 +6,8 @@ mod auth;
 mod body;
 mod create_hosted_key;
 mod create_token;
+mod donation_body;
+mod donation_csv;
 mod get_balance;
 mod get_certificate;
 mod get_certificate_bundle;
@@ -13,6 +15,7 @@ mod get_certificate_draft;
 mod get_checkpoint;
 mod get_consistency;
 mod get_correction;
+mod get_donation_report;
 mod get_eligibility;
 mod get_entry;
 mod get_inclusion;
@@ -55,6 +58,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_item::get_item)
         .service(get_item_path::get_item_path)
         .service(get_correction::get_correction)
+        .service(get_donation_report::get_donation_report)
         .service(get_balance::get_balance)
         .service(list_overdue::list_overdue)
         .service(get_eligibility::get_eligibility)

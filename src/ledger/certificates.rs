@@ -128,11 +128,18 @@ pub(crate) fn treatments_behind(
 }
 
 fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
-    let Some(entries) = treatments_of(state, reader, asked)? else { return Ok(None) };
-    eligibility::require_loaded(state, &entries)?;
+    match treatments_of(state, reader, asked)? {
+        Some(entries) => lines_of(state, &entries),
+        None => Ok(None),
+    }
+}
+
+/// How every line of some treatments stands; `None` if one of them is not known.
+pub(crate) fn lines_of(state: &State<'_>, entries: &[EntryIndex]) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
+    eligibility::require_loaded(state, entries)?;
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
-        let Some(treatment) = state.treatment(entry)?.cloned() else { return Ok(None) };
+        let Some(treatment) = state.treatment(*entry)?.cloned() else { return Ok(None) };
         for line in treatment.lines.clone() {
             found.push(line_standing(state, &treatment, line)?);
         }

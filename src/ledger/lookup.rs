@@ -1,6 +1,6 @@
 //! Looking things up, for those whom they concern.
 
-use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf};
+use crate::domain::correction::CorrectionStatus;
 use crate::domain::event::{Event as DomainEvent, Statement};
 use crate::domain::fields::codes;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
@@ -10,13 +10,14 @@ use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
 use crate::ledger::as_of::AsOf;
+use crate::ledger::counting::{self, Counting, corrections_of};
 use crate::limits::{LINEAGE_NODES_MAX, PAGE_ROWS_MAX};
 use crate::proof::entry::Entry;
 use crate::proof::keys::CompactJws;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
 use crate::store::{Database, StoreError, entries, mentions, past, records};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,16 +144,15 @@ fn follow(
 }
 
 /// What the entries about a node turn into what.
-fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Vec<Link>, StoreError> {
+pub(crate) fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Vec<Link>, StoreError> {
     let (subject, mut from, mut found) = ([subject_of_node(node)], 0, Vec::new());
     loop {
         let page = mentions::of_any(database, &subject, own, from, PAGE_ROWS_MAX)?;
         let Some(last) = page.last() else { return Ok(found) };
         from = last.0 + 1;
-        let corrections = corrections_of(database, &page)?;
-        for stored in entries::find_many(database, &page)? {
-            let corrections = corrections.get(&stored.index).map_or(&[][..], Vec::as_slice);
-            let Some(event) = counting(database, stored, corrections)? else { continue };
+        for (_, counting) in counting::read(database, &page)? {
+            let (Counting::Said(statement) | Counting::Effect(_, Some(statement))) = counting else { continue };
+            let event = statement.event;
             let offered = match &event {
                 DomainEvent::HandoverAccepted(event) => offered_lots(database, &event.handover)?,
                 DomainEvent::ImportReceived(event) => offered_lots(database, &event.handover)?,
@@ -161,39 +161,6 @@ fn links_of(database: &mut Database, own: Option<&str>, node: Node) -> Result<Ve
             found.extend(links(&event, &offered));
         }
     }
-}
-
-/// What counts as said in an entry: by its correction, if one is in effect; `None` if it never happened. A correction in
-/// effect counts as what it puts in place.
-fn counting(
-    database: &mut Database,
-    stored: StoredEntry,
-    corrections: &[(EntryIndex, CorrectionStatus)],
-) -> Result<Option<DomainEvent>, StoreError> {
-    let in_effect = corrections.iter().find(|(_, status)| *status == CorrectionStatus::InEffect);
-    if let Some((entry, _)) = in_effect {
-        return put_in_place(database, *entry);
-    }
-    let index = stored.index;
-    match read_event(stored)?.statement.event {
-        DomainEvent::Corrected(_) => put_in_place(database, index),
-        DomainEvent::CorrectionConfirmed(event) => put_in_place(database, event.correction),
-        other => Ok(Some(other)),
-    }
-}
-
-/// What a correction puts in place, if it is in effect.
-fn put_in_place(database: &mut Database, entry: EntryIndex) -> Result<Option<DomainEvent>, StoreError> {
-    let known = records::load(database, &[Correction::id_of(entry)])?;
-    let in_effect = |record: &Record| match record {
-        Record::Correction(correction) => correction.status == CorrectionStatus::InEffect,
-        _ => false,
-    };
-    let stored = if known.iter().any(in_effect) { entries::find(database, entry)? } else { None };
-    Ok(match stored.map(read_event).transpose()?.map(|event| event.statement.event) {
-        Some(DomainEvent::Corrected(corrected)) => corrected.instead.map(|instead| *instead.event),
-        _ => None,
-    })
 }
 
 /// The lots of a handover, in its offer's order.
@@ -220,36 +187,12 @@ fn page(database: &mut Database, visible: &[EntryIndex], count: i64) -> Result<E
     let next = visible.last().filter(|_| is_full).map(|last| EntryIndex(last.0 + 1));
     let stored = entries::find_many(database, visible)?;
     let mut events = stored.into_iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
-    let mut corrections = corrections_of(database, visible)?;
+    let corrections = corrections_of(database, visible)?;
     for event in &mut events {
-        event.corrections = corrections.remove(&event.index).unwrap_or_default();
+        let of_it = corrections.get(&event.index).into_iter().flatten();
+        event.corrections = of_it.map(|correction| (correction.entry, correction.status)).collect();
     }
     Ok(EventsPage { events, next })
-}
-
-/// The corrections of some entries, and where they stand.
-fn corrections_of(
-    database: &mut Database,
-    indexes: &[EntryIndex],
-) -> Result<BTreeMap<EntryIndex, Vec<(EntryIndex, CorrectionStatus)>>, StoreError> {
-    let ids: Vec<String> = indexes.iter().map(|index| CorrectionsOf::id_of(*index)).collect();
-    let named: Vec<String> = records::load(database, &ids)?
-        .into_iter()
-        .filter_map(|record| match record {
-            Record::CorrectionsOf(known) => Some(known.corrections),
-            _ => None,
-        })
-        .flatten()
-        .map(Correction::id_of)
-        .collect();
-    let mut found: BTreeMap<EntryIndex, Vec<_>> = BTreeMap::new();
-    for record in records::load(database, &named)? {
-        if let Record::Correction(correction) = record {
-            found.entry(correction.target).or_default().push((correction.entry, correction.status));
-        }
-    }
-    found.values_mut().for_each(|corrections| corrections.sort());
-    Ok(found)
 }
 
 /// What concerns an organisation is found under this.
@@ -270,7 +213,8 @@ fn seen_by(database: &mut Database, reader: Reader, item: Option<Item>) -> Resul
     Ok(has_met.then_some(SeenItem::FromOutside(item)))
 }
 
-fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
+/// Reads an entry as it is looked up.
+pub(crate) fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     let damaged = || StoreError::damaged(format!("entry {} cannot be read", stored.index));
     let entry = Entry::parse(&stored.bytes).map_err(|_| damaged())?;
     let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?.statement;

@@ -35,10 +35,13 @@ impl RequestBuilder {
             .build()
             .new_agent();
         let mut response = agent.run(request).map_err(|error| error.to_string())?;
-        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let headers = response.headers().clone();
+        let header =
+            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         Ok(Answer {
             status: response.status().as_u16(),
-            content_type: content_type.unwrap_or_default().to_owned(),
+            content_type: header("content-type"),
+            link: header("link"),
             text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
         })
     }
@@ -49,6 +52,7 @@ impl RequestBuilder {
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
+    pub link: String,
     pub text: String,
 }
 

@@ -18,6 +18,7 @@ mod delegations;
 mod demo;
 mod determinism;
 mod dismantling;
+mod donation_report;
 mod findings;
 mod forgeries;
 mod forging;

@@ -56,6 +56,9 @@ pub(super) fn bring_into_force(
     let treatments = withdraw(state, &changed)?;
     for (id, now) in &changed {
         let record = in_force(state, context, id, now.clone())?;
+        if let Record::Treatment(treatment) = &record {
+            treatment.mention_donations(state);
+        }
         state.put(record);
     }
     for paper in &rerun.papers {

@@ -150,6 +150,12 @@ impl Correction {
         [self.author].into_iter().chain(self.counterparties.iter().copied())
     }
 
+    /// The entries of the treatments that it changed.
+    pub fn treatments(&self) -> impl Iterator<Item = EntryIndex> {
+        let changed = self.changed.iter().filter(|touched| touched.kind == RecordKind::Treatment);
+        changed.filter_map(|touched| touched.id.as_str().rsplit('/').next()?.parse().ok().map(EntryIndex))
+    }
+
     /// Whether it waits for somebody's word.
     pub const fn is_undecided(&self) -> bool {
         matches!(self.status, CorrectionStatus::Open | CorrectionStatus::Disputed | CorrectionStatus::Review)
@@ -271,7 +277,7 @@ fn require_sound(state: &State<'_>, context: &Context<'_>, event: &Corrected) ->
         return refuse(RefusalCode::Unknown, "/entry", "there is no entry of this index yet");
     }
     let earlier = &state.entry(event.entry)?.statement.common;
-    if earlier.on_behalf_of.unwrap_or(earlier.org) != context.party() {
+    if earlier.party() != context.party() {
         let detail = "only whoever said it corrects it; others contradict by a finding or a dispute";
         return refuse(RefusalCode::NotTheAuthor, "/entry", detail);
     }

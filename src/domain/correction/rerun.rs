@@ -13,7 +13,7 @@ use crate::domain::composition::Composition;
 use crate::domain::correction::{CORRECTABLE, Correction, CorrectionStatus, CorrectionsOf, Touched};
 use crate::domain::custody::{Handover, HandoverStatus};
 use crate::domain::donation::Donation;
-use crate::domain::event::{Common, Corrected, Event, Statement};
+use crate::domain::event::{Corrected, Event, Statement};
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, SiteId};
 use crate::domain::item::Item;
@@ -49,10 +49,7 @@ impl Proposal {
     /// That of a correction that is being posted.
     pub(super) fn of(state: &State<'_>, by: EntryIndex, signer: KeyId, event: &Corrected) -> Result<Self, Stop> {
         let earlier = &state.entry(event.entry)?.statement.common;
-        let statement = event.instead.as_ref().map(|instead| Statement {
-            common: Common { occurred_at: instead.occurred_at.clone(), site: instead.site, ..earlier.clone() },
-            event: (*instead.event).clone(),
-        });
+        let statement = event.in_place_of(earlier);
         Ok(Self { target: event.entry, replaced: Replaced { by, signer, statement } })
     }
 
@@ -237,7 +234,7 @@ impl<'s> Run<'s> {
 
     /// Applies an entry twice: on the ledger as it stood, and on what has come out so far.
     fn run_again(&mut self, index: EntryIndex, entry: &PastEntry) -> Result<Option<EntryIndex>, Stop> {
-        let speaker = entry.statement.common.on_behalf_of.unwrap_or(entry.statement.common.org);
+        let speaker = entry.statement.common.party();
         if CORRECTABLE.contains(&entry.statement.common.r#type.as_str()) {
             self.found.speakers.insert(speaker);
         }

@@ -31,8 +31,7 @@ impl Verdict {
     pub(super) fn on(state: &State<'_>, context: &Context<'_>, proposal: &Proposal) -> Result<Self, Stop> {
         let rerun = run(state, context.index, proposal)?;
         let target = state.entry(proposal.target)?;
-        let common = &target.statement.common;
-        let author = common.on_behalf_of.unwrap_or(common.org);
+        let author = target.statement.common.party();
         let (mut material, mut treated) = (rerun.moved.values().any(|grams| *grams != 0), false);
         let mut concerned = rerun.speakers.clone();
         let mut certified = None;

@@ -1,7 +1,7 @@
 //! What is said when an earlier statement was wrong.
 
 use crate::domain::codes::Document;
-use crate::domain::event::{Event, TypeName};
+use crate::domain::event::{Common, Event, Statement, TypeName};
 use crate::domain::fields::{Field, FieldClass, Fields, Malformed, Value, codes, record};
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::time::OccurredAt;
@@ -67,6 +67,15 @@ record! {
         instead: Option<Instead>,
         /// What shows it.
         document: Option<Document>,
+    }
+}
+
+impl Corrected {
+    /// What stands in place of an earlier statement with this common part; `None` if nothing happened.
+    pub fn in_place_of(&self, earlier: &Common) -> Option<Statement> {
+        let instead = self.instead.as_ref()?;
+        let common = Common { occurred_at: instead.occurred_at.clone(), site: instead.site, ..earlier.clone() };
+        Some(Statement { common, event: (*instead.event).clone() })
     }
 }
 
