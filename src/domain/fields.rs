@@ -48,6 +48,25 @@ impl fmt::Display for Value {
     }
 }
 
+impl Value {
+    /// What stands at a JSON Pointer; keys of the profile hold neither `~` nor `/`, so there is nothing to unescape.
+    pub fn at(&self, pointer: &str) -> Option<&Self> {
+        pointer.strip_prefix('/')?.split('/').try_fold(self, Self::member)
+    }
+
+    fn member(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::List(elements) => {
+                // One element has one pointer, so what is erased at it lies under no other: no sign, no leading zero.
+                let position = key.parse::<usize>().ok().filter(|position| position.to_string() == key)?;
+                elements.get(position)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A field that cannot be read: where it stands and what was expected there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {

@@ -16,6 +16,7 @@ pub mod delegation;
 pub mod donation;
 pub mod due;
 pub mod eligibility;
+pub mod erasure;
 pub mod event;
 pub mod evidence;
 pub mod fields;

@@ -62,25 +62,11 @@ fn problem_of(payload: &Value, opening: &Opening) -> Option<&'static str> {
     if !is_nfc(&opening.value) {
         return Some("the value is not in Unicode normalisation form C");
     }
-    let Some(Value::Text(committed)) = at_pointer(payload, &opening.pointer).and_then(|value| member(value, "c"))
-    else {
+    let Some(Value::Text(committed)) = payload.at(&opening.pointer).and_then(|value| value.at("/c")) else {
         return Some("the payload has no commitment at this pointer");
     };
     if commit(&opening.pointer, &opening.salt, &opening.value).as_ref() != Some(committed) {
         return Some("salt, field and value do not hash to the commitment in the payload");
     }
     None
-}
-
-fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    match value {
-        Value::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-        Value::List(elements) => elements.get(key.parse::<usize>().ok()?),
-        _ => None,
-    }
-}
-
-/// Follows a JSON Pointer; keys of the profile hold neither `~` nor `/`, so there is nothing to unescape.
-fn at_pointer<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
-    pointer.strip_prefix('/')?.split('/').try_fold(value, member)
 }
