@@ -1,5 +1,6 @@
 //! `GET /v1/events`: entries, found again.
 
+use crate::domain::erasure::ErasedValue;
 use crate::domain::ids::{EntryIndex, ItemId};
 use crate::domain::state::{RecordId, RecordKind};
 use crate::http::auth::Authenticated;
@@ -50,6 +51,33 @@ pub(super) struct EventBody {
     /// The payload as it was signed.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
+    /// Values behind its commitments that were erased since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    erased: Vec<ErasedBody>,
+}
+
+/// A value that was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasedBody {
+    /// JSON Pointer of its commitment in the payload.
+    pointer: String,
+    /// The day, UTC.
+    on: String,
+    /// The entry that erased it.
+    by: u64,
+    /// Why.
+    reason: &'static str,
+}
+
+impl From<&ErasedValue> for ErasedBody {
+    fn from(erased: &ErasedValue) -> Self {
+        Self {
+            pointer: erased.pointer.to_string(),
+            on: erased.on.to_string(),
+            by: erased.by.0,
+            reason: erased.reason.as_str(),
+        }
+    }
 }
 
 impl EventBody {
@@ -61,6 +89,7 @@ impl EventBody {
             org: event.statement.common.org.to_string(),
             warnings: RawValue::from_string(event.warnings).map_err(Problem::internal)?,
             payload: RawValue::from_string(event.payload).map_err(Problem::internal)?,
+            erased: event.erased.iter().map(ErasedBody::from).collect(),
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::refusal::{Refusal, RefusalCode, Warning};
 use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop, Wanted};
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
+use crate::ledger::erasure;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
 use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::proof::commitment::Opening;
@@ -53,14 +54,25 @@ impl From<StoreError> for AppendError {
     }
 }
 
-/// Appends the statements of some requests in one transaction; gives the new head and every request's outcomes.
+/// What one transaction did.
+#[derive(Debug)]
+pub struct Appended {
+    /// The new end of the ledger.
+    pub head: Head,
+    /// What became of every request's statements.
+    pub outcomes: Vec<Vec<Outcome>>,
+    /// Whether openings were deleted, whose bytes the database's log may still hold.
+    pub erased: bool,
+}
+
+/// Appends the statements of some requests in one transaction.
 pub fn append(
     database: &mut Database,
     origin: &Origin,
     clock: &Clock,
     seen: Option<&Seen>,
     groups: &[&Group],
-) -> Result<(Head, Vec<Vec<Outcome>>), AppendError> {
+) -> Result<Appended, AppendError> {
     let start = head::lock(database)?;
     if let Some(seen) = seen {
         require_same_history(database, &start, seen)?;
@@ -71,8 +83,8 @@ pub fn append(
     for group in groups {
         outcomes.push(run.append_group(group)?);
     }
-    let head = run.finish()?;
-    Ok((head, outcomes))
+    let (head, erased) = run.finish()?;
+    Ok(Appended { head, outcomes, erased })
 }
 
 /// The database must extend what this node has seen: a backup put back, or a standby that lacks the last commits,
@@ -356,18 +368,24 @@ impl<'a> Run<'a> {
     }
 
     /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit.
-    fn finish(self) -> Result<Head, StoreError> {
+    ///
+    /// Openings go in the transaction that says so: a crash before the commit leaves the value and no word of its erasure,
+    /// after it neither the value nor a way back. One that was posted in this very transaction is never written.
+    fn finish(mut self) -> Result<(Head, bool), StoreError> {
         if self.accepted.entries.is_empty() {
-            return Ok(self.start);
+            return Ok((self.start, false));
         }
+        let erased = erasure::places_in(&self.changes);
+        self.accepted.openings.retain(|(index, opening)| !erased.contains(&(*index, opening.pointer.clone())));
         entries::insert(self.database, &self.accepted.entries)?;
         openings::insert(self.database, &self.accepted.openings)?;
+        openings::erase(self.database, &erased)?;
         mentions::insert(self.database, &self.accepted.mentions)?;
         records::store(self.database, &self.changes, &self.known)?;
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
-        Ok(self.head)
+        Ok((self.head, !erased.is_empty()))
     }
 }
 

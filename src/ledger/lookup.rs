@@ -1,5 +1,6 @@
 //! Looking things up, for those whom they concern.
 
+use crate::domain::erasure::ErasedValue;
 use crate::domain::event::{Event as DomainEvent, Statement};
 use crate::domain::fields::codes;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
@@ -7,7 +8,7 @@ use crate::domain::item::Item;
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, erasure};
 use crate::limits::{LINEAGE_NODES_MAX, PAGE_ROWS_MAX};
 use crate::proof::entry::Entry;
 use crate::proof::keys::CompactJws;
@@ -48,6 +49,8 @@ pub struct Event {
     pub payload: String,
     /// Its warnings as a JSON list.
     pub warnings: String,
+    /// What was erased of its values since.
+    pub erased: Vec<ErasedValue>,
 }
 
 /// A page of entries.
@@ -180,7 +183,11 @@ fn page(database: &mut Database, visible: &[EntryIndex], count: i64) -> Result<E
     let is_full = i64::try_from(visible.len()).is_ok_and(|found| found == count);
     let next = visible.last().filter(|_| is_full).map(|last| EntryIndex(last.0 + 1));
     let stored = entries::find_many(database, visible)?;
-    let events = stored.into_iter().map(read_event).collect::<Result<_, _>>()?;
+    let mut events = stored.into_iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
+    let mut erased = erasure::of_entries(database, visible)?;
+    for event in &mut events {
+        event.erased = erased.remove(&event.index).unwrap_or_default();
+    }
     Ok(EventsPage { events, next })
 }
 
@@ -195,7 +202,14 @@ fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?.statement;
     let payload = CompactJws::parse(&entry.statement).map_err(|_| damaged())?.payload;
     let payload = String::from_utf8(payload).map_err(|_| damaged())?;
-    Ok(Event { index: stored.index, time: entry.time, statement, payload, warnings: stored.warnings })
+    Ok(Event {
+        index: stored.index,
+        time: entry.time,
+        statement,
+        payload,
+        warnings: stored.warnings,
+        erased: Vec::new(),
+    })
 }
 
 impl Ledger {

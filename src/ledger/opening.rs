@@ -23,6 +23,7 @@ use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use ed25519_dalek::SigningKey;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -77,7 +78,7 @@ pub fn found(store: &Store, clock: &Clock, founding: &Founding<'_>) -> Result<()
         append(database, &founding.origin, clock, None, &[&group])
     });
     match appended {
-        Ok((_, outcomes)) => match outcomes.into_iter().flatten().next() {
+        Ok(appended) => match appended.outcomes.into_iter().flatten().next() {
             Some(Outcome::Accepted(_)) => Ok(()),
             other => Err(refused(format!("ledger_opened was not accepted: {other:?}"))),
         },
@@ -159,6 +160,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         health: Arc::clone(&health),
         ending,
         seen: Mutex::new(Some(seen)),
+        log_holds_erased: AtomicBool::new(false),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);

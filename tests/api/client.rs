@@ -35,10 +35,15 @@ impl RequestBuilder {
             .build()
             .new_agent();
         let mut response = agent.run(request).map_err(|error| error.to_string())?;
-        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (content_type, erased) = (header("content-type"), header("loopledger-erased"));
         Ok(Answer {
             status: response.status().as_u16(),
-            content_type: content_type.unwrap_or_default().to_owned(),
+            content_type,
+            erased,
             text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
         })
     }
@@ -49,6 +54,8 @@ impl RequestBuilder {
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
+    /// What an entry's header says of erased values.
+    pub erased: String,
     pub text: String,
 }
 

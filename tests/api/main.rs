@@ -17,6 +17,7 @@ mod delegations;
 mod demo;
 mod determinism;
 mod dismantling;
+mod erasure;
 mod findings;
 mod forgeries;
 mod forging;
