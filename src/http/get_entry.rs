@@ -1,6 +1,7 @@
 //! `GET /v1/entries/{index}`: the bytes of one entry.
 
 use crate::domain::erasure::ErasedValue;
+use crate::domain::event::Event;
 use crate::domain::ids::EntryIndex;
 use crate::http::auth::{Anybody, Authenticated};
 use crate::http::blocking;
@@ -18,7 +19,7 @@ const ERASED: &str = "loopledger-erased";
 /// Read one entry.
 ///
 /// Exactly the bytes that are hashed and chained. The entries of certificates are public, so that anybody can check that
-/// no two rest on the same grams. Others are for their parties (whoever said it or is named in it) and for tokens with the
+/// no two rest on the same grams, and so are those that erase values of theirs. Others are for their parties (whoever said it or is named in it) and for tokens with the
 /// scope `audit`; to all others it is as if they did not exist. The bytes never change; what was erased of the values behind
 /// their commitments stands in a header.
 #[utoipa::path(
@@ -49,7 +50,7 @@ pub(super) async fn get_entry(
             Some(reader) => ledger.may_see(reader, index)?,
             None => false,
         };
-        if !is_party && !is_public(&entry.bytes) {
+        if !is_party && !is_public(&ledger, &entry.bytes)? {
             return Ok(None);
         }
         Ok(Some((entry.bytes, ledger.erased(index)?)))
@@ -74,9 +75,17 @@ fn in_words(erased: &[ErasedValue]) -> String {
     erased.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
-/// Issue, retirement and whatever else is said of certificates.
-fn is_public(bytes: &[u8]) -> bool {
-    let entry = Entry::parse(bytes).ok();
-    let statement = entry.as_ref().and_then(|entry| Unverified::read(&entry.statement).ok());
-    statement.is_some_and(|read| read.statement.event.type_name().starts_with("certificate_"))
+/// Issue, retirement and whatever else is said of certificates; also that values of such an entry were erased.
+fn is_public(ledger: &Ledger, bytes: &[u8]) -> Result<bool, StoreError> {
+    let said = event_of(bytes);
+    let about = match &said {
+        Some(Event::ValueErased(erased)) => ledger.entry(erased.entry)?.and_then(|entry| event_of(&entry.bytes)),
+        _ => said,
+    };
+    Ok(about.is_some_and(|event| event.type_name().starts_with("certificate_")))
+}
+
+fn event_of(bytes: &[u8]) -> Option<Event> {
+    let entry = Entry::parse(bytes).ok()?;
+    Unverified::read(&entry.statement).ok().map(|read| read.statement.event)
 }

@@ -8,7 +8,7 @@ use crate::store::{Database, StoreError, records};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A commitment's place: its entry, and the pointer in its payload.
-pub(crate) type Place = (EntryIndex, String);
+type Place = (EntryIndex, String);
 
 /// Where openings are to go, by what a run of entries changed.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn places_in(changes: &Changes) -> BTreeSet<Place> {
 }
 
 /// The places of a record, if it is one of erasures.
-pub(crate) fn places_of(record: &Record) -> Vec<Place> {
+fn places_of(record: &Record) -> Vec<Place> {
     let Record::Erased(erased) = record else { return Vec::new() };
     erased.values.iter().map(|value| (erased.entry, value.pointer.to_string())).collect()
 }

@@ -86,7 +86,7 @@ both_databases! {
         erase(&app, &donor, entry, &["/serial", "/serial"]).refused(422, "list_invalid", "/pointers");
         erase(&app, &donor, entry, &[]).refused(422, "list_invalid", "/pointers");
         for pointer in ["", "serial", "/", "/serial/", "/Serial", "/a b", "/serial~0"] {
-            erase(&app, &donor, entry, &[pointer]).refused(422, "payload_invalid", "/pointers/0");
+            erase(&app, &donor, entry, &[pointer]).refused(422, "field_invalid", "/pointers/0");
         }
         assert_eq!(kept(&app, entry), ["/model", "/serial"], "what is refused erases nothing");
         erase(&app, &donor, entry, &["/serial"]).accepted();
@@ -96,7 +96,7 @@ both_databases! {
         assert_eq!(kept(&app, entry), ["/model"]);
         let mut unknown = erasure(entry, &["/model"]);
         unknown["reason"] = json!("because");
-        app.say(&donor, "value_erased", &unknown).refused(422, "payload_invalid", "/reason");
+        app.say(&donor, "value_erased", &unknown).refused(422, "field_invalid", "/reason");
     }
 
     /// Its author, the operator, nobody else; and whoever spoke under a delegation is not the author.
@@ -131,6 +131,10 @@ both_databases! {
         let first = post(&app, &donor, &body);
         let entry = first.accepted();
         assert_eq!(is_on_disk(&app, SERIAL), kind == Kind::Sqlite);
+        let size = app.wait_for_checkpoint();
+        let proof = || app.get(&format!("/v1/proofs/inclusion?index={entry}&size={size}"), "").json();
+        let proved = proof();
+        assert!(proved["tlog_proof"].is_string(), "{proved}");
         app.now_ms.fetch_add(DAY_MS, Ordering::SeqCst);
         let erasing = erase(&app, &donor, entry, &["/serial"]).accepted();
         assert_eq!(kept(&app, entry), ["/model"]);
@@ -154,9 +158,10 @@ both_databases! {
         let shown = app.get(&format!("/v1/entries/{entry}"), &donor.token);
         assert_eq!(shown.erased, format!("/serial on 2026-11-24 by {erasing}"));
         assert_eq!(app.get(&format!("/v1/entries/{erasing}"), &donor.token).erased, "");
+        app.get(&format!("/v1/entries/{erasing}"), "").refused(401, "token_invalid", "");
         // What was proved before is proved still.
         app.wait_for_checkpoint();
-        assert_eq!(app.get(&format!("/v1/entries/{entry}/proof"), &donor.token).status, 200);
+        assert_eq!(proof(), proved);
         assert_eq!(app.audit().findings, Vec::new());
     }
 
@@ -175,7 +180,7 @@ both_databases! {
             let lines = format!("{body}\n{}\n", json!({"statement": erasing}));
             let path = format!("/v1/events/batch?mode={mode}");
             let answer = app.post_body(&path, &donor.token, "application/x-ndjson", lines.as_bytes());
-            assert!(answer.lines().iter().all(|line| line["index"].is_u64()), "{}", answer.text);
+            assert!(answer.lines().iter().all(|line| line["status"] == 201), "{}", answer.text);
             assert_eq!(kept(&app, at), ["/model"]);
             assert!(!is_on_disk(&app, SERIAL));
         }
@@ -246,6 +251,7 @@ both_databases! {
         assert!(!after.to_string().contains("Example Textiles"), "{after}");
         assert_eq!(after["statements"].as_u64(), before["statements"].as_u64().map(|count| count + 1));
         assert!(app.get(&format!("/v1/entries/{entry}"), "").erased.starts_with("/beneficiary on 2026-11-24"));
+        assert_eq!(app.get(&format!("/v1/entries/{by_centre}"), "").status, 200, "as public as what it erases");
 
         let new = bundle();
         assert!(!String::from_utf8_lossy(&new).contains("Example Textiles"));
