@@ -78,13 +78,20 @@ pub(super) fn in_words(verdict: &Verdict) -> String {
         (None, false) => line(&mut out, "held", "not retired in what is shown: nobody may claim it yet"),
     }
     for (pointer, value) in &verdict.openings {
-        line(&mut out, &pointer.replace('/', "  ").replace('_', " "), value);
+        line(&mut out, &in_plain(pointer), value);
+    }
+    for erased in &verdict.erased {
+        line(&mut out, &in_plain(&erased.pointer), format!("erased on {} by entry {}", erased.on, erased.by));
     }
     line(&mut out, "ledger", format!("{}, {} entries under the checkpoint", verdict.origin, verdict.size));
     let words = format!("{} of {} statements rest on keys that the operator holds", verdict.hosted, verdict.shown);
     line(&mut out, "hosted keys", words);
     write_scope(&mut out, verdict);
     out
+}
+
+fn in_plain(pointer: &str) -> String {
+    pointer.replace('/', "  ").replace('_', " ")
 }
 
 fn write_shares(out: &mut String, verdict: &Verdict) {

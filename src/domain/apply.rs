@@ -13,8 +13,8 @@ use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime, MINUTE_MS};
 use crate::domain::{
-    batch, border, certificate, correction, custody, delegation, donation, finding, interim, item, lot, packing, parts,
-    registry, reuse, treatment,
+    batch, border, certificate, correction, custody, delegation, donation, erasure, finding, interim, item, lot,
+    packing, parts, registry, reuse, treatment,
 };
 
 /// A statement in its place.
@@ -186,6 +186,7 @@ pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result
         Event::SiteRestored(event) => finding::site_restored(state, context, event)?,
         Event::CertificateIssued(event) => certificate::certificate_issued(state, context, event)?,
         Event::CertificateRetired(event) => certificate::certificate_retired(state, context, event)?,
+        Event::ValueErased(event) => erasure::value_erased(state, context, event)?,
         Event::Released(event) => item::released(state, context, event)?,
         Event::Lost(event) => item::lost(state, context, event)?,
         Event::Found(event) => item::found(state, context, event)?,

@@ -1,6 +1,7 @@
 //! Every statement that can be made, version 1: its types, what all have in common, and how it is read.
 
 use crate::domain::delegation::Delegation;
+use crate::domain::erasure::Erased;
 use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, record, text_field};
 use crate::domain::ids::{ActorId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::mass::Weight;
@@ -9,8 +10,8 @@ use crate::domain::time::OccurredAt;
 use crate::domain::treatment::Treatment;
 
 pub use crate::domain::payload::{
-    batch::*, border::*, certificate::*, correction::*, custody::*, device::*, evidence::*, keys::*, lot::*,
-    registry::*,
+    batch::*, border::*, certificate::*, correction::*, custody::*, device::*, erasure::*, evidence::*, keys::*,
+    lot::*, registry::*,
 };
 
 /// The only version of payloads so far.
@@ -112,6 +113,7 @@ events! {
     SiteRestored = "site_restored",
     CertificateIssued = "certificate_issued",
     CertificateRetired = "certificate_retired",
+    ValueErased = "value_erased",
 }
 
 fn is_type_name(text: &str) -> bool {
@@ -199,11 +201,8 @@ impl Statement {
 
     /// Every identifier that stands in it: what a partial state should hold before the rules are asked.
     pub fn identifiers(&self) -> Vec<String> {
-        let mut members = Vec::new();
-        self.common.put_into(&mut members);
-        self.event.put_into(&mut members);
         let mut found = Vec::new();
-        let mut left = vec![Value::Object(members)];
+        let mut left = vec![self.to_value()];
         while let Some(value) = left.pop() {
             match value {
                 Value::Object(members) => left.extend(members.into_iter().map(|(_, value)| value)),
@@ -226,17 +225,23 @@ impl Statement {
             Event::CertificateIssued(event) => {
                 found.extend(event.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)));
             }
+            Event::ValueErased(event) => found.push(Erased::id_of(event.entry)),
             _ => {}
         }
         found
     }
 
-    /// The payload as compact JSON, for those who author statements with this library.
-    pub fn to_payload(&self) -> String {
+    /// The payload's tree, its members in the order of the declarations.
+    pub fn to_value(&self) -> Value {
         let mut members = Vec::new();
         self.common.put_into(&mut members);
         self.event.put_into(&mut members);
-        Value::Object(members).to_string()
+        Value::Object(members)
+    }
+
+    /// The payload as compact JSON, for those who author statements with this library.
+    pub fn to_payload(&self) -> String {
+        self.to_value().to_string()
     }
 }
 

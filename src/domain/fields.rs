@@ -26,7 +26,11 @@ impl Value {
     pub fn member(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-            Self::List(elements) => elements.get(key.parse::<usize>().ok()?),
+            Self::List(elements) => {
+                // One element has one pointer, so what is erased at it lies under no other: no sign, no leading zero.
+                let position = key.parse::<usize>().ok().filter(|position| position.to_string() == key)?;
+                elements.get(position)
+            }
             _ => None,
         }
     }

@@ -173,7 +173,8 @@ pub fn evidence_attached(
     Ok(Vec::new())
 }
 
-fn require_earlier(context: &Context<'_>, entry: EntryIndex, pointer: &str) -> Result<(), Stop> {
+/// The entry that something is said about stands in the ledger.
+pub(crate) fn require_earlier(context: &Context<'_>, entry: EntryIndex, pointer: &str) -> Result<(), Stop> {
     if entry >= context.index {
         return refuse(RefusalCode::Unknown, pointer, "there is no entry of this index yet");
     }

@@ -18,6 +18,7 @@ pub mod device_life;
 pub mod donation;
 pub mod due;
 pub mod eligibility;
+pub mod erasure;
 pub mod event;
 pub mod evidence;
 pub mod fields;

@@ -109,6 +109,10 @@ codes! {
         NotCorrectable = "not_correctable",
         /// Another organisation said it.
         NotTheAuthor = "not_the_author",
+        /// No commitment stands at that place of the payload.
+        NoCommitment = "no_commitment",
+        /// The value was erased by an earlier entry.
+        ErasedBefore = "erased_before",
         /// An earlier correction of the same entry is not decided yet.
         CorrectionUndecided = "correction_undecided",
         /// The correction changes nothing.

@@ -14,6 +14,7 @@ use crate::domain::custody::Handover;
 use crate::domain::delegation::{Delegation, Relation};
 use crate::domain::donation::{Donation, Project};
 use crate::domain::due::Due;
+use crate::domain::erasure::Erased;
 use crate::domain::event::{Common, Jwk};
 use crate::domain::fields::{Field, Malformed, Value, codes};
 use crate::domain::finding::{Cure, CureWait, DocumentSeen, NumberTaken};
@@ -123,6 +124,8 @@ record_kinds! {
     Correction(Correction) = "correction", Correction::id;
     /// The corrections of one entry.
     CorrectionsOf(CorrectionsOf) = "corrections", CorrectionsOf::id;
+    /// What was erased of an entry's values.
+    Erased(Erased) = "erased", Erased::id;
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -271,7 +274,8 @@ impl Record {
             | Self::Due(_)
             | Self::Pool(_)
             | Self::PoolRange(_)
-            | Self::CorrectionsOf(_) => Vec::new(),
+            | Self::CorrectionsOf(_)
+            | Self::Erased(_) => Vec::new(),
         }
     }
 }
@@ -682,6 +686,8 @@ impl<'base> State<'base> {
         correction(str) -> Correction;
         /// The corrections of an entry; the id is [`CorrectionsOf::id_of`].
         corrections(str) -> CorrectionsOf;
+        /// What was erased of an entry; the id is [`Erased::id_of`].
+        erased(str) -> Erased;
     }
 
     /// The treatment that an entry states.

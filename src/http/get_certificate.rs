@@ -8,6 +8,7 @@ use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::domain::treatment::Treatment;
 use crate::http::blocking;
+use crate::http::list_events::ErasedBody;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::bundling::Counted;
@@ -101,6 +102,9 @@ pub(super) struct RetirementBody {
     /// The wording of the purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<String>,
+    /// Which of the three were erased, and on which day.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    erased: Vec<ErasedBody>,
 }
 
 /// What a certificate never says (rules.md §7).
@@ -136,7 +140,7 @@ pub(super) async fn get_certificate(
 
 fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, StoreError> {
     let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
-    let counted = ledger.count_statements(&registered.certificate)?;
+    let counted = ledger.count_statements(&registered)?;
     let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
     let rules = rule_set::find(&registered.certificate.rule_set);
     let rules = rules.ok_or_else(|| StoreError::damaged("a rule set that was in force is not carried"))?;
@@ -243,6 +247,7 @@ fn retirement(registered: &Registered) -> Option<RetirementBody> {
         beneficiary: opening(registered, "/beneficiary"),
         beneficiary_number: opening(registered, "/beneficiary_number"),
         purpose: opening(registered, "/purpose"),
+        erased: registered.erased.iter().map(ErasedBody::from).collect(),
     })
 }
 

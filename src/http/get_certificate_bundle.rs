@@ -1,11 +1,12 @@
 //! `GET /v1/certificates/{serial}/bundle`: one file that proves a certificate offline.
 
-use crate::domain::ids::OrganisationId;
+use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::serial::SerialBlock;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
+use crate::ledger::certificates::Registered;
 use crate::ledger::lookup::Reader;
 use crate::limits::{BUNDLE_BYTES_MAX, PROOF_WAIT_MS_MAX};
 use actix_web::http::StatusCode;
@@ -16,7 +17,8 @@ use std::time::Duration;
 /// Get a certificate's bundle.
 ///
 /// It shows the entries that the certificate rests on, so it is for its holder and for tokens with the scope `audit`;
-/// whoever has it may give it to anybody, who checks it with `loopledger verify` and the ledger's key.
+/// whoever has it may give it to anybody, who checks it with `loopledger verify` and the ledger's key. Of a value that was
+/// erased it shows the statement that says so.
 #[utoipa::path(
     tag = "certificates",
     params(("serial" = String, Path, description = "Its serial numbers.")),
@@ -43,7 +45,7 @@ pub(super) async fn get_certificate_bundle(
     if !may_have(reader, holder) {
         return Err(missing());
     }
-    let last = registered.certificate.retired.map_or(registered.certificate.issued, |retired| retired.entry);
+    let last = last_entry(&registered);
     let pending = || {
         let detail = "no checkpoint covers this certificate yet; ask again in a moment";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "proof_pending", "", detail)
@@ -59,6 +61,13 @@ pub(super) async fn get_certificate_bundle(
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "application/json")).insert_header((CONTENT_DISPOSITION, name));
     Ok(response.body(bytes))
+}
+
+/// The last entry that the bundle cannot do without: what erased a value tells why it is not there.
+fn last_entry(registered: &Registered) -> EntryIndex {
+    let Registered { certificate, erased, .. } = registered;
+    let retired = certificate.retired.as_ref().map(|retired| retired.entry);
+    retired.into_iter().chain(erased.iter().map(|value| value.by)).max().unwrap_or(certificate.issued)
 }
 
 fn may_have(reader: Reader, holder: Option<OrganisationId>) -> bool {

@@ -1,5 +1,6 @@
 //! `GET /v1/events`: entries, found again.
 
+use crate::domain::erasure::ErasedValue;
 use crate::domain::ids::{EntryIndex, ItemId};
 use crate::domain::state::{RecordId, RecordKind};
 use crate::http::auth::Authenticated;
@@ -53,6 +54,9 @@ pub(super) struct EventBody {
     /// Its corrections, in order; absent if it has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     corrections: Vec<CorrectionOfEvent>,
+    /// Values behind its commitments that were erased since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    erased: Vec<ErasedBody>,
 }
 
 /// A correction of an event.
@@ -63,6 +67,30 @@ pub(super) struct CorrectionOfEvent {
     /// `in_effect`: what it says counts instead. `open`, `disputed`, `review`: undecided. `superseded`, `rejected`,
     /// `withdrawn`: it does not count.
     status: &'static str,
+}
+
+/// A value that was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasedBody {
+    /// JSON Pointer of its commitment in the payload.
+    pointer: String,
+    /// The day, UTC.
+    on: String,
+    /// The entry that erased it.
+    by: u64,
+    /// Why.
+    reason: &'static str,
+}
+
+impl From<&ErasedValue> for ErasedBody {
+    fn from(erased: &ErasedValue) -> Self {
+        Self {
+            pointer: erased.pointer.to_string(),
+            on: erased.on.to_string(),
+            by: erased.by.0,
+            reason: erased.reason.as_str(),
+        }
+    }
 }
 
 impl EventBody {
@@ -79,6 +107,7 @@ impl EventBody {
                 .into_iter()
                 .map(|(entry, status)| CorrectionOfEvent { entry: entry.0, status: status.as_str() })
                 .collect(),
+            erased: event.erased.iter().map(ErasedBody::from).collect(),
         })
     }
 }

@@ -191,11 +191,13 @@ impl From<Refusal> for Problem {
             | RefusalCode::CorrectionUndecided
             | RefusalCode::CorrectionBlocked
             | RefusalCode::CertificateNotHeld
-            | RefusalCode::CertificateExpired => StatusCode::CONFLICT,
+            | RefusalCode::CertificateExpired
+            | RefusalCode::ErasedBefore => StatusCode::CONFLICT,
             RefusalCode::LedgerNotOpen
             | RefusalCode::WrongLedger
             | RefusalCode::KeyUnknown
             | RefusalCode::Unknown
+            | RefusalCode::NoCommitment
             | RefusalCode::RolesExclude
             | RefusalCode::ListInvalid
             | RefusalCode::MethodNotReached

@@ -13,6 +13,7 @@ use crate::domain::refusal::{Refusal, RefusalCode, Warning};
 use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop, Wanted};
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
+use crate::ledger::erasure;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
 use crate::ledger::waiting::{self, Candidate, WaitingRoom};
 use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
@@ -63,6 +64,15 @@ pub struct Appended {
     pub outcomes: Vec<Vec<Outcome>>,
     /// Whether statements that waited could not have their turn in this transaction.
     pub turns_left: bool,
+    /// Whether openings were deleted, whose bytes the database's log may still hold.
+    pub erased: bool,
+}
+
+/// What [`Run::finish`] wrote.
+struct Written {
+    head: Head,
+    turns_left: bool,
+    erased: bool,
 }
 
 /// Appends the statements of some requests in one transaction, and of those that wait what has its turn now.
@@ -85,8 +95,8 @@ pub fn append(
         outcomes.push(run.append_group(group)?);
     }
     run.answer_who_had_a_turn(&mut outcomes);
-    let (head, turns_left) = run.finish()?;
-    Ok(Appended { head, outcomes, turns_left })
+    let Written { head, turns_left, erased } = run.finish()?;
+    Ok(Appended { head, outcomes, turns_left, erased })
 }
 
 /// The database must extend what this node has seen: a backup put back, or a standby that lacks the last commits,
@@ -443,21 +453,26 @@ impl<'a> Run<'a> {
         receipt
     }
 
-    /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit. Tells, too, whether
-    /// turns are left.
-    fn finish(self) -> Result<(Head, bool), StoreError> {
+    /// Writes entries, effects, tiles and, last, the head. Nothing of it shows before the commit.
+    ///
+    /// Openings go in the transaction that says so: a crash before the commit leaves the value and no word of its erasure,
+    /// after it neither the value nor a way back. One that was posted in this very transaction is never written.
+    fn finish(mut self) -> Result<Written, StoreError> {
         let turns_left = self.waiting.finish(self.database)?;
         if self.accepted.entries.is_empty() {
-            return Ok((self.start, turns_left));
+            return Ok(Written { head: self.start, turns_left, erased: false });
         }
+        let erased = erasure::places_in(&self.changes);
+        self.accepted.openings.retain(|(index, opening)| !erased.contains(&(*index, opening.pointer.clone())));
         entries::insert(self.database, &self.accepted.entries)?;
         openings::insert(self.database, &self.accepted.openings)?;
+        openings::erase(self.database, &erased)?;
         mentions::insert(self.database, &self.accepted.mentions)?;
         records::store(self.database, &self.changes, &self.known)?;
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
-        Ok((self.head, turns_left))
+        Ok(Written { head: self.head, turns_left, erased: !erased.is_empty() })
     }
 }
 

@@ -152,6 +152,7 @@ pub fn audit(database: &mut Database, mut progress: impl FnMut(u64, u64)) -> Res
     if mentions::count(database)? != mentions {
         report.find(None, "the index of what entries concern has other rows than the entries give");
     }
+    compare_erasures(database, &replay, &mut report)?;
     compare_state(database, &replay, &mut report)?;
     report.entries = replay.frontier.size();
     report.root = replay.frontier.root().to_string();
@@ -223,6 +224,22 @@ fn compare_openings(
     let opens = |openings: &Vec<_>| payload.is_some_and(|payload| check_openings(&payload, openings).is_ok());
     if !openings.as_ref().is_some_and(opens) {
         report.find(Some(index), "an opening does not open its commitment");
+    }
+    Ok(())
+}
+
+/// What an entry erased is gone: a row that is there again came from a backup, or was never deleted.
+fn compare_erasures(database: &mut Database, replay: &Replay, report: &mut Report) -> Result<(), StoreError> {
+    for record in replay.state.records().values() {
+        let Record::Erased(erased) = record else { continue };
+        // Openings that cannot be read were found with their entry.
+        let kept = found_or_damage(openings::of_entry(database, erased.entry))?.unwrap_or_default();
+        for value in &erased.values {
+            if kept.iter().any(|opening| opening.pointer == value.pointer.as_str()) {
+                let problem = format!("the value at {} is still there, entry {} erased it", value.pointer, value.by);
+                report.find(Some(erased.entry), problem);
+            }
+        }
     }
     Ok(())
 }

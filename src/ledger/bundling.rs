@@ -10,9 +10,9 @@ use crate::domain::registry::Ledger as LedgerRecord;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
-use crate::ledger::Ledger;
-use crate::ledger::certificates::{find_certificate, treatments_behind};
+use crate::ledger::certificates::{Registered, find_certificate, treatments_behind};
 use crate::ledger::lookup::{offered_lots, subject_of_node};
+use crate::ledger::{Ledger, erasure};
 use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
 use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
 use crate::proof::checkpoint::Checkpoint;
@@ -102,9 +102,11 @@ impl Ledger {
     /// bundle would show.
     ///
     /// Anybody may ask, so it is worked out once: later statements do not change what a certificate was issued on.
-    pub fn count_statements(&self, certificate: &Certificate) -> Result<Counted, StoreError> {
+    /// What is said of its values later counts too, so how many are erased is part of the question.
+    pub fn count_statements(&self, registered: &Registered) -> Result<Counted, StoreError> {
+        let certificate = &registered.certificate;
         let poisoned = |_| StoreError::damaged("the memory of certificates is poisoned");
-        let asked = (certificate.serial.to_string(), certificate.retired.is_some());
+        let asked = (certificate.serial.to_string(), certificate.retired.is_some(), registered.erased.len());
         if let Some(known) = self.counted.read().map_err(poisoned)?.get(&asked) {
             return Ok(*known);
         }
@@ -169,6 +171,10 @@ impl<'a> Collector<'a> {
         self.add(certificate.issued)?;
         if let Some(retired) = &certificate.retired {
             self.add(retired.entry)?;
+            // Whoever misses a value is shown who erased it, and when.
+            for erased in erasure::of_entry(self.database, retired.entry)? {
+                self.add(erased.by)?;
+            }
         }
         let treatments = treatments_behind(self.database, certificate)?;
         for treatment in &treatments {

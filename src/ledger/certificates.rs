@@ -1,8 +1,9 @@
 //! Certificates: what can be issued and why not more, and what was issued.
 
-use crate::domain::certificate::{Certificate, Proposal, propose};
+use crate::domain::certificate::{Certificate, Proposal, Retirement, propose};
 use crate::domain::codes::Month;
 use crate::domain::eligibility::{self, Gap, standing};
+use crate::domain::erasure::ErasedValue;
 use crate::domain::event::CertificateIssued;
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
@@ -11,10 +12,9 @@ use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind, State, Stop};
 use crate::domain::treatment::{Line, Treatment};
-use crate::ledger::Ledger;
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::Reader;
-use crate::ledger::opening;
+use crate::ledger::{Ledger, erasure, opening};
 use crate::limits::PAGE_ROWS_MAX;
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, openings, records};
@@ -53,6 +53,8 @@ pub struct Registered {
     pub treatments: Vec<Treatment>,
     /// The openings of its retirement that were not erased.
     pub openings: Vec<Opening>,
+    /// What was erased of its retirement.
+    pub erased: Vec<ErasedValue>,
 }
 
 impl Ledger {
@@ -91,11 +93,13 @@ impl Ledger {
         self.store.snapshot(|database| {
             let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
             let treatments = treatments_behind(database, &certificate)?;
-            let openings = match &certificate.retired {
-                Some(retirement) => openings::of_entry(database, retirement.entry)?,
-                None => Vec::new(),
+            let (openings, erased) = match &certificate.retired {
+                Some(Retirement { entry, .. }) => {
+                    (openings::of_entry(database, *entry)?, erasure::of_entry(database, *entry)?)
+                }
+                None => (Vec::new(), Vec::new()),
             };
-            Ok(Some(Registered { certificate, treatments, openings }))
+            Ok(Some(Registered { certificate, treatments, openings, erased }))
         })
     }
 }

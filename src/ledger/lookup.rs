@@ -1,6 +1,7 @@
 //! Looking things up, for those whom they concern.
 
 use crate::domain::correction::CorrectionStatus;
+use crate::domain::erasure::ErasedValue;
 use crate::domain::event::{Event as DomainEvent, Statement};
 use crate::domain::fields::codes;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId};
@@ -8,9 +9,9 @@ use crate::domain::item::Item;
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
-use crate::ledger::Ledger;
 use crate::ledger::as_of::AsOf;
 use crate::ledger::counting::{self, Counting, corrections_of};
+use crate::ledger::{Ledger, erasure};
 use crate::limits::{LINEAGE_NODES_MAX, PAGE_ROWS_MAX};
 use crate::proof::entry::Entry;
 use crate::proof::keys::CompactJws;
@@ -53,6 +54,8 @@ pub struct Event {
     pub warnings: String,
     /// The corrections of it and where they stand, in order.
     pub corrections: Vec<(EntryIndex, CorrectionStatus)>,
+    /// What was erased of its values since.
+    pub erased: Vec<ErasedValue>,
 }
 
 /// A page of entries.
@@ -188,9 +191,11 @@ fn page(database: &mut Database, visible: &[EntryIndex], count: i64) -> Result<E
     let stored = entries::find_many(database, visible)?;
     let mut events = stored.into_iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
     let corrections = corrections_of(database, visible)?;
+    let mut erased = erasure::of_entries(database, visible)?;
     for event in &mut events {
         let of_it = corrections.get(&event.index).into_iter().flatten();
         event.corrections = of_it.map(|correction| (correction.entry, correction.status)).collect();
+        event.erased = erased.remove(&event.index).unwrap_or_default();
     }
     Ok(EventsPage { events, next })
 }
@@ -220,8 +225,15 @@ pub(crate) fn read_event(stored: StoredEntry) -> Result<Event, StoreError> {
     let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?.statement;
     let payload = CompactJws::parse(&entry.statement).map_err(|_| damaged())?.payload;
     let payload = String::from_utf8(payload).map_err(|_| damaged())?;
-    let (time, warnings) = (entry.time, stored.warnings);
-    Ok(Event { index: stored.index, time, statement, payload, warnings, corrections: Vec::new() })
+    Ok(Event {
+        index: stored.index,
+        time: entry.time,
+        statement,
+        payload,
+        warnings: stored.warnings,
+        corrections: Vec::new(),
+        erased: Vec::new(),
+    })
 }
 
 impl Ledger {

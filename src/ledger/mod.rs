@@ -28,6 +28,7 @@ pub mod donation_devices;
 pub mod donation_report;
 pub mod donation_totals;
 pub mod downstream;
+pub mod erasure;
 pub mod export;
 pub mod guard;
 pub mod health;
@@ -90,8 +91,8 @@ pub struct Ledger {
     pub(crate) sequencer: Sequencer,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
-    /// Statements behind certificates, by serial and whether it is retired.
-    pub(crate) counted: RwLock<HashMap<(String, bool), bundling::Counted>>,
+    /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
+    pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,
 }
 
 impl Ledger {

@@ -24,6 +24,7 @@ use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use ed25519_dalek::SigningKey;
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -162,6 +163,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         ending,
         seen: Mutex::new(Some(seen)),
         turns_left: Cell::new(false),
+        log_holds_erased: AtomicBool::new(false),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);

@@ -10,6 +10,7 @@ use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
 use crate::store::head::Head;
 use crate::store::{Store, StoreError, StoreFault, entries, head, waiting};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -64,6 +65,8 @@ pub struct Writer {
     pub seen: Mutex<Option<Seen>>,
     /// Whether statements that waited could not have their turn in the last transaction.
     pub turns_left: Cell<bool>,
+    /// Whether SQLite's log may hold pages with openings that were erased, because a reader was in the way.
+    pub log_holds_erased: AtomicBool,
 }
 
 /// How often a transaction is tried that surely wrote nothing. A connection that broke while it was idle shows only when
@@ -191,17 +194,34 @@ impl Writer {
         let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
         let work = |database: &mut _| append(database, &self.origin, &self.clock, seen.as_ref(), groups);
         match self.store.write(work) {
-            Ok(Appended { head, outcomes, turns_left }) => {
+            Ok(Appended { head, outcomes, turns_left, erased }) => {
                 self.remember(&head);
                 self.turns_left.set(turns_left);
+                self.empty_log(erased);
                 Ok(outcomes)
             }
             Err(AppendError::Store(error)) if error.fault == StoreFault::OutcomeUnknown => {
                 tracing::error!(%error, "the outcome of a commit is unknown; reading it again");
-                self.read_again(groups)
+                let outcomes = self.read_again(groups)?;
+                // It may have erased something.
+                self.empty_log(true);
+                Ok(outcomes)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// After an erasure, and until it has worked after each commit that follows: takes what was erased out of the database's
+    /// log, before anybody is told. A crash here leaves it there until the store is opened again, which does the same.
+    fn empty_log(&self, erased: bool) {
+        if !erased && !self.log_holds_erased.load(Ordering::Relaxed) {
+            return;
+        }
+        let emptied = self.store.empty_log();
+        if let Err(error) = &emptied {
+            tracing::warn!(%error, "the database's log still holds what was erased; trying again after the next commit");
+        }
+        self.log_holds_erased.store(!matches!(emptied, Ok(true)), Ordering::Relaxed);
     }
 
     fn remember(&self, head: &Head) {

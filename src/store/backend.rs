@@ -114,6 +114,7 @@ fn set_up(connection: &mut Database, access: Access) -> Result<(), Error> {
         (Database::Sqlite(_), Access::ReadWrite) => {
             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
+             PRAGMA secure_delete = ON; \
              PRAGMA wal_autocheckpoint = 10000; PRAGMA cache_size = -65536;"
         }
         (Database::Sqlite(_), Access::ReadOnly) => {
@@ -245,6 +246,23 @@ fn assert_sqlite_version(connection: &mut Database) -> StoreResult<()> {
         return Err(StoreError { fault: StoreFault::Failed, message });
     }
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Checkpointed {
+    #[diesel(sql_type = BigInt)]
+    busy: i64,
+}
+
+/// Moves SQLite's write-ahead log into the database's file and cuts it to nothing: pages in it still hold rows as they were
+/// before they were deleted. Gives whether that was done; a reader in the middle of a snapshot is waited for only shortly,
+/// because every append waits meanwhile. PostgreSQL keeps its own log, which `VACUUM` and its archive's retention empty.
+pub(super) fn empty_log(connection: &mut Database) -> StoreResult<bool> {
+    let Database::Sqlite(connection) = connection else { return Ok(true) };
+    connection.batch_execute("PRAGMA busy_timeout = 250")?;
+    let row: Result<Checkpointed, Error> = sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection);
+    connection.batch_execute("PRAGMA busy_timeout = 10000")?;
+    Ok(row?.busy == 0)
 }
 
 #[derive(QueryableByName)]

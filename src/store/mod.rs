@@ -88,6 +88,8 @@ impl Store {
             _lock: lock,
         };
         store.write_plain(backend::assert_durable)?;
+        // What was erased in the moment before a crash may still stand in the log.
+        store.empty_log()?;
         Ok(store)
     }
 
@@ -116,6 +118,11 @@ impl Store {
         let outcome = work(&mut connection);
         backend::end_snapshot(&mut connection)?;
         outcome
+    }
+
+    /// Makes sure that what was deleted is gone from SQLite's log too; `false` if a reader was in the way: ask again later.
+    pub fn empty_log(&self) -> StoreResult<bool> {
+        self.write_plain(backend::empty_log)
     }
 
     fn write_plain<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Database) -> Result<T, E>) -> Result<T, E> {

@@ -24,6 +24,17 @@ pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreRe
     backend::insert_openings(database, &rows)
 }
 
+/// Deletes openings; one that is not there is gone already.
+pub fn erase<'a>(
+    database: &mut Database,
+    places: impl IntoIterator<Item = &'a (EntryIndex, String)>,
+) -> StoreResult<()> {
+    for (index, pointer) in places {
+        diesel::delete(openings::table.find((database_number(index.0)?, pointer))).execute(database)?;
+    }
+    Ok(())
+}
+
 /// The openings of an entry that were not erased.
 pub fn of_entry(database: &mut Database, index: EntryIndex) -> StoreResult<Vec<Opening>> {
     let rows: Vec<(String, Vec<u8>, String)> = openings::table

@@ -42,6 +42,7 @@ impl RequestBuilder {
             status: response.status().as_u16(),
             content_type: header("content-type"),
             link: header("link"),
+            erased: header("loopledger-erased"),
             text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
         })
     }
@@ -53,6 +54,8 @@ pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub link: String,
+    /// What an entry's header says of erased values.
+    pub erased: String,
     pub text: String,
 }
 

@@ -19,6 +19,7 @@ mod demo;
 mod determinism;
 mod dismantling;
 mod donation_report;
+mod erasure;
 mod findings;
 mod forgeries;
 mod forging;

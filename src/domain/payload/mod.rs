@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod correction;
 pub mod custody;
 pub mod device;
+pub mod erasure;
 pub mod evidence;
 pub mod keys;
 pub mod lot;

@@ -11,6 +11,7 @@ pub use certificate::{CertificateFacts, Share};
 
 use crate::domain::event::CertificateRetired;
 use crate::domain::fields::Value;
+use crate::domain::ids::EntryIndex;
 use crate::proof::bundle::{Bundle, NotABundle};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::commitment::{Opening, check_openings};
@@ -33,10 +34,29 @@ pub enum Rejection {
     Invalid(String),
 }
 
+/// A value of the retirement that was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasedFacts {
+    /// JSON Pointer of its commitment.
+    pub pointer: String,
+    /// The day, UTC.
+    pub on: String,
+    /// The entry that says so.
+    pub by: u64,
+}
+
 /// References that lead out of the bundle, and openings that are not there.
-fn not_shown(shown: &Shown, certificate: &CertificateFacts, openings: usize) -> Vec<String> {
+fn not_shown(
+    shown: &Shown,
+    certificate: &CertificateFacts,
+    openings: &[(String, String)],
+    erased: &[ErasedFacts],
+) -> Vec<String> {
     let mut words = shown.not_shown(certificate);
-    if certificate.retired.is_some() && openings < CertificateRetired::OPENED.len() {
+    let is_told = |pointer: &str| {
+        openings.iter().any(|(open, _)| open == pointer) || erased.iter().any(|erased| erased.pointer == pointer)
+    };
+    if certificate.retired.is_some() && !CertificateRetired::OPENED.iter().all(|pointer| is_told(pointer)) {
         words.push("for whom and for what it was retired, or a part of that: left out, or erased".to_owned());
     }
     words
@@ -67,6 +87,8 @@ pub struct Verdict {
     pub certificate: CertificateFacts,
     /// The values behind the commitments of its retirement, by pointer.
     pub openings: Vec<(String, String)>,
+    /// The values of its retirement that were erased.
+    pub erased: Vec<ErasedFacts>,
     /// What was referred to and is not in the bundle, in words.
     pub not_shown: Vec<String>,
     /// What the reader should know although it does not make the bundle invalid.
@@ -86,6 +108,8 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
     require_ledgers_key(&bundle, &shown)?;
     let certificate = certificate::check(&shown, &bundle.certificate)?;
     require_openings_of_retirement(&bundle, &certificate)?;
+    let retired = certificate.retired.as_ref();
+    let erased = retired.map_or_else(Vec::new, |retired| shown.erased(EntryIndex(retired.entry)));
     Ok(Verdict {
         trusted: anchor.is_some(),
         origin: checkpoint.origin.to_string(),
@@ -93,10 +117,11 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         shown: entries.len(),
         hosted: shown.hosted(),
         as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
-        not_shown: not_shown(&shown, &certificate, openings.len()),
+        not_shown: not_shown(&shown, &certificate, &openings, &erased),
         remarks: shown.remarks(),
         certificate,
         openings,
+        erased,
     })
 }
 

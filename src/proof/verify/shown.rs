@@ -3,7 +3,7 @@
 
 use crate::domain::codes::{Country, KeyCustody, KeyUse, RevocationReason, Role, SiteCode};
 use crate::domain::event::{
-    Common, Event, HandoverOffered, LedgerOpened, Permit, ScaleRegistered, Statement, TypeName,
+    CommitmentPointer, Common, Event, HandoverOffered, LedgerOpened, Permit, ScaleRegistered, Statement, TypeName,
 };
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::lineage::{Link, Node, links};
@@ -14,7 +14,7 @@ use crate::domain::time::{Date, LedgerTime};
 use crate::proof::entry::Entry;
 use crate::proof::keys;
 use crate::proof::statement::Unverified;
-use crate::proof::verify::{CertificateFacts, Rejection, invalid};
+use crate::proof::verify::{CertificateFacts, ErasedFacts, Rejection, invalid};
 use ed25519_dalek::VerifyingKey;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -234,6 +234,13 @@ impl Shown {
                 Ok(())
             }
             Event::RulesAdopted(_) | Event::CheckpointKeyChanged(_) => by_operator(),
+            Event::ValueErased(event) => {
+                if event.entry >= index {
+                    return Err("it erases values of an entry that does not come before it".into());
+                }
+                let author = self.statement(event.entry).map(ShownStatement::party);
+                if author.is_some_and(|author| author != common.org) { by_operator() } else { Ok(()) }
+            }
             Event::SiteAudited(event) => {
                 if !self.has_role(&common.org, &[Role::Auditor]) {
                     return Err("only an auditor may say this".into());
@@ -420,6 +427,23 @@ impl Shown {
     pub(super) fn offered_lots(&self, handover: &HandoverId) -> Vec<ItemId> {
         let lots = self.offer(handover).and_then(|(_, offer)| offer.lots.as_ref());
         lots.into_iter().flatten().map(|lot| lot.lot).collect()
+    }
+
+    /// What was erased of an entry's values: pointer, day and entry, in the order of the ledger.
+    pub(super) fn erased(&self, entry: EntryIndex) -> Vec<ErasedFacts> {
+        let of_statement = |shown: &ShownStatement| match &shown.statement.event {
+            Event::ValueErased(event) if event.entry == entry => {
+                let on = shown.time.date().map(|day| day.to_string()).unwrap_or_default();
+                let facts = |pointer: &CommitmentPointer| ErasedFacts {
+                    pointer: pointer.to_string(),
+                    on: on.clone(),
+                    by: shown.index.0,
+                };
+                event.pointers.iter().map(facts).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.all().flat_map(of_statement).collect()
     }
 
     /// Whether the operator holds the secret of a key.
