@@ -20,6 +20,7 @@ mod dismantling;
 mod findings;
 mod forgeries;
 mod forging;
+mod forty_computers;
 mod halts;
 mod harness;
 mod hosted_keys;
