@@ -4,6 +4,8 @@ use crate::process::{PROGRAM, run};
 use loopledger::proof::note::NoteVerifier;
 use loopledger::proof::verify::verify;
 use loopledger::store::{Store, head};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -50,7 +52,8 @@ fn the_made_demo() {
             "600 devices in =",
             "closes to the gram",
             "VALID",
-            "6 attempts",
+            "8 attempts",
+            "24 laptops given in Belgium, 23 shipped to a school in XD, 20 died there",
             "made from the seed",
         ],
     );
@@ -63,12 +66,57 @@ fn the_made_demo() {
     assert_eq!(run(&["verify", &moved]).status.code(), Some(3));
     let lines = fs::read_to_string(data.join("demo/entries.jsonl")).expect("readable").lines().count() as u64;
     assert_eq!(lines, entries(&data));
+    says_what_it_should(&data);
 
     let (code, again) = demo(&data, &["--exit"]);
     assert_eq!((code, entries(&data)), (Some(0), lines), "{again}");
     assert!(!again.contains("VALID"), "a finished demo does nothing again");
     seeded_places(&data);
     serves(&data);
+}
+
+/// What every statement that the demo left says.
+fn statements(data: &Path) -> Vec<Value> {
+    let payload = |line: &str| {
+        let entry: Value = serde_json::from_str(line).expect("JSON");
+        let statement = entry["statement"].as_str().expect("a statement");
+        let payload = statement.split('.').nth(1).expect("a payload").as_bytes();
+        let payload = data_encoding::BASE64URL_NOPAD.decode(payload).expect("base64url");
+        serde_json::from_slice(&payload).expect("JSON")
+    };
+    fs::read_to_string(data.join("demo/entries.jsonl")).expect("readable").lines().map(payload).collect()
+}
+
+/// The gift beside the café: to a school and home again, with all that belongs to it.
+fn says_what_it_should(data: &Path) {
+    let statements = statements(data);
+    let count = |kind: &str| statements.iter().filter(|said| said["type"] == kind).count();
+    let table = [
+        ("project_registered", 1),
+        ("facility_registered", 1),
+        ("delegation_granted", 1),
+        ("donated", 1),
+        ("part_removed", 1),
+        ("part_installed", 1),
+        ("packed", 1),
+        ("unpacked", 1),
+        ("export_consented", 1),
+        ("export_shipped", 2),
+        ("carried", 2),
+        ("import_received", 2),
+        ("training_held", 1),
+        ("checked", 23),
+        ("stored", 1),
+        ("evidence_reviewed", 2),
+    ];
+    for (kind, times) in table {
+        assert_eq!(count(kind), times, "{kind}");
+    }
+    // The school's software speaks for the school, and for nobody else.
+    let spoken: Vec<&Value> = statements.iter().filter(|said| said.get("on_behalf_of").is_some()).collect();
+    let sides = spoken.iter().map(|said| (said["org"].to_string(), said["on_behalf_of"].to_string()));
+    assert_eq!(sides.collect::<BTreeSet<_>>().len(), 1);
+    assert_eq!(spoken.iter().filter(|said| said["type"] == "put_in_use").count(), count("put_in_use"));
 }
 
 /// Two thousand places of the demo's bundle, drawn: nothing that differs is valid.
@@ -118,9 +166,22 @@ fn serves(data: &Path) {
     let client = crate::process::Client { url };
     let balance = client.get("/v1/balance", &token).expect("an answer").json();
     assert_eq!(balance["closes"], true);
+    what_came_home_waits(&client, &token);
     child.kill().expect("killed");
     child.wait().expect("gone");
     drop(output);
+}
+
+/// What came home is eligible, and waits in the pool of the site where it was dismantled.
+fn what_came_home_waits(client: &crate::process::Client, token: &str) {
+    let sites = client.get("/v1/sites", token).expect("an answer").json();
+    let south =
+        sites["records"].as_array().expect("sites").iter().find(|site| site["code"] == "SOUTH").expect("a site");
+    let path = format!("/v1/eligibility?site={}", south["id"].as_str().expect("an id"));
+    let pools = client.get(&path, token).expect("an answer").json();
+    let pools = pools["pools"].as_array().expect("pools");
+    assert!(pools.iter().any(|pool| pool["entered_g"].as_i64() > Some(5_000)), "{pools:?}");
+    assert!(pools.iter().all(|pool| pool["units"] == 0), "{pools:?}");
 }
 
 fn made_file(folder: &Path, devices: u32) -> PathBuf {

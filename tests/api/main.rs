@@ -23,6 +23,7 @@ mod erasure;
 mod findings;
 mod forgeries;
 mod forging;
+mod forty_computers;
 mod halts;
 mod harness;
 mod hosted_keys;

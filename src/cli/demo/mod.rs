@@ -1,7 +1,14 @@
 //! `loopledger demo`: an embedded ledger, filled with simulated data, with a certificate that verifies offline.
 
+mod attempts;
+mod cafe;
+mod certifying;
 mod composition;
 mod devices;
+mod dismantling;
+mod gift;
+mod homecoming;
+mod papers;
 mod parties;
 mod plan;
 mod poster;
@@ -19,6 +26,7 @@ use crate::ledger::tokens::{self, Scope};
 use crate::ledger::{Ledger, keyring};
 use crate::proof::note::NoteVerifier;
 use crate::store::{DatabaseUrl, Store};
+use certifying::Issued;
 use clap::Args;
 use devices::Device;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -32,7 +40,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use story::{Issued, Story};
+use story::Story;
 
 /// Days for which a demo's tokens hold.
 const TOKEN_DAYS: i64 = 30;
@@ -191,9 +199,9 @@ fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Re
     let operator_key = keyring::read_key(&KeyFiles::of(&arguments.data).operator())?;
     let progress = progress_bar(&devices);
     let mut poster = Poster::new(ledger, plan, progress.clone())?;
-    let issued = Story::begin(&mut poster, plan, rules, &files.keys(), operator_key)?.tell(&devices)?;
+    let (issued, boards_g) = Story::begin(&mut poster, plan, rules, &files.keys(), operator_key)?.tell(&devices)?;
     progress.finish_and_clear();
-    summary::print(&poster, plan, &devices)?;
+    summary::print(&poster, plan, &devices, boards_g)?;
     write_files(ledger, &poster, &issued, files)?;
     verify_offline(files)?;
     fs::write(files.finished(), "")?;

@@ -1,4 +1,4 @@
-//! Who takes part in the demo: made organisations in the fictitious country XD, unrelated to one another.
+//! Who takes part in the demo: made organisations in Belgium and the fictitious country XD, unrelated to one another.
 
 use crate::cli::CommandError;
 use crate::cli::demo::plan::Plan;
@@ -35,6 +35,7 @@ pub(super) struct Party {
 }
 
 /// All of them.
+#[derive(Clone)]
 pub(super) struct Parties {
     pub(super) operator: Party,
     pub(super) collector: Party,
@@ -43,26 +44,69 @@ pub(super) struct Parties {
     pub(super) treater: Party,
     pub(super) auditor: Party,
     pub(super) issuer: Party,
+    /// Gives laptops, and prepares them itself.
+    pub(super) donor: Party,
+    /// Makes the school's software, which speaks for the school.
+    pub(super) vendor: Party,
+    pub(super) carrier: Party,
+    pub(super) refinery: Party,
 }
 
 /// What is registered of a party.
 struct Joining {
     name: &'static str,
     number: u64,
+    country: &'static str,
     roles: &'static [&'static str],
     hosted: bool,
     /// The code of its site.
     code: Option<&'static str>,
 }
 
-const COLLECTOR: Joining =
-    Joining { name: "collector", number: 1, roles: &["collector", "refurbisher"], hosted: true, code: Some("CAFE") };
-const BENEFICIARY: Joining =
-    Joining { name: "beneficiary", number: 2, roles: &["beneficiary"], hosted: true, code: None };
-const CENTRE: Joining = Joining { name: "centre", number: 3, roles: &["recycler"], hosted: false, code: Some("DEMO") };
-const TREATER: Joining = Joining { name: "treater", number: 4, roles: &["treater"], hosted: false, code: Some("MELT") };
-const AUDITOR: Joining = Joining { name: "auditor", number: 5, roles: &["auditor"], hosted: false, code: None };
-const ISSUER: Joining = Joining { name: "issuer", number: 6, roles: &["issuer"], hosted: false, code: None };
+const COLLECTOR: Joining = Joining {
+    name: "collector",
+    number: 1,
+    country: "XD",
+    roles: &["collector", "refurbisher"],
+    hosted: true,
+    code: Some("CAFE"),
+};
+const BENEFICIARY: Joining = Joining {
+    name: "beneficiary",
+    number: 2,
+    country: "XD",
+    roles: &["beneficiary"],
+    hosted: true,
+    code: Some("SCHOOL"),
+};
+const CENTRE: Joining = Joining {
+    name: "centre",
+    number: 3,
+    country: "XD",
+    roles: &["recycler", "exporter"],
+    hosted: false,
+    code: Some("DEMO"),
+};
+const TREATER: Joining =
+    Joining { name: "treater", number: 4, country: "XD", roles: &["treater"], hosted: false, code: Some("MELT") };
+const AUDITOR: Joining =
+    Joining { name: "auditor", number: 5, country: "XD", roles: &["auditor"], hosted: false, code: None };
+const ISSUER: Joining =
+    Joining { name: "issuer", number: 6, country: "XD", roles: &["issuer"], hosted: false, code: None };
+const DONOR: Joining = Joining {
+    name: "donor",
+    number: 7,
+    country: "BE",
+    roles: &["donor", "refurbisher"],
+    hosted: false,
+    code: Some("GIFT"),
+};
+const VENDOR: Joining =
+    Joining { name: "vendor", number: 8, country: "XD", roles: &["refurbisher"], hosted: false, code: None };
+const CARRIER: Joining =
+    Joining { name: "carrier", number: 9, country: "BE", roles: &["carrier"], hosted: true, code: None };
+const REFINERY: Joining =
+    Joining { name: "refinery", number: 10, country: "BE", roles: &["treater"], hosted: false, code: Some("REFINE") };
 
 impl Parties {
     /// Registers everybody: organisations, keys, sites.
@@ -82,7 +126,20 @@ impl Parties {
         let mut join = |joining: &Joining| join_one(poster, plan, keys, &operator, joining, permits(joining.name));
         let (collector, beneficiary, centre) = (join(&COLLECTOR)?, join(&BENEFICIARY)?, join(&CENTRE)?);
         let (treater, auditor, issuer) = (join(&TREATER)?, join(&AUDITOR)?, join(&ISSUER)?);
-        Ok(Self { operator, collector, beneficiary, centre, treater, auditor, issuer })
+        let (donor, vendor, carrier, refinery) = (join(&DONOR)?, join(&VENDOR)?, join(&CARRIER)?, join(&REFINERY)?);
+        Ok(Self {
+            operator,
+            collector,
+            beneficiary,
+            centre,
+            treater,
+            auditor,
+            issuer,
+            donor,
+            vendor,
+            carrier,
+            refinery,
+        })
     }
 }
 
@@ -96,7 +153,7 @@ fn join_one(
 ) -> Result<Party, CommandError> {
     let at = plan.moment(0)?;
     let id = OrganisationId(plan.id("organisation", joining.number));
-    let fields = json!({"organisation": id.to_string(), "roles": joining.roles, "country": "XD"});
+    let fields = json!({"organisation": id.to_string(), "roles": joining.roles, "country": joining.country});
     poster.say(operator, Saying::new("organisation_registered", &at, fields))?;
     poster.flush()?;
     let signer = if joining.hosted {
@@ -108,7 +165,7 @@ fn join_one(
     let site = joining.code.map(|_| plan.id("site", joining.number));
     if let (Some(site), Some(code)) = (site, joining.code) {
         let mut fields = json!({
-            "organisation": id.to_string(), "new_site": site.to_string(), "country": "XD", "code": code,
+            "organisation": id.to_string(), "new_site": site.to_string(), "country": joining.country, "code": code,
         });
         if let Some(permit) = permit {
             fields["permit"] = permit;

@@ -34,7 +34,13 @@ impl Saying {
         Self { openings, ..self }
     }
 
-    /// At a site of its author.
+    /// For another, who lets the author speak.
+    pub(super) fn on_behalf_of(mut self, party: &Party) -> Self {
+        self.fields["on_behalf_of"] = json!(party.id.to_string());
+        self
+    }
+
+    /// At a site of its author, or of whom the author speaks for.
     pub(super) fn at(mut self, site: Option<Uuid>) -> Self {
         if let Some(site) = site {
             self.fields["site"] = json!(site.to_string());

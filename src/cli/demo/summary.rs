@@ -2,6 +2,8 @@
 
 use crate::cli::CommandError;
 use crate::cli::demo::devices::{Device, Outcome};
+use crate::cli::demo::gift::{GIVEN, SHIPPED};
+use crate::cli::demo::homecoming::DEAD;
 use crate::cli::demo::plan::Plan;
 use crate::cli::demo::poster::Poster;
 use crate::domain::balance::{Account, imbalances, in_between};
@@ -26,7 +28,7 @@ fn kilograms(grams: i64) -> String {
 }
 
 /// Prints devices, events, mass and refusals.
-pub(super) fn print(poster: &Poster<'_>, plan: &Plan, devices: &[Device]) -> Result<(), CommandError> {
+pub(super) fn print(poster: &Poster<'_>, plan: &Plan, devices: &[Device], boards_g: i64) -> Result<(), CommandError> {
     println!("DEMO DATA: weights and all that follows the source's facts are simulated with the seed {}.", plan.seed);
     match plan.open_repair_sha256.as_deref() {
         Some(DENMARK_2025_07) => {
@@ -36,6 +38,10 @@ pub(super) fn print(poster: &Poster<'_>, plan: &Plan, devices: &[Device]) -> Res
         None => println!("Devices: made from the seed."),
     }
     print_devices(devices)?;
+    println!(
+        "beside them            {GIVEN} laptops given in Belgium, {SHIPPED} shipped to a school in XD, {DEAD} died there;"
+    );
+    println!("                       {} of their boards came home and were refined", kilograms(boards_g));
     print_events(poster)?;
     print_mass(poster)?;
     let refused: Vec<String> = poster.refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
@@ -68,14 +74,21 @@ fn print_events(poster: &Poster<'_>) -> Result<(), CommandError> {
         println!("  {words:<20} {}", grouped(i64::try_from(said(kind)).unwrap_or(i64::MAX)));
     };
     line("registered", "registered");
+    line("donated", "donated");
     line("tested", "tested");
     line("repaired", "repaired");
+    line("parts moved", "part_installed");
+    line("shipped abroad", "export_shipped");
+    line("carried", "carried");
     line("put in use", "put_in_use");
+    line("trainings", "training_held");
+    line("checked", "checked");
     line("retired", "retired");
     line("merged to lots", "merged");
     line("batches", "batch_closed");
     line("fractions", "dismantled");
     line("final treatments", "treated_final");
+    line("papers reviewed", "evidence_reviewed");
     Ok(())
 }
 
