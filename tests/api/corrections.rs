@@ -387,7 +387,8 @@ both_databases! {
         let correction = story.correct(&right(39_500)).accepted();
         assert_eq!(status(&app, correction), "open");
         assert_eq!(story.gaps(treatment).0, ["correction_undecided"]);
-        confirm(&app, &story.smelter, correction).accepted();
+        confirm(&app, &story.smelter, correction).refused(403, "wrong_receiver", "/correction");
+        confirm(&app, &story.auditor, correction).accepted();
         assert_eq!(story.gaps(treatment), (vec!["beyond_batch_input".to_owned()], 39_500));
         let pools = story.eligibility(&format!("site={}", story.centre_site));
         assert_eq!(pools["pools"][0]["entered_g"], 39_500);
@@ -415,7 +416,7 @@ both_databases! {
             story.close(&batch).accepted();
             let right = instead(entry, "received", &story.received_fields(&lot, 39_600));
             let correction = story.correct(&right).accepted();
-            let last = if take_back { dispute(&app, &story.centre, correction) } else { confirm(&app, &story.smelter, correction) };
+            let last = if take_back { dispute(&app, &story.centre, correction) } else { confirm(&app, &story.auditor, correction) };
             last.accepted();
             let serial = story.issue(None);
             let bundle = app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token);

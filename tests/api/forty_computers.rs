@@ -102,12 +102,15 @@ both_databases! {
         nairobi::papers_are_reviewed(&tale, steel, "accepted");
         nairobi::papers_are_reviewed(&tale, plastic, "rejected");
         back_to_europe(&mut tale);
-        // The last chapter belongs here: a weight is found wrong, and corrected. Nothing is told after it.
+        let before = telling::what_is_eligible(&tale);
+        nairobi::a_weight_is_found_wrong(&mut tale);
+        let eligible = [unreviewed, before, telling::what_is_eligible(&tale)].join("\n\n");
 
         let folder = "tests/stories/forty_computers";
         committed(&format!("{folder}/the_whole_ledger.txt"), &telling::the_whole_ledger(&tale));
         committed(&format!("{folder}/path_of_a_board.txt"), &telling::path_of(&tale, "boards of batch 1"));
         committed(&format!("{folder}/balance.txt"), &telling::where_every_gram_is(&tale));
-        committed(&format!("{folder}/eligibility.txt"), &(unreviewed + "\n\n" + &telling::what_is_eligible(&tale)));
+        committed(&format!("{folder}/eligibility.txt"), &eligible);
+        committed(&format!("{folder}/donors_report.txt"), &telling::the_donors_report(&tale));
     }
 }

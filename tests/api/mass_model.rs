@@ -38,7 +38,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let place = 0..64_usize;
+    let place = 0..256_usize;
     let grams = || prop_oneof![1..5_000_i64, 5_000..400_000_i64];
     prop_oneof![
         1 => grams().prop_map(|grams| Step::Collect { grams }),
@@ -47,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (place.clone(), place.clone()).prop_map(|(one, other)| Step::Merge { one, other }),
         2 => (place.clone(), 1..100_i64).prop_map(|(lot, part)| Step::Split { lot, part }),
         3 => (place.clone(), 0..130_i64, 0..130_i64).prop_map(|(lot, received, refused)| Step::HandOver { lot, received, refused }),
-        2 => Just(Step::Open),
+        1 => Just(Step::Open),
         4 => (place.clone(), place.clone()).prop_map(|(batch, lot)| Step::Feed { batch, lot }),
         4 => (place.clone(), grams()).prop_map(|(batch, grams)| Step::Dismantle { batch, grams }),
         1 => (place.clone(), 0..3_000_i64, 0..3_000_i64, 0..3_000_i64)
@@ -384,6 +384,13 @@ fn estimated(grams: i64) -> Value {
     json!({"basis": "estimated", "net_g": grams})
 }
 
+/// One of some that fit, three times of four; else one of all.
+fn chosen(all: &[usize], place: usize, fits: impl Fn(&usize) -> bool) -> Option<usize> {
+    let fitting: Vec<usize> = all.iter().filter(|one| place % 4 != 0 && fits(one)).copied().collect();
+    let of = if fitting.is_empty() { all } else { &fitting };
+    Some(of[(place / 4).checked_rem(of.len())?])
+}
+
 /// When something happened so many days ago.
 fn on(day: i64) -> String {
     let ms = NOON_MS - 3_600_000 - day * DAY_MS;
@@ -431,13 +438,18 @@ impl<'a> Twins<'a> {
 
     /// A lot, and who has it; of one that never was, the centre.
     fn lot(&self, place: usize) -> Option<(usize, usize, i64)> {
-        let lot = self.lots[place.checked_rem(self.lots.len())?];
+        self.lot_that(place, |lot| lot.standing == Standing::Held)
+    }
+
+    /// Mostly one of which something can be said, and now and then any other.
+    fn lot_that(&self, place: usize, fits: impl Fn(&Lot) -> bool) -> Option<(usize, usize, i64)> {
+        let lot = chosen(&self.lots, place, |lot| self.world.lots.get(lot).is_some_and(&fits))?;
         let known = self.world.lots.get(&lot);
         Some((lot, known.map_or(1, |known| known.holder), known.map_or(1, |known| known.grams)))
     }
 
     fn batch(&self, place: usize) -> Option<usize> {
-        Some(self.batches[place.checked_rem(self.batches.len())?])
+        chosen(&self.batches, place, |batch| self.world.batches.get(batch).is_some_and(|batch| batch.open))
     }
 
     /// Says a fact, and requires of the service what the model says of it.
@@ -508,7 +520,8 @@ impl<'a> Twins<'a> {
                 self.say(1, day, Fact::Open { batch }, "batch_opened", fields);
             }
             Step::Feed { batch, lot } => {
-                let (batch, (lot, ..)) = (self.batch(*batch)?, self.lot(*lot)?);
+                let fits = |lot: &Lot| lot.standing == Standing::Held && lot.holder == 1 && lot.sources.is_empty();
+                let (batch, (lot, ..)) = (self.batch(*batch)?, self.lot_that(*lot, fits)?);
                 let fields = json!({"batch": self.names[batch], "items": [self.names[lot]]});
                 self.say(1, day, Fact::Feed { batch, lot }, "batch_fed", fields);
             }
@@ -550,7 +563,7 @@ impl<'a> Twins<'a> {
                 self.say(who, day, Fact::Lose { lot }, "lost", json!({"item": self.names[lot], "cause": "missing"}));
             }
             Step::Find { lot } => {
-                let (lot, who, _) = self.lot(*lot)?;
+                let (lot, who, _) = self.lot_that(*lot, |lot| lot.standing == Standing::Lost)?;
                 self.say(who, day, Fact::Find { lot }, "found", json!({"item": self.names[lot]}));
             }
             Step::Correct { fact, grams, never } => self.correct(*fact, *grams, *never)?,

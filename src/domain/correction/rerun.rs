@@ -85,6 +85,8 @@ pub(super) struct Rerun {
     pub(super) papers: Vec<Record>,
     /// Whose later statements rest on it.
     pub(super) speakers: BTreeSet<OrganisationId>,
+    /// Whether something of its lineage was accepted by somebody or finally treated.
+    pub(super) is_relied_on: bool,
     /// Earlier corrections that were taken into account.
     pub(super) met: BTreeSet<EntryIndex>,
     /// What stands in the way, if something does; then the rest is as far as it came.
@@ -234,10 +236,9 @@ impl<'s> Run<'s> {
 
     /// Applies an entry twice: on the ledger as it stood, and on what has come out so far.
     fn run_again(&mut self, index: EntryIndex, entry: &PastEntry) -> Result<Option<EntryIndex>, Stop> {
-        let speaker = entry.statement.common.party();
-        if CORRECTABLE.contains(&entry.statement.common.r#type.as_str()) {
-            self.found.speakers.insert(speaker);
-        }
+        let name = entry.statement.common.r#type.as_str();
+        let relies = matches!(name, "handover_accepted" | "import_received" | "treated_final");
+        self.found.is_relied_on |= relies && !self.start.seeds.contains_key(&index);
         let again = Again { warnings: &entry.warnings, signed_at: index };
         let first =
             Context { index, time: entry.time, signer: entry.signer, statement: &entry.statement, again: Some(again) };
@@ -255,7 +256,12 @@ impl<'s> Run<'s> {
             (Err(Stop::Refused(refusal)), _) | (_, Err(Stop::Refused(refusal))) => {
                 self.found.barrier = Some(Barrier::Refused(index, refusal));
             }
-            (Ok(recorded), Ok(made)) => self.compare(index, &recorded, &made)?,
+            (Ok(recorded), Ok(made)) => {
+                let rests_on_it = self.compare(index, &recorded, &made)?;
+                if rests_on_it && CORRECTABLE.contains(&name) {
+                    self.found.speakers.insert(entry.statement.common.party());
+                }
+            }
         }
         Ok(None)
     }
@@ -268,8 +274,10 @@ impl<'s> Run<'s> {
         Ok(layer.into_changes())
     }
 
-    /// What an entry brings now, against what it brought at first.
-    fn compare(&mut self, index: EntryIndex, recorded: &Changes, made: &Changes) -> Result<(), Stop> {
+    /// What an entry brings now, against what it brought at first; whether something that it says comes out otherwise. A batch
+    /// alone does not count: whoever treats of it stands in its record, whatever else changes there.
+    fn compare(&mut self, index: EntryIndex, recorded: &Changes, made: &Changes) -> Result<bool, Stop> {
+        let mut rests_on_it = false;
         for (account, grams) in &made.accounts {
             *self.found.moved.entry(account.clone()).or_default() += grams;
         }
@@ -283,18 +291,20 @@ impl<'s> Run<'s> {
                 RecordKind::Number | RecordKind::Cure => self.found.papers.extend(made.records.get(id).cloned()),
                 kind if is_followed(kind) => {
                     if !recorded.records.contains_key(id) && self.is_somebody_elses(index, id)? {
-                        return Ok(());
+                        return Ok(false);
                     }
                     let now = match made.records.get(id).or_else(|| self.found.world.get(id)) {
                         Some(record) => Some(record.clone()),
                         None => self.state.as_of(id, EntryIndex(index.0 - 1))?.cloned(),
                     };
                     self.follow(id, now, index)?;
+                    let is_shared = matches!(kind, RecordKind::Batch | RecordKind::Donation);
+                    rests_on_it |= !is_shared && self.found.world.contains_key(id);
                 }
                 _ => {}
             }
         }
-        Ok(())
+        Ok(rests_on_it)
     }
 
     /// An id that the right statement brings may have been given to something else in the meantime.

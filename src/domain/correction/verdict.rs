@@ -3,6 +3,7 @@
 use crate::domain::apply::{Context, refuse};
 use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run, substance};
 use crate::domain::correction::{ALONE_MS, CorrectionStatus};
+use crate::domain::evidence::FlawCode;
 use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::pool;
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -32,12 +33,11 @@ impl Verdict {
         let rerun = run(state, context.index, proposal)?;
         let target = state.entry(proposal.target)?;
         let author = target.statement.common.party();
-        let (mut material, mut treated) = (rerun.moved.values().any(|grams| *grams != 0), false);
+        let mut material = rerun.moved.values().any(|grams| *grams != 0);
         let mut concerned = rerun.speakers.clone();
         let mut certified = None;
         for (id, now) in &rerun.world {
             let first = state.find(id)?;
-            treated |= id.kind == RecordKind::Treatment;
             if is_material(first, now) {
                 material = true;
                 concerned.extend(first.into_iter().chain([now]).flat_map(Record::owners));
@@ -51,7 +51,7 @@ impl Verdict {
             None => (certified, None),
         };
         let recent = context.time.ms() - target.time.ms() <= ALONE_MS;
-        let alone = recent && concerned.is_empty() && !treated;
+        let alone = recent && concerned.is_empty() && !rerun.is_relied_on;
         // More than can be asked one by one: an auditor decides.
         let asked = if concerned.len() > COUNTERPARTIES_MAX { BTreeSet::new() } else { concerned };
         Ok(Self { rerun, counterparties: asked.into_iter().collect(), blocked_by, refusal, material, alone })
@@ -143,12 +143,16 @@ fn certified_by(
     Ok(None)
 }
 
-/// Whether more of a treatment or batch differs than who signed and when.
+/// Whether more of a treatment or batch differs than who signed and when, and that a correction held it.
 pub(super) fn touches_grams(first: &Record, now: &Record) -> bool {
-    let flaws = |record: &Record| match record {
-        Record::Batch(batch) => batch.evidence.flaws.clone(),
-        Record::Treatment(treatment) => treatment.evidence.flaws.clone(),
-        _ => Vec::new(),
+    let flaws = |record: &Record| {
+        let mut flaws = match record {
+            Record::Batch(batch) => batch.evidence.flaws.clone(),
+            Record::Treatment(treatment) => treatment.evidence.flaws.clone(),
+            _ => Vec::new(),
+        };
+        flaws.retain(|flaw| flaw.code != FlawCode::Correction);
+        flaws
     };
     is_material(Some(first), now) || flaws(first) != flaws(now)
 }

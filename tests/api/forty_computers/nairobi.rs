@@ -113,6 +113,29 @@ pub(super) fn steel_and_plastic_end_at_the_furnace(tale: &Tale, batch: &Batch) -
     [treat("steel", "R4"), treat("plastic", "R3")]
 }
 
+/// Going through the tickets of 2030 the centre finds that the steel of the second batch was typed wrong: 71.900 kg with the
+/// cage, where the scale had printed 70.400 kg. The steel is long melted, and the furnace has no key to confirm it, so an
+/// auditor looks at the ticket.
+pub(super) fn a_weight_is_found_wrong(tale: &mut Tale) {
+    let (batch, lot) = (tale.id(SECOND.name), tale.id(&SECOND.lot("steel")));
+    let events = tale.read(&format!("/v1/events?batch={batch}"));
+    let is_it = |event: &&Value| event["type"] == "dismantled" && event["payload"]["lot"] == lot.as_str();
+    let wrong = events["events"].as_array().expect("events").iter().find(is_it).expect("the steel").clone();
+    tale.on("2030-07-08");
+    let mut instead = json!({
+        "type": "dismantled", "occurred_at": wrong["payload"]["occurred_at"], "site": wrong["payload"]["site"],
+        "batch": batch, "lot": lot, "fraction": "FE", "weight": wrong["payload"]["weight"],
+    });
+    instead["weight"]["gross_g"] = json!(70_400);
+    let fields = json!({
+        "entry": wrong["index"], "reason": "incorrect_data", "instead": instead, "document": file("scale ticket"),
+    });
+    let correction = tale.say_warned(CENTRE, "corrected", fields, &["correction_undecided"]);
+    tale.on("2030-07-15");
+    let word = json!({"correction": correction, "document": file("review of the scale ticket")});
+    tale.say("Savanna Audit", "correction_confirmed", word);
+}
+
 /// Somebody other than the centre looks at the furnace's papers.
 pub(super) fn papers_are_reviewed(tale: &Tale, entry: u64, outcome: &str) {
     let fields = json!({"entry": entry, "outcome": outcome, "document": file(&format!("review of entry {entry}"))});

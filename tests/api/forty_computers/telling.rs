@@ -1,6 +1,7 @@
 //! What a reader finds in the ledger, as text: names in place of ids, kilograms beside grams, a line a statement.
 
 mod accounts;
+mod donation;
 mod eligibility;
 mod of_handovers;
 mod of_papers;
@@ -9,6 +10,7 @@ mod sentences;
 mod table;
 
 pub use accounts::where_every_gram_is;
+pub use donation::the_donors_report;
 pub use eligibility::what_is_eligible;
 
 use crate::forty_computers::cast::Tale;

@@ -6,6 +6,11 @@ use crate::forty_computers::telling::text;
 use serde_json::Value;
 
 impl Listener<'_> {
+    /// What stands in place of an earlier statement.
+    fn instead(&self, said: &Value) -> String {
+        self.of_waste(text(&said["type"]), said).expect("words")
+    }
+
     pub(super) fn of_registry(&self, kind: &str, said: &Value) -> Option<String> {
         Some(match kind {
             "ledger_opened" => {
@@ -59,6 +64,10 @@ impl Listener<'_> {
             "evidence_reviewed" => {
                 format!("reviewed the papers behind entry {}: {}", said["entry"], text(&said["outcome"]))
             }
+            "corrected" => {
+                format!("says that entry {} was wrong; it {}", said["entry"], self.instead(&said["instead"]))
+            }
+            "correction_confirmed" => format!("decided for the correction in entry {}", said["correction"]),
             "export_consented" => format!(
                 "has the consents to export {} ({}) from {} to {} for {}: {} in {} shipments, {} to {}, number {}",
                 words(&said["waste_codes"]),

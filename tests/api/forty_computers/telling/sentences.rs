@@ -65,7 +65,11 @@ impl<'a> Listener<'a> {
         let said = &entry["payload"];
         let warnings = entry["warnings"].as_array().expect("warnings");
         let warned: String = warnings.iter().map(|warning| format!(" [warning: {}]", text(&warning["code"]))).collect();
-        let predicate = self.predicate(text(&entry["type"]), said) + &warned;
+        let corrections = entry["corrections"].as_array().into_iter().flatten();
+        let in_effect = corrections.filter(|correction| correction["status"] == "in_effect");
+        let corrected: String =
+            in_effect.map(|correction| format!(" [corrected by entry {}]", correction["entry"])).collect();
+        let predicate = self.predicate(text(&entry["type"]), said) + &warned + &corrected;
         let about = if predicate.contains(THINGS) { self.about(said) } else { Vec::new() };
         let who = self.tale.name(text(&entry["org"])).to_owned();
         let (day, key) = (text(&said["occurred_at"])[..10].to_owned(), self.key(&entry["index"]));
