@@ -230,12 +230,12 @@ impl Record {
             Self::Handover(handover) => handover.parties().collect(),
             Self::Batch(batch) => vec![batch.organisation],
             Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
+            Self::Cure(cure) => cure.poster.into_iter().collect(),
             Self::Ledger(_)
             | Self::SiteCode(_)
             | Self::SiteYear(_)
             | Self::Treatment(_)
             | Self::AuditWait(_)
-            | Self::Cure(_)
             | Self::CureWait(_)
             | Self::Number(_)
             | Self::Document(_)
