@@ -3,7 +3,7 @@
 //! A flaw hangs on the entry that brought it and reaches grams by lineage. What cures it names that entry, so every gram
 //! behind it is cured at once, wherever it is by then.
 
-use crate::domain::apply::{Context, refuse};
+use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::codes::{DocumentNumber, Hash, ItemStatus, Role};
 use crate::domain::delegation::are_related;
 use crate::domain::event::{
@@ -244,6 +244,11 @@ pub fn audit_finding(state: &mut State<'_>, context: &Context<'_>, event: &Audit
         (AuditFinding { treatment: Some(_), .. }, _) => find_of_treatment(state, context, event),
         (AuditFinding { entry: Some(entry), .. }, outcome) => {
             require_earlier(context, *entry, "/entry")?;
+            // The first rule set knew no relations; under those with borders nobody clears what itself or a relation said.
+            if rules_in_force(state)?.borders.is_some() {
+                let author = state.entry(*entry)?.statement.common.party();
+                require_unrelated(state, context, author)?;
+            }
             if outcome == FindingOutcome::Held {
                 let detail = "an entry is not held; name the item, batch or treatment that it brought";
                 return refuse(RefusalCode::NothingToAnswer, "/outcome", detail);

@@ -262,12 +262,12 @@ impl Record {
             Self::Batch(batch) => vec![batch.organisation],
             Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
             Self::Correction(correction) => correction.parties().collect(),
+            Self::Cure(cure) => cure.poster.into_iter().collect(),
             Self::Ledger(_)
             | Self::SiteCode(_)
             | Self::SiteYear(_)
             | Self::Treatment(_)
             | Self::AuditWait(_)
-            | Self::Cure(_)
             | Self::CureWait(_)
             | Self::Number(_)
             | Self::Document(_)

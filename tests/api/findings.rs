@@ -52,8 +52,11 @@ both_databases! {
         app.say(&story.auditor, "evidence_reviewed", &nothing).refused(409, "nothing_to_answer", "/entry");
         review(&story.auditor, "rejected").accepted();
         assert_eq!(story.gaps(entry).1, 0);
-        review(&story.auditor, "accepted").accepted();
+        let reviewed = review(&story.auditor, "accepted").accepted();
         assert_eq!(story.gaps(entry), (Vec::new(), 5_000));
+        // Whoever posted the papers reads what came of them; others do not.
+        let read = |party: &crate::harness::Party| app.get(&format!("/v1/entries/{reviewed}"), &party.token).status;
+        assert_eq!((read(&story.centre), read(&story.smelter)), (200, 404));
         review(&story.auditor, "accepted").refused(409, "nothing_to_answer", "/entry");
         let balance = app.get("/v1/balance", &app.operator.token).json();
         assert_eq!((&balance["accounts_g"]["recovered:R4"], &balance["closes"]), (&json!(5_000), &json!(true)));
