@@ -93,13 +93,25 @@ const DELEGABLE: &[&str] = &[
 /// Whoever speaks for another needs a delegation in force, for this type and this site.
 pub(crate) fn require_delegation(state: &State<'_>, context: &Context<'_>) -> Result<(), Stop> {
     let common = &context.statement.common;
+    require_covered(state, context, &common.r#type, common.site, "/on_behalf_of")
+}
+
+/// The same for a type and a site that a statement is about: to correct what was said is to say it.
+pub(crate) fn require_covered(
+    state: &State<'_>,
+    context: &Context<'_>,
+    r#type: &TypeName,
+    site: Option<SiteId>,
+    pointer: &str,
+) -> Result<(), Stop> {
+    let common = &context.statement.common;
     let Some(from) = &common.on_behalf_of else { return Ok(()) };
-    let missing = |detail: String| refuse(RefusalCode::DelegationMissing, "/on_behalf_of", detail);
+    let missing = |detail: String| refuse(RefusalCode::DelegationMissing, pointer, detail);
     if *from == common.org {
         return missing("nobody needs a delegation to speak for itself; leave on_behalf_of out".into());
     }
-    if !DELEGABLE.contains(&common.r#type.as_str()) {
-        let detail = format!("{} is said by whoever answers for it, never for another", common.r#type.as_str());
+    if !DELEGABLE.contains(&r#type.as_str()) {
+        let detail = format!("{type} is said by whoever answers for it, never for another");
         return refuse(RefusalCode::NotDelegable, "/type", detail);
     }
     let Some(delegation) = state.delegation(&Delegation::id_of(from, &common.org))? else {
@@ -111,11 +123,11 @@ pub(crate) fn require_delegation(state: &State<'_>, context: &Context<'_>) -> Re
     if context.time.date().is_none_or(|today| today > delegation.until) {
         return missing(format!("the delegation ended with {}", delegation.until));
     }
-    if !delegation.types.contains(&common.r#type) {
-        return missing(format!("the delegation does not cover {}", common.r#type.as_str()));
+    if !delegation.types.contains(r#type) {
+        return missing(format!("the delegation does not cover {type}"));
     }
-    match (&delegation.sites, &common.site) {
-        (Some(sites), site) if !site.is_some_and(|site| sites.contains(&site)) => {
+    match &delegation.sites {
+        Some(sites) if !site.is_some_and(|site| sites.contains(&site)) => {
             missing("the delegation covers named sites alone; this is none of them".into())
         }
         _ => Ok(()),

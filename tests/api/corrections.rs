@@ -321,6 +321,46 @@ both_databases! {
         confirm(&app, &story.auditor, fourth).refused(403, "related_parties", "/org");
     }
 
+    /// Whoever comes to rest on it while it waits is asked too; a relation's word, and that of whoever speaks for both sides, is
+    /// nobody else's word.
+    fn others_are_asked_too(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (trader, vendor) = (app.join(&["recycler", "treater"]), app.join(&["refurbisher"]));
+        let (lot, entry) = story.gate(50_000);
+        story.send(&lot, 50_000, 50_000);
+        let correction = story.correct(&instead(entry, "received", &with(&story.received_fields(&lot, 50_000), &json!({"class": "0302"})))).accepted();
+        assert_eq!(standing(&app, correction)["counterparties"], json!([story.smelter.id]));
+        let handover = new_id();
+        let offer = json!({"handover": handover, "to": trader.id, "lots": [{"lot": lot, "sent_g": 50_000}]});
+        app.say(&story.smelter, "handover_offered", &offer).accepted();
+        let weight = json!({"basis": "estimated", "net_g": 50_000});
+        let lots = json!([{"weight": weight, "accepted_g": 50_000, "refused_g": 0}]);
+        app.say(&trader, "handover_accepted", &json!({"handover": handover, "lots": lots})).accepted();
+        confirm(&app, &story.smelter, correction).accepted();
+        let known = standing(&app, correction);
+        assert_eq!((&known["status"], &known["counterparties"]), (&json!("open"), &json!([story.smelter.id, trader.id])));
+        // The trader lets a vendor speak for it, and so does the centre, which has the vendor state a correction.
+        let delegate = |who: &Party| {
+            let fields = json!({"to": vendor.id, "types": ["corrected", "correction_confirmed", "received"], "until": "2027-11-23"});
+            app.say(who, "delegation_granted", &fields).accepted();
+        };
+        delegate(&trader);
+        confirm(&app, &trader, correction).accepted();
+        assert_eq!((status(&app, correction), item(&app, &lot)["class"].clone()), ("in_effect".into(), json!("0302")));
+        let right = instead(entry, "received", &with(&story.received_fields(&lot, 50_000), &json!({"class": "0303"})));
+        let for_centre = with(&right, &json!({"on_behalf_of": story.centre.id}));
+        app.say(&vendor, "corrected", &for_centre).refused(403, "delegation_missing", "/on_behalf_of");
+        delegate(&story.centre);
+        let second = app.say(&vendor, "corrected", &for_centre).accepted();
+        let for_trader = json!({"correction": second, "on_behalf_of": trader.id});
+        app.say(&vendor, "correction_confirmed", &for_trader).refused(403, "related_parties", "/org");
+        dispute(&app, &story.centre, second).accepted();
+        app.say(&trader, "relation_declared", &json!({"other": story.centre.id, "kind": "ownership"})).accepted();
+        let third = story.correct(&right).accepted();
+        assert_eq!(standing(&app, third)["counterparties"], json!([story.smelter.id]), "the trader is the centre's own");
+    }
+
     /// After 72 hours, or once it was treated, an author alone is not enough: where nobody else is concerned, an auditor looks.
     fn late_corrections_need_an_auditor(kind) {
         let app = TestApp::start(kind);

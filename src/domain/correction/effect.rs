@@ -10,7 +10,7 @@ use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, T
 use crate::domain::due::{self, DueKind};
 use crate::domain::evidence::FlawCode;
 use crate::domain::finding;
-use crate::domain::ids::{BatchId, EntryIndex, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::mass::{Grams, SignedGrams};
 use crate::domain::pool;
@@ -36,12 +36,39 @@ pub(super) fn hold(
             correction.held.extend(Touched::of(id));
         }
     }
-    if let Some(day) = context.time.date() {
-        let subject = context.statement.common.id;
-        let term = (&day, REMINDER_DAYS);
-        due::note(state, &correction.counterparties, term, DueKind::Correction, &subject, context.index);
-    }
+    let all = correction.counterparties.clone();
+    remind(state, context, correction.entry, &all)?;
     state.put(Record::Correction(correction));
+    Ok(())
+}
+
+/// Asks some more for their word.
+pub(super) fn ask(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    mut correction: Correction,
+    new: &[OrganisationId],
+) -> Result<(), Stop> {
+    remind(state, context, correction.entry, new)?;
+    correction.counterparties.extend(new);
+    state.put(Record::Correction(correction));
+    Ok(())
+}
+
+/// Notes when whoever is asked is reminded.
+fn remind(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    correction: EntryIndex,
+    asked: &[OrganisationId],
+) -> Result<(), Stop> {
+    let Some(day) = context.time.date() else { return Ok(()) };
+    let subject = if correction == context.index {
+        context.statement.common.id
+    } else {
+        state.entry(correction)?.statement.common.id
+    };
+    due::note(state, asked, (&day, REMINDER_DAYS), DueKind::Correction, &subject, correction);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod verdict;
 use crate::domain::apply::{Context, refuse};
 use crate::domain::balance::Account;
 use crate::domain::codes::{CalendarYear, Role};
+use crate::domain::delegation;
 use crate::domain::event::{Corrected, CorrectionConfirmed, CorrectionDisputed, CorrectionReason};
 use crate::domain::evidence::FlawCode;
 use crate::domain::fields::{codes, record, text_field};
@@ -30,7 +31,8 @@ codes! {
         Open = "open",
         /// One of them contradicts; an auditor decides.
         Disputed = "disputed",
-        /// A later entry could not stand with it, or certified grams would change: an auditor looks at it.
+        /// A later entry could not stand with it, certified grams would change, or more are concerned than can be asked: an
+        /// auditor looks at it.
         Review = "review",
         /// It counts.
         InEffect = "in_effect",
@@ -299,7 +301,9 @@ fn require_sound(state: &State<'_>, context: &Context<'_>, event: &Corrected) ->
             refuse(RefusalCode::NotCorrectable, "/instead/type", detail)
         }
         (CorrectionReason::IncorrectData, Some(instead)) => require_own_site(state, context, instead.site),
-    }
+    }?;
+    let site = event.instead.as_ref().map_or(earlier.site, |instead| instead.site);
+    delegation::require_covered(state, context, &earlier.r#type, site, "/entry")
 }
 
 fn require_own_site(state: &State<'_>, context: &Context<'_>, site: Option<SiteId>) -> Result<(), Stop> {
@@ -400,7 +404,10 @@ pub fn correction_confirmed(
         Voice::Counterparty if correction.confirmed.contains(&party) => {
             return refuse(RefusalCode::NothingToAnswer, "/correction", "your organisation has agreed before");
         }
-        Voice::Counterparty => correction.confirmed.push(party),
+        Voice::Counterparty => {
+            require_other_mouth(state, context, &correction)?;
+            correction.confirmed.push(party);
+        }
         Voice::Auditor => {}
     }
     let all = correction.counterparties.iter().all(|party| correction.confirmed.contains(party));
@@ -412,11 +419,32 @@ pub fn correction_confirmed(
     decide_for(state, context, correction, voice)
 }
 
+/// Whoever speaks for both sides under delegations has one word, not two.
+fn require_other_mouth(state: &State<'_>, context: &Context<'_>, correction: &Correction) -> Result<(), Stop> {
+    if state.entry(correction.entry)?.statement.common.org == context.statement.common.org {
+        let detail = "your organisation has stated the correction for its author; somebody else confirms it";
+        return refuse(RefusalCode::RelatedParties, "/org", detail);
+    }
+    Ok(())
+}
+
 /// Runs the lineage again as it is by now. What blocks an auditor's word is told to the auditor; what blocks the last word of
 /// those concerned leaves the correction to one.
 fn decide_for(state: &mut State<'_>, context: &Context<'_>, correction: Correction, voice: Voice) -> Result<(), Stop> {
     let proposal = Proposal::stated(state, correction.entry)?;
     let verdict = Verdict::on(state, context, &proposal)?;
+    if voice != Voice::Auditor && verdict.blocked_by.is_none() {
+        if verdict.others_decide {
+            state.put(Record::Correction(Correction { status: CorrectionStatus::Review, ..correction }));
+            return Ok(());
+        }
+        // Whoever came to rest on it since it was posted is asked too.
+        let is_new = |party: &&OrganisationId| !correction.counterparties.contains(party);
+        let new: Vec<OrganisationId> = verdict.counterparties.iter().filter(is_new).copied().collect();
+        if !new.is_empty() {
+            return effect::ask(state, context, correction, &new);
+        }
+    }
     match (verdict.blocked_by, voice) {
         (None, _) => effect::bring_into_force(state, context, correction, verdict.rerun),
         (Some(entry), Voice::Auditor) => {

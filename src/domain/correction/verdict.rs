@@ -3,8 +3,10 @@
 use crate::domain::apply::{Context, refuse};
 use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run, substance};
 use crate::domain::correction::{ALONE_MS, CorrectionStatus};
+use crate::domain::delegation::are_related;
 use crate::domain::evidence::FlawCode;
-use crate::domain::ids::{EntryIndex, OrganisationId};
+use crate::domain::ids::{EntryIndex, OrganisationId, PartyId};
+use crate::domain::item::Item;
 use crate::domain::pool;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
@@ -15,8 +17,10 @@ use std::collections::BTreeSet;
 /// What a correction would bring, and what that means.
 pub(super) struct Verdict {
     pub(super) rerun: Rerun,
-    /// Whom it concerns, beside its author.
+    /// Whose word it needs: whom it concerns, beside its author and the author's relations.
     pub(super) counterparties: Vec<OrganisationId>,
+    /// Whether it concerns others, but none, or too many, who could be asked: then an auditor decides.
+    pub(super) others_decide: bool,
     /// The later entry that could not stand, or the treatment whose certified grams would change.
     pub(super) blocked_by: Option<EntryIndex>,
     /// Why that entry could not stand.
@@ -52,9 +56,9 @@ impl Verdict {
         };
         let recent = context.time.ms() - target.time.ms() <= ALONE_MS;
         let alone = recent && concerned.is_empty() && !rerun.is_relied_on;
-        // More than can be asked one by one: an auditor decides.
-        let asked = if concerned.len() > COUNTERPARTIES_MAX { BTreeSet::new() } else { concerned };
-        Ok(Self { rerun, counterparties: asked.into_iter().collect(), blocked_by, refusal, material, alone })
+        let counterparties = asked(state, author, &concerned)?;
+        let others_decide = counterparties.is_empty() && !concerned.is_empty();
+        Ok(Self { rerun, counterparties, others_decide, blocked_by, refusal, material, alone })
     }
 
     /// Refuses what can never come into force: a right statement that the rules refuse, or one that reaches too far.
@@ -83,6 +87,22 @@ impl Verdict {
     }
 }
 
+/// Who of those concerned is asked. The word of a relation of the author is nobody else's; more than a few are not asked one
+/// by one.
+fn asked(
+    state: &State<'_>,
+    author: OrganisationId,
+    concerned: &BTreeSet<OrganisationId>,
+) -> Result<Vec<OrganisationId>, Stop> {
+    let mut asked = Vec::new();
+    for party in concerned {
+        if !are_related(state, PartyId(author.0), PartyId(party.0))? {
+            asked.push(*party);
+        }
+    }
+    Ok(if asked.len() > COUNTERPARTIES_MAX { Vec::new() } else { asked })
+}
+
 /// Whether mass, party or code of something differ.
 fn is_material(first: Option<&Record>, now: &Record) -> bool {
     let Some(first) = first else { return true };
@@ -92,7 +112,10 @@ fn is_material(first: Option<&Record>, now: &Record) -> bool {
                 != (other.grams, other.basis, &other.sources, &other.given);
             let party = (one.holder, one.site, one.status, one.donation)
                 != (other.holder, other.site, other.status, other.donation);
-            let code = (&one.class, &one.waste_code, &one.arising) != (&other.class, &other.waste_code, &other.arising);
+            let code = |item: &Item| {
+                (item.class.clone(), item.waste_code.clone(), item.overridden.clone(), item.arising.clone())
+            };
+            let code = code(one) != code(other);
             mass || party || code
         }
         (Record::Batch(one), Record::Batch(other)) => {
@@ -106,8 +129,8 @@ fn is_material(first: Option<&Record>, now: &Record) -> bool {
             what || (one.from, one.to, one.facility) != (other.from, other.to, other.facility)
         }
         (Record::Treatment(one), Record::Treatment(other)) => {
-            let code = (&one.operation, &one.waste_code, one.site) != (&other.operation, &other.waste_code, other.site);
-            code || (one.grams, one.basis) != (other.grams, other.basis) || !pool::same_lines(one, other)
+            let alike = Treatment { evidence: one.evidence.clone(), lines: one.lines.clone(), ..other.clone() };
+            alike != *one || !pool::same_lines(one, other)
         }
         _ => substance(first) != substance(now),
     }
