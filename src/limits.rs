@@ -39,6 +39,8 @@ pub const LOAD_ROUNDS_MAX: usize = 512;
 pub const RERUN_ENTRIES_MAX: usize = 1_000;
 /// Records that one correction changes.
 pub const RERUN_RECORDS_MAX: usize = 2_000;
+/// Corrections of one entry.
+pub const CORRECTIONS_MAX: usize = 32;
 /// Organisations that are asked about one correction; where it concerns more, an auditor decides.
 pub const COUNTERPARTIES_MAX: usize = 16;
 /// Times that one question may ask for more of the state before this counts as a bug.

@@ -6,6 +6,7 @@
 use crate::domain::codes::{KeyUse, Role};
 use crate::domain::event::{Event, Statement};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
+use crate::domain::mass::Grams;
 use crate::domain::past::PastEntry;
 use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Key, Ledger, Organisation};
@@ -40,6 +41,10 @@ pub struct Again<'a> {
     pub(crate) warnings: &'a [Warning],
     /// The entry that the signature stands in: the statement's own, or that of its correction.
     pub(crate) signed_at: EntryIndex,
+    /// Set for what a correction puts in place: what the first statement brought to its site, which the year's sum holds.
+    pub(crate) replaces_g: Option<Grams>,
+    /// Whether the figures that it repeats must be the ledger's own: when a right statement is posted, like any other.
+    pub(crate) is_new: bool,
 }
 
 /// Refuses, with a code, the field to blame and words.
@@ -57,6 +62,11 @@ impl Context<'_> {
     pub fn remembered(&self, warnings: &[Warning]) -> PastEntry {
         let (statement, warnings) = (self.statement.clone(), warnings.to_vec());
         PastEntry { time: self.time, signer: self.signer, statement, warnings }
+    }
+
+    /// Whether what it repeats of the ledger's own figures follows them, since they may be others by now.
+    pub(crate) fn follows_figures(&self) -> bool {
+        self.again.is_some_and(|again| !again.is_new)
     }
 
     /// The entry in which the signature stands.

@@ -167,10 +167,11 @@ fn take_number(
     scope: PartyId,
     number: &DocumentNumber,
 ) -> Result<(), Stop> {
-    if let Some(entry) = state.number_taken(&NumberTaken::id_of(&scope, number))? {
+    let taken = state.number_taken(&NumberTaken::id_of(&scope, number))?;
+    if let Some(entry) = taken.filter(|entry| *entry != context.index) {
         return refuse(RefusalCode::NumberTaken, "/number", format!("entry {entry} has used this number"));
     }
-    state.put(Record::Number(NumberTaken { scope, number: number.clone(), entry: context.index }));
+    state.put(Record::Number(NumberTaken { scope, number: number.clone(), entry: context.index, freed: None }));
     Ok(())
 }
 
@@ -279,7 +280,8 @@ impl Crossing<'_> {
         let Some(number) = DocumentNumber::parse(&under.sequence.get().to_string()) else {
             return refuse(RefusalCode::ListInvalid, "/under/sequence", "expected a number from 1");
         };
-        if let Some(entry) = state.number_taken(&NumberTaken::id_of(&PartyId(consent.id.0), &number))? {
+        let taken = state.number_taken(&NumberTaken::id_of(&PartyId(consent.id.0), &number))?;
+        if let Some(entry) = taken.filter(|entry| *entry != context.index) {
             let detail = format!("entry {entry} was this shipment of the consent");
             return refuse(RefusalCode::NumberTaken, "/under/sequence", detail);
         }

@@ -211,7 +211,7 @@ pub(crate) fn offer_all(
     }
     for (position, offered) in offering.lots.iter().enumerate() {
         let grams = offer(state, context, &offered.lot, &format!("/lots/{position}/lot"), true)?;
-        if offered.sent_g != grams && context.again.is_none() {
+        if offered.sent_g != grams && !context.follows_figures() {
             let detail = format!("this lot has {grams} on the ledger; say reweighed first if it weighs otherwise");
             return refuse(RefusalCode::SumDiffers, format!("/lots/{position}/sent_g"), detail);
         }
@@ -731,6 +731,10 @@ pub fn difference_agreed(state: &mut State<'_>, context: &Context<'_>, event: &D
     let party = context.party();
     if party != handover.from && Some(party) != handover.to {
         return refuse(RefusalCode::WrongReceiver, "/handover", "only sender and receiver agree to a difference");
+    }
+    if !handover.disputed && context.again.is_some() {
+        // Since it was said a correction has explained the difference: there is nothing left to agree to.
+        return Ok(());
     }
     let (Some(answered), Some(receiver), true) = (handover.answered, handover.to, handover.disputed) else {
         let detail = "nothing of this handover is in dispute between two parties";

@@ -90,6 +90,8 @@ record! {
         number: DocumentNumber,
         /// By which entry.
         entry: EntryIndex,
+        /// The correction by which it is not used after all.
+        freed: Option<EntryIndex>,
     }
 }
 
@@ -189,12 +191,13 @@ pub(crate) fn document(
     number: &DocumentNumber,
 ) -> Result<(), Stop> {
     let scope = PartyId(facility.0);
-    if let Some(entry) = state.number_taken(&NumberTaken::id_of(&scope, number))? {
+    let taken = state.number_taken(&NumberTaken::id_of(&scope, number))?;
+    if let Some(entry) = taken.filter(|entry| *entry != context.index) {
         let detail = format!("entry {entry} has used this number of this plant");
         return refuse(RefusalCode::NumberTaken, "/number", detail);
     }
     let entry = context.index;
-    state.put(Record::Number(NumberTaken { scope, number: number.clone(), entry }));
+    state.put(Record::Number(NumberTaken { scope, number: number.clone(), entry, freed: None }));
     let poster = Some(context.party());
     state.put(Record::Cure(Cure { entry, poster, facility: Some(facility), cured: Vec::new() }));
     Ok(())

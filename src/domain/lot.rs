@@ -274,9 +274,16 @@ fn intake_warnings(
         return refuse(RefusalCode::SumOutOfRange, "/weight", "the site's sum of the year would leave the range");
     };
     let all = received_g.plus(outside_g.unwrap_or(Grams::ZERO)).unwrap_or(received_g);
+    // Of what is corrected itself the old mass is in the year's sum, and the new one counts in its place.
+    let replaced = context.again.and_then(|again| again.replaces_g);
     let over = match context.again {
-        Some(again) => again.warnings.iter().any(|warning| warning.code == WarningCode::OverCapacity),
-        None => place.capacity_on(&day).is_some_and(|capacity| all > capacity),
+        Some(again) if replaced.is_none() => {
+            again.warnings.iter().any(|warning| warning.code == WarningCode::OverCapacity)
+        }
+        _ => {
+            let sum = all.minus(replaced.unwrap_or(Grams::ZERO)).unwrap_or(Grams::ZERO);
+            place.capacity_on(&day).is_some_and(|capacity| sum > capacity)
+        }
     };
     state.put(Record::SiteYear(SiteYear { site, year, received_g, outside_g }));
     let over = if over { Warning::new(WarningCode::OverCapacity, "/weight") } else { None };
@@ -429,7 +436,7 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
     for ((position, part), grams) in event.parts.iter().enumerate().zip(&masses) {
         let pointer = format!("/parts/{position}");
         require_new(state, &part.lot, &format!("{pointer}/lot"))?;
-        let is_empty = *grams == Grams::ZERO && context.again.is_none();
+        let is_empty = *grams == Grams::ZERO && !context.follows_figures();
         if is_empty || *grams > left.grams {
             return refuse(RefusalCode::SumDiffers, format!("{pointer}/net_g"), unequal(lot.grams));
         }
@@ -448,7 +455,7 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
 /// The masses of a split's parts: as stated; of a lot whose mass was corrected, in the proportion stated.
 fn masses_of(context: &Context<'_>, lot: &Item, event: &Split) -> Vec<Grams> {
     let stated: Vec<Grams> = event.parts.iter().map(|part| part.net_g).collect();
-    if context.again.is_some() { apportion(&stated, lot.grams) } else { stated }
+    if context.follows_figures() { apportion(&stated, lot.grams) } else { stated }
 }
 
 fn unequal(grams: Grams) -> String {

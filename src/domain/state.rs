@@ -488,6 +488,9 @@ impl<'base> State<'base> {
             if let Some(entry) = state.past.entry(index) {
                 return Ok(entry);
             }
+            if let Some(view) = &state.view {
+                return view.state.entry(index);
+            }
             layer = state.base;
         }
         Err(Stop::Load(vec![Wanted::Entry(index)]))
@@ -625,7 +628,7 @@ impl<'base> State<'base> {
     /// Whether a document number of a plant is used; the id is [`NumberTaken::id_of`].
     pub fn number_taken(&self, id: &str) -> Result<Option<EntryIndex>, Stop> {
         Ok(match self.record(RecordKind::Number, id.to_owned())? {
-            Some(Record::Number(taken)) => Some(taken.entry),
+            Some(Record::Number(taken)) if taken.freed.is_none() => Some(taken.entry),
             _ => None,
         })
     }

@@ -212,7 +212,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
         return refuse(RefusalCode::WrongCondition, "/item", "only waste is treated; say retired first");
     }
     let account = account_of(state, &event.operation)?;
-    if event.net_g != item.grams && context.again.is_none() {
+    if event.net_g != item.grams && !context.follows_figures() {
         let detail = format!("this item has {} on the ledger; say reweighed first if it weighs otherwise", item.grams);
         return refuse(RefusalCode::SumDiffers, "/net_g", detail);
     }

@@ -1,15 +1,14 @@
 //! A correction comes into force, or holds what it would change until it is decided.
 
 use crate::domain::apply::Context;
-use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
 use crate::domain::codes::CalendarYear;
-use crate::domain::correction::rerun::{Rerun, flawed, substance};
-use crate::domain::correction::verdict::touches_grams;
+use crate::domain::correction::rerun::{Rerun, flawed, substance, unflawed};
+use crate::domain::correction::verdict::{net, touches_grams};
 use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, Touched};
 use crate::domain::due::{self, DueKind};
 use crate::domain::evidence::FlawCode;
-use crate::domain::finding;
+use crate::domain::finding::{self, Cure, NumberTaken};
 use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::mass::{Grams, SignedGrams};
@@ -29,7 +28,7 @@ pub(super) fn hold(
     mut correction: Correction,
     rerun: &Rerun,
 ) -> Result<(), Stop> {
-    for id in rerun.world.keys() {
+    for id in rerun.world.keys().chain(&rerun.behind).collect::<BTreeSet<_>>() {
         let has_grams = matches!(id.kind, RecordKind::Item | RecordKind::Batch | RecordKind::Treatment);
         if let Some(record) = state.find(id)?.filter(|_| has_grams).cloned() {
             state.put(flawed(record, context.index));
@@ -42,7 +41,7 @@ pub(super) fn hold(
     Ok(())
 }
 
-/// Asks some more for their word.
+/// Asks some more for their word; silence is counted anew.
 pub(super) fn ask(
     state: &mut State<'_>,
     context: &Context<'_>,
@@ -51,7 +50,8 @@ pub(super) fn ask(
 ) -> Result<(), Stop> {
     remind(state, context, correction.entry, new)?;
     correction.counterparties.extend(new);
-    state.put(Record::Correction(correction));
+    let (status, asked) = (CorrectionStatus::Open, context.time);
+    state.put(Record::Correction(Correction { status, asked, ..correction }));
     Ok(())
 }
 
@@ -88,31 +88,58 @@ pub(super) fn bring_into_force(
         }
         state.put(record);
     }
-    for paper in &rerun.papers {
-        if state.find(&paper.id())?.is_none() {
-            state.put(paper.clone());
-        }
-    }
+    put_papers(state, context, correction.target, &rerun)?;
     let (bookings, intakes) = (book(state, &rerun)?, receive(state, &rerun)?);
     let mut touched = absorb(state, &correction, &rerun)?;
     touched.extend(changed.keys().filter_map(Touched::of));
     touched.sort_by(|one, other| (one.kind, &one.id).cmp(&(other.kind, &other.id)));
     touched.dedup();
-    let (entry, was_held) = (correction.entry, !correction.held.is_empty());
+    let (entry, held) = (correction.entry, correction.held.clone());
     state.put(Record::Correction(Correction {
         status: CorrectionStatus::InEffect,
         effect: Some(context.index),
         blocked_by: None,
+        held: Vec::new(),
         changed: touched,
         bookings,
         intakes,
         over: rerun.met.into_iter().collect(),
         ..correction
     }));
-    if was_held {
-        finding::cure(state, context, entry, &[FlawCode::Correction])?;
-    }
+    let_go(state, context, entry, &held)?;
     settle_all(state, context, &treatments)
+}
+
+/// What a decided correction held is free: on the records that it marked, and by a cure wherever the mark has gone with grams.
+pub(super) fn let_go(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    entry: EntryIndex,
+    held: &[Touched],
+) -> Result<(), Stop> {
+    for touched in held {
+        if let Some(record) = state.find(&touched.id())?.cloned() {
+            state.put(unflawed(record, entry));
+        }
+    }
+    if held.is_empty() { Ok(()) } else { finding::cure(state, context, entry, &[FlawCode::Correction]) }
+}
+
+/// The right statement's numbers are used and the first one's are not; what was reviewed or cleared of the first statement
+/// says nothing of the right one.
+fn put_papers(state: &mut State<'_>, context: &Context<'_>, target: EntryIndex, rerun: &Rerun) -> Result<(), Stop> {
+    for id in &rerun.numbers {
+        if let Some(Record::Number(taken)) = state.find(id)?.cloned() {
+            state.put(Record::Number(NumberTaken { freed: Some(context.index), ..taken }));
+        }
+    }
+    if let Some(cure) = state.cure(&Cure::id_of(target))?.cloned() {
+        state.put(Record::Cure(Cure { poster: None, facility: None, cured: Vec::new(), ..cure }));
+    }
+    for paper in &rerun.papers {
+        state.put(paper.clone());
+    }
+    Ok(())
 }
 
 /// What really comes out otherwise than it stands.
@@ -131,9 +158,7 @@ fn differing(state: &State<'_>, rerun: &Rerun) -> Result<BTreeMap<RecordId, Reco
 fn in_force(state: &State<'_>, context: &Context<'_>, id: &RecordId, now: Record) -> Result<Record, Stop> {
     let first = state.find(id)?;
     Ok(match (now, first) {
-        (Record::Item(item), _) => {
-            Record::Item(Item { evidence: item.evidence.and(context), last_entry: context.index, ..item })
-        }
+        (Record::Item(item), _) => Record::Item(Item { evidence: item.evidence.and(context), ..item }),
         (Record::Batch(batch), first) => {
             let eligible_g = match first {
                 Some(Record::Batch(first)) => first.eligible_g,
@@ -145,8 +170,10 @@ fn in_force(state: &State<'_>, context: &Context<'_>, id: &RecordId, now: Record
             let (lines, evidence) = (first.lines.clone(), treatment.evidence.and(context));
             Record::Treatment(Treatment { evidence, lines, ..treatment })
         }
+        // Places in pools of an earlier time are none: substance knows of none.
         (Record::Treatment(treatment), _) => {
-            Record::Treatment(Treatment { evidence: treatment.evidence.and(context), ..treatment })
+            let evidence = treatment.evidence.clone().and(context);
+            substance(&Record::Treatment(Treatment { evidence, ..treatment }))
         }
         (other, _) => other,
     })
@@ -159,6 +186,10 @@ fn withdraw(state: &mut State<'_>, changed: &BTreeMap<RecordId, Record>) -> Resu
     let mut own = BTreeSet::new();
     for (id, now) in changed {
         let first = state.find(id)?.cloned();
+        if let Record::Treatment(treatment) = now {
+            // Whatever changed of it may be what it waited for.
+            treatments.insert(treatment.entry);
+        }
         if first.as_ref().is_some_and(|first| !touches_grams(first, now)) {
             continue;
         }
@@ -187,13 +218,7 @@ fn withdraw(state: &mut State<'_>, changed: &BTreeMap<RecordId, Record>) -> Resu
 
 /// Books by how much the accounts move, less what earlier corrections booked of it.
 fn book(state: &mut State<'_>, rerun: &Rerun) -> Result<Vec<Booking>, Stop> {
-    let mut moved = rerun.moved.clone();
-    for entry in &rerun.met {
-        for booking in state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.bookings) {
-            let account = SiteAccount { account: booking.account.clone(), site: booking.site };
-            *moved.entry(account).or_default() -= booking.grams.0;
-        }
-    }
+    let moved = net(state, rerun)?;
     let mut bookings = Vec::new();
     for (account, grams) in moved.into_iter().filter(|(_, grams)| *grams != 0) {
         bookings.push(Booking { account: account.account.clone(), site: account.site, grams: SignedGrams(grams) });

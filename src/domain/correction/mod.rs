@@ -13,14 +13,14 @@ use crate::domain::balance::Account;
 use crate::domain::codes::{CalendarYear, Role};
 use crate::domain::delegation;
 use crate::domain::event::{Corrected, CorrectionConfirmed, CorrectionDisputed, CorrectionReason};
-use crate::domain::evidence::FlawCode;
 use crate::domain::fields::{codes, record, text_field};
-use crate::domain::finding::{self, require_unrelated};
+use crate::domain::finding::require_unrelated;
 use crate::domain::ids::{EntryIndex, OrganisationId, SiteId};
 use crate::domain::mass::SignedGrams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime};
+use crate::limits::CORRECTIONS_MAX;
 use rerun::Proposal;
 use verdict::Verdict;
 
@@ -109,8 +109,8 @@ record! {
         reason: CorrectionReason,
         /// Who said both.
         author: OrganisationId,
-        /// When the ledger wrote it down: from then on silence is counted.
-        posted: LedgerTime,
+        /// When those whom it concerns were asked last: from then on silence is counted.
+        asked: LedgerTime,
         /// Where it stands.
         status: CorrectionStatus,
         /// Whom it concerns.
@@ -248,7 +248,7 @@ pub fn corrected(state: &mut State<'_>, context: &Context<'_>, event: &Corrected
         target: event.entry,
         reason: event.reason,
         author: context.party(),
-        posted: context.time,
+        asked: context.time,
         status: verdict.status(),
         counterparties: verdict.counterparties.clone(),
         confirmed: Vec::new(),
@@ -302,8 +302,9 @@ fn require_sound(state: &State<'_>, context: &Context<'_>, event: &Corrected) ->
         }
         (CorrectionReason::IncorrectData, Some(instead)) => require_own_site(state, context, instead.site),
     }?;
-    let site = event.instead.as_ref().map_or(earlier.site, |instead| instead.site);
-    delegation::require_covered(state, context, &earlier.r#type, site, "/entry")
+    let sites = [Some(earlier.site), event.instead.as_ref().map(|instead| instead.site)];
+    let covered = |site| delegation::require_covered(state, context, &earlier.r#type, site, "/entry");
+    sites.into_iter().flatten().try_for_each(covered)
 }
 
 fn require_own_site(state: &State<'_>, context: &Context<'_>, site: Option<SiteId>) -> Result<(), Stop> {
@@ -321,6 +322,12 @@ fn require_own_site(state: &State<'_>, context: &Context<'_>, site: Option<SiteI
 /// The earlier corrections of an entry, all of them decided.
 fn require_decided(state: &State<'_>, target: EntryIndex) -> Result<Option<CorrectionsOf>, Stop> {
     let earlier = state.corrections(&CorrectionsOf::id_of(target))?.cloned();
+    let entries = earlier.iter().flat_map(|earlier| &earlier.corrections);
+    state.require_loaded(entries.map(|entry| Correction::id_of(*entry)))?;
+    if earlier.as_ref().is_some_and(|earlier| earlier.corrections.len() >= CORRECTIONS_MAX) {
+        let detail = format!("an entry is corrected at most {CORRECTIONS_MAX} times");
+        return refuse(RefusalCode::ListInvalid, "/entry", detail);
+    }
     for entry in earlier.iter().flat_map(|earlier| &earlier.corrections) {
         if state.correction(&Correction::id_of(*entry))?.is_some_and(Correction::is_undecided) {
             let detail = format!("the correction in entry {entry} is not decided yet; it can be withdrawn");
@@ -360,6 +367,10 @@ fn undecided(state: &State<'_>, context: &Context<'_>, entry: EntryIndex) -> Res
         return refuse(RefusalCode::NothingToAnswer, "/correction", detail);
     }
     if voice == Voice::Auditor {
+        if context.statement.common.on_behalf_of.is_some() {
+            let detail = "an auditor decides in its own name";
+            return refuse(RefusalCode::NotDelegable, "/on_behalf_of", detail);
+        }
         require_turn_of_auditor(state, context, &correction)?;
     }
     Ok((correction, voice))
@@ -378,7 +389,7 @@ fn require_turn_of_auditor(state: &State<'_>, context: &Context<'_>, correction:
     for party in correction.parties() {
         require_unrelated(state, context, party)?;
     }
-    let silent = context.time.ms() - correction.posted.ms() >= SILENCE_MS;
+    let silent = context.time.ms() - correction.asked.ms() >= SILENCE_MS;
     let is_open = correction.status == CorrectionStatus::Open;
     if is_open && !correction.counterparties.is_empty() && !silent {
         let detail = "those whom it concerns have 30 days to confirm or dispute; an auditor decides after that";
@@ -433,8 +444,8 @@ fn require_other_mouth(state: &State<'_>, context: &Context<'_>, correction: &Co
 fn decide_for(state: &mut State<'_>, context: &Context<'_>, correction: Correction, voice: Voice) -> Result<(), Stop> {
     let proposal = Proposal::stated(state, correction.entry)?;
     let verdict = Verdict::on(state, context, &proposal)?;
-    if voice != Voice::Auditor && verdict.blocked_by.is_none() {
-        if verdict.others_decide {
+    if verdict.blocked_by.is_none() && correction.status != CorrectionStatus::Disputed {
+        if verdict.others_decide && voice != Voice::Auditor {
             state.put(Record::Correction(Correction { status: CorrectionStatus::Review, ..correction }));
             return Ok(());
         }
@@ -448,9 +459,7 @@ fn decide_for(state: &mut State<'_>, context: &Context<'_>, correction: Correcti
     match (verdict.blocked_by, voice) {
         (None, _) => effect::bring_into_force(state, context, correction, verdict.rerun),
         (Some(entry), Voice::Auditor) => {
-            let why =
-                verdict.refusal.as_ref().map_or("certified grams would change", |refusal| refusal.detail.as_str());
-            let detail = format!("entry {entry} could not stand with it: {why}");
+            let detail = format!("entry {entry} could not stand with it: {}", verdict.obstacle());
             refuse(RefusalCode::CorrectionBlocked, "/correction", detail)
         }
         (blocked_by, _) => {
@@ -478,10 +487,11 @@ pub fn correction_disputed(
             return refuse(RefusalCode::NothingToAnswer, "/correction", detail);
         }
     };
-    let entry = correction.entry;
-    state.put(Record::Correction(Correction { status, ..correction }));
     if status == CorrectionStatus::Disputed {
+        state.put(Record::Correction(Correction { status, ..correction }));
         return Ok(());
     }
-    finding::cure(state, context, entry, &[FlawCode::Correction])
+    let (entry, held) = (correction.entry, correction.held.clone());
+    state.put(Record::Correction(Correction { status, held: Vec::new(), ..correction }));
+    effect::let_go(state, context, entry, &held)
 }

@@ -81,8 +81,12 @@ pub(super) struct Rerun {
     pub(super) moved: BTreeMap<SiteAccount, i64>,
     /// The same for what sites received in a year.
     pub(super) received: BTreeMap<(SiteId, String), (CalendarYear, i64)>,
-    /// Records of numbers and papers that the right statement brings.
+    /// Numbers that the right statement uses, and what it rests on of a plant's papers.
     pub(super) papers: Vec<Record>,
+    /// Numbers that the first statement used.
+    pub(super) numbers: Vec<RecordId>,
+    /// What lies behind a barrier.
+    pub(super) behind: BTreeSet<RecordId>,
     /// Whose later statements rest on it.
     pub(super) speakers: BTreeSet<OrganisationId>,
     /// Whether something of its lineage was accepted by somebody or finally treated.
@@ -97,7 +101,7 @@ pub(super) struct Rerun {
 pub(super) fn run(state: &State<'_>, until: EntryIndex, proposal: &Proposal) -> Result<Rerun, Stop> {
     let mut start = Start::of(state, proposal)?;
     loop {
-        let mut run = Run::begin(state, until, &start, proposal.replaced.by);
+        let mut run = Run::begin(state, until, &start, proposal);
         let (met, found) = (run.finish()?, run.found);
         match met {
             None => return Ok(Rerun { met: start.met, ..found }),
@@ -172,6 +176,8 @@ struct Run<'s> {
     start: &'s Start,
     /// The correction itself, whose own hold does not count.
     own: EntryIndex,
+    /// The entry that it corrects.
+    target: EntryIndex,
     /// The last entry before everything.
     from: EntryIndex,
     left: BTreeSet<EntryIndex>,
@@ -180,10 +186,11 @@ struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    fn begin(state: &'s State<'s>, until: EntryIndex, start: &'s Start, own: EntryIndex) -> Self {
+    fn begin(state: &'s State<'s>, until: EntryIndex, start: &'s Start, proposal: &Proposal) -> Self {
+        let (own, target) = (proposal.replaced.by, proposal.target);
         let left: BTreeSet<EntryIndex> = start.seeds.keys().chain(&start.effects).copied().collect();
         let from = EntryIndex(left.first().map_or(0, |first| first.0.saturating_sub(1)));
-        Self { state, until, start, own, from, left, done: 0, found: Rerun::default() }
+        Self { state, until, start, own, target, from, left, done: 0, found: Rerun::default() }
     }
 
     /// Runs to the end; gives a correction that must be taken into account first, if there is one.
@@ -207,11 +214,21 @@ impl<'s> Run<'s> {
                 },
                 _ => None,
             };
-            if met.is_some() || self.found.barrier.is_some() {
+            if met.is_some() {
                 return Ok(met);
             }
         }
         Ok(None)
+    }
+
+    /// Behind a barrier nothing is run again; what the entries there wrote is held all the same.
+    fn walk_on(&mut self, index: EntryIndex, recorded: &Changes) -> Result<(), Stop> {
+        for id in recorded.records.keys().filter(|id| is_followed(id.kind)) {
+            self.found.behind.insert(id.clone());
+            let later = self.state.written_after(id, index)?;
+            self.left.extend(later.into_iter().filter(|later| *later < self.until));
+        }
+        Ok(())
     }
 
     /// Asks at once for what the entries that wait will ask for one by one.
@@ -238,23 +255,34 @@ impl<'s> Run<'s> {
     fn run_again(&mut self, index: EntryIndex, entry: &PastEntry) -> Result<Option<EntryIndex>, Stop> {
         let name = entry.statement.common.r#type.as_str();
         let relies = matches!(name, "handover_accepted" | "import_received" | "treated_final");
-        self.found.is_relied_on |= relies && !self.start.seeds.contains_key(&index);
-        let again = Again { warnings: &entry.warnings, signed_at: index };
+        self.found.is_relied_on |= relies && index != self.target;
+        let again = Again { warnings: &entry.warnings, signed_at: index, replaces_g: None, is_new: false };
         let first =
             Context { index, time: entry.time, signer: entry.signer, statement: &entry.statement, again: Some(again) };
         let recorded = self.apply(&first, &BTreeMap::new());
+        if self.found.barrier.is_some() {
+            return match recorded {
+                Ok(recorded) => self.walk_on(index, &recorded).map(|()| None),
+                Err(Stop::Refused(_)) => Ok(None),
+                Err(load) => Err(load),
+            };
+        }
         let made = match self.start.seeds.get(&index) {
             None => self.apply(&first, &self.found.world),
             Some(Replaced { statement: None, .. }) => Ok(Changes::default()),
             Some(Replaced { by, signer, statement: Some(statement) }) => {
-                let again = Some(Again { signed_at: *by, ..again });
+                let replaces_g = Some(self.taken_in(index, &recorded)?);
+                let is_new = index == self.target && self.own == self.until;
+                let again = Some(Again { signed_at: *by, replaces_g, is_new, ..again });
                 self.apply(&Context { signer: *signer, statement, again, ..first }, &self.found.world)
             }
         };
         match (recorded, made) {
             (Err(Stop::Load(wanted)), _) | (_, Err(Stop::Load(wanted))) => return Err(Stop::Load(wanted)),
-            (Err(Stop::Refused(refusal)), _) | (_, Err(Stop::Refused(refusal))) => {
+            (Err(Stop::Refused(refusal)), _) => self.found.barrier = Some(Barrier::Refused(index, refusal)),
+            (Ok(recorded), Err(Stop::Refused(refusal))) => {
                 self.found.barrier = Some(Barrier::Refused(index, refusal));
+                self.walk_on(index, &recorded)?;
             }
             (Ok(recorded), Ok(made)) => {
                 let rests_on_it = self.compare(index, &recorded, &made)?;
@@ -264,6 +292,26 @@ impl<'s> Run<'s> {
             }
         }
         Ok(None)
+    }
+
+    /// What an entry brought to sites at first.
+    fn taken_in(&self, index: EntryIndex, recorded: &Result<Changes, Stop>) -> Result<Grams, Stop> {
+        let Ok(recorded) = recorded else { return Ok(Grams::ZERO) };
+        let mut sum = Grams::ZERO;
+        for (id, record) in &recorded.records {
+            let Record::SiteYear(after) = record else { continue };
+            let before = self.received_before(index, id)?;
+            sum = after.received_g.minus(before).and_then(|grams| sum.plus(grams)).unwrap_or(sum);
+        }
+        Ok(sum)
+    }
+
+    /// A site-year's sum as runs begin with it.
+    fn received_before(&self, index: EntryIndex, id: &RecordId) -> Result<Grams, Stop> {
+        Ok(match self.state.as_of(id, EntryIndex(index.0 - 1))? {
+            Some(Record::SiteYear(known)) => known.received_g,
+            _ => Grams::ZERO,
+        })
     }
 
     fn apply(&self, context: &Context<'_>, world: &BTreeMap<RecordId, Record>) -> Result<Changes, Stop> {
@@ -288,7 +336,11 @@ impl<'s> Run<'s> {
         for id in ids {
             match id.kind {
                 RecordKind::SiteYear => self.compare_intake(index, id, recorded, made)?,
-                RecordKind::Number | RecordKind::Cure => self.found.papers.extend(made.records.get(id).cloned()),
+                RecordKind::Number | RecordKind::Cure if index == self.target => {
+                    self.found.numbers.extend(recorded.records.get(id).map(Record::id));
+                    self.found.papers.extend(made.records.get(id).cloned());
+                    self.require_free(index, id)?;
+                }
                 kind if is_followed(kind) => {
                     if !recorded.records.contains_key(id) && self.is_somebody_elses(index, id)? {
                         return Ok(false);
@@ -305,6 +357,19 @@ impl<'s> Run<'s> {
             }
         }
         Ok(rests_on_it)
+    }
+
+    /// A number that the right statement uses may have been used by another one in the meantime.
+    fn require_free(&mut self, index: EntryIndex, id: &RecordId) -> Result<(), Stop> {
+        if let Some(Record::Number(taken)) = self.state.find(id)?
+            && taken.freed.is_none()
+            && taken.entry != index
+        {
+            let (code, pointer) = (RefusalCode::NumberTaken, "/number".to_owned());
+            let detail = format!("entry {} has used this number", taken.entry);
+            self.found.barrier = Some(Barrier::Refused(index, Refusal { code, pointer, detail }));
+        }
+        Ok(())
     }
 
     /// An id that the right statement brings may have been given to something else in the meantime.
@@ -336,10 +401,7 @@ impl<'s> Run<'s> {
             Some(Record::SiteYear(known)) => Some((known.site, known.year.clone(), known.received_g.get())),
             _ => None,
         };
-        let before = match self.state.as_of(id, EntryIndex(index.0 - 1))? {
-            Some(Record::SiteYear(known)) => known.received_g.get(),
-            _ => 0,
-        };
+        let before = self.received_before(index, id)?.get();
         let (now, first) = (sum(made), sum(recorded));
         if let Some((site, year, _)) = now.as_ref().or(first.as_ref()) {
             let grams = |found: &Option<(SiteId, CalendarYear, i64)>| found.as_ref().map_or(before, |found| found.2);
@@ -432,7 +494,15 @@ pub(super) fn substance(record: &Record) -> Record {
 /// What something is that never was: its id is used, its grams are nowhere.
 fn voided(record: &Record, by: EntryIndex) -> Record {
     match record.clone() {
-        Record::Item(item) => Record::Item(Item { voided: Some(by), status: ItemStatus::Ended, ..item.ended() }),
+        Record::Item(item) => Record::Item(Item {
+            voided: Some(by),
+            status: ItemStatus::Ended,
+            contents: None,
+            packed_in: None,
+            claimed: None,
+            fed: None,
+            ..item.ended()
+        }),
         Record::Handover(handover) => Record::Handover(Handover { status: HandoverStatus::Void, ..handover }),
         Record::Batch(batch) => {
             let (input_g, left_g) = (Grams::ZERO, SignedGrams(0));
@@ -443,14 +513,25 @@ fn voided(record: &Record, by: EntryIndex) -> Record {
             Record::Treatment(Treatment { grams, lines, given: Composition::default(), ..treatment })
         }
         Record::Consent(consent) => Record::Consent(Consent { quantity_g: consent.shipped_g, ..consent }),
-        Record::Donation(donation) => Record::Donation(Donation { items: 0, ..donation }),
+        Record::Donation(donation) => Record::Donation(Donation { items: 0, brought_g: Grams::ZERO, ..donation }),
         other => other,
     }
 }
 
 /// A record held by an undecided correction.
 pub(super) fn flawed(record: Record, entry: EntryIndex) -> Record {
-    let held = |evidence: Evidence| evidence.flawed(FlawCode::Correction, entry);
+    with_evidence(record, |evidence| evidence.flawed(FlawCode::Correction, entry))
+}
+
+/// A record that a correction holds no more.
+pub(super) fn unflawed(record: Record, entry: EntryIndex) -> Record {
+    with_evidence(record, |mut evidence| {
+        evidence.flaws.retain(|flaw| (flaw.code, flaw.entry) != (FlawCode::Correction, entry));
+        evidence
+    })
+}
+
+fn with_evidence(record: Record, held: impl Fn(Evidence) -> Evidence) -> Record {
     match record {
         Record::Item(item) => Record::Item(Item { evidence: held(item.evidence), ..item }),
         Record::Batch(batch) => Record::Batch(Batch { evidence: held(batch.evidence), ..batch }),

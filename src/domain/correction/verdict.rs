@@ -1,10 +1,12 @@
 //! What a correction comes to: whether it is possible, whom it concerns, and who decides.
 
 use crate::domain::apply::{Context, refuse};
+use crate::domain::balance::SiteAccount;
 use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run, substance};
-use crate::domain::correction::{ALONE_MS, CorrectionStatus};
+use crate::domain::correction::{ALONE_MS, Correction, CorrectionStatus};
 use crate::domain::delegation::are_related;
-use crate::domain::evidence::FlawCode;
+use crate::domain::event::Event;
+use crate::domain::evidence::{Flaw, FlawCode};
 use crate::domain::ids::{EntryIndex, OrganisationId, PartyId};
 use crate::domain::item::Item;
 use crate::domain::pool;
@@ -12,7 +14,7 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::treatment::Treatment;
 use crate::limits::COUNTERPARTIES_MAX;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a correction would bring, and what that means.
 pub(super) struct Verdict {
@@ -37,16 +39,22 @@ impl Verdict {
         let rerun = run(state, context.index, proposal)?;
         let target = state.entry(proposal.target)?;
         let author = target.statement.common.party();
-        let mut material = rerun.moved.values().any(|grams| *grams != 0);
+        let mut material = net(state, &rerun)?.values().any(|grams| *grams != 0);
         let mut concerned = rerun.speakers.clone();
-        let mut certified = None;
+        let (mut certified, mut clears) = (None, false);
         for (id, now) in &rerun.world {
             let first = state.find(id)?;
             if is_material(first, now) {
                 material = true;
                 concerned.extend(first.into_iter().chain([now]).flat_map(Record::owners));
             }
+            clears |= first.is_some_and(|first| loses_flaw(first, now));
             certified = certified.or(certified_by(state, id, first, now)?);
+        }
+        // What held grams back does not go away on its author's word alone.
+        material |= clears;
+        if material {
+            concerned.extend(sides_of(state, &target.statement.event)?);
         }
         concerned.remove(&author);
         let (blocked_by, refusal) = match &rerun.barrier {
@@ -55,7 +63,8 @@ impl Verdict {
             None => (certified, None),
         };
         let recent = context.time.ms() - target.time.ms() <= ALONE_MS;
-        let alone = recent && concerned.is_empty() && !rerun.is_relied_on;
+        let ends = matches!(target.statement.event, Event::TreatedFinal(_));
+        let alone = recent && concerned.is_empty() && !rerun.is_relied_on && !clears && !ends;
         let counterparties = asked(state, author, &concerned)?;
         let others_decide = counterparties.is_empty() && !concerned.is_empty();
         Ok(Self { rerun, counterparties, others_decide, blocked_by, refusal, material, alone })
@@ -75,6 +84,15 @@ impl Verdict {
         }
     }
 
+    /// What stands in its way, in words.
+    pub(super) fn obstacle(&self) -> &str {
+        match (&self.rerun.barrier, &self.refusal) {
+            (Some(Barrier::TooWide), _) => "it reaches more entries than one correction may",
+            (_, Some(refusal)) => &refusal.detail,
+            _ => "certified grams would change",
+        }
+    }
+
     /// Where it stands when it is posted.
     pub(super) fn status(&self) -> CorrectionStatus {
         if self.blocked_by.is_some() {
@@ -85,6 +103,51 @@ impl Verdict {
             CorrectionStatus::InEffect
         }
     }
+}
+
+/// By how much the accounts move against what stands.
+pub(super) fn net(state: &State<'_>, rerun: &Rerun) -> Result<BTreeMap<SiteAccount, i64>, Stop> {
+    let mut moved = rerun.moved.clone();
+    for entry in &rerun.met {
+        for booking in state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.bookings) {
+            let account = SiteAccount { account: booking.account.clone(), site: booking.site };
+            *moved.entry(account).or_default() -= booking.grams.0;
+        }
+    }
+    Ok(moved)
+}
+
+/// The two sides of a handover that was answered, if a statement is about one.
+fn sides_of(state: &State<'_>, event: &Event) -> Result<Vec<OrganisationId>, Stop> {
+    let handover = match event {
+        Event::HandoverOffered(event) => event.handover,
+        Event::HandoverAccepted(event) => event.handover,
+        Event::HandoverRefused(event) => event.handover,
+        Event::HandoverWithdrawn(event) => event.handover,
+        Event::ExportShipped(event) => event.handover,
+        Event::ImportReceived(event) => event.handover,
+        _ => return Ok(Vec::new()),
+    };
+    let answered = state.handover(&handover)?.filter(|handover| handover.answered.is_some());
+    Ok(answered.map(|handover| [handover.from].into_iter().chain(handover.to).collect()).unwrap_or_default())
+}
+
+/// Whether something that held grams back is not there any more.
+fn loses_flaw(first: &Record, now: &Record) -> bool {
+    let after = flaws_of(now);
+    flaws_of(first).iter().any(|flaw| !after.contains(flaw))
+}
+
+/// What holds the grams of a record back, but for corrections.
+fn flaws_of(record: &Record) -> Vec<Flaw> {
+    let mut flaws = match record {
+        Record::Item(item) => item.evidence.flaws.clone(),
+        Record::Batch(batch) => batch.evidence.flaws.clone(),
+        Record::Treatment(treatment) => treatment.evidence.flaws.clone(),
+        _ => Vec::new(),
+    };
+    flaws.retain(|flaw| flaw.code != FlawCode::Correction);
+    flaws
 }
 
 /// Who of those concerned is asked. The word of a relation of the author is nobody else's; more than a few are not asked one
@@ -126,7 +189,8 @@ fn is_material(first: Option<&Record>, now: &Record) -> bool {
         (Record::Handover(one), Record::Handover(other)) => {
             let what = (&one.items, &one.lots, one.status, one.disputed)
                 != (&other.items, &other.lots, other.status, other.disputed);
-            what || (one.from, one.to, one.facility) != (other.from, other.to, other.facility)
+            let way = (&one.shipment, &one.carriers) != (&other.shipment, &other.carriers);
+            what || way || (one.from, one.to, one.facility) != (other.from, other.to, other.facility)
         }
         (Record::Treatment(one), Record::Treatment(other)) => {
             let alike = Treatment { evidence: one.evidence.clone(), lines: one.lines.clone(), ..other.clone() };
@@ -168,14 +232,5 @@ fn certified_by(
 
 /// Whether more of a treatment or batch differs than who signed and when, and that a correction held it.
 pub(super) fn touches_grams(first: &Record, now: &Record) -> bool {
-    let flaws = |record: &Record| {
-        let mut flaws = match record {
-            Record::Batch(batch) => batch.evidence.flaws.clone(),
-            Record::Treatment(treatment) => treatment.evidence.flaws.clone(),
-            _ => Vec::new(),
-        };
-        flaws.retain(|flaw| flaw.code != FlawCode::Correction);
-        flaws
-    };
-    is_material(Some(first), now) || flaws(first) != flaws(now)
+    is_material(Some(first), now) || flaws_of(first) != flaws_of(now)
 }
