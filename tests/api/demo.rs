@@ -5,7 +5,7 @@ use loopledger::proof::note::NoteVerifier;
 use loopledger::proof::verify::verify;
 use loopledger::store::{Store, head};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -52,7 +52,9 @@ fn the_made_demo() {
             "600 devices in =",
             "closes to the gram",
             "VALID",
-            "8 attempts",
+            "9 attempts",
+            "not_the_author 1",
+            "72.000 kg given",
             "24 laptops given in Belgium, 23 shipped to a school in XD, 20 died there",
             "made from the seed",
         ],
@@ -108,6 +110,9 @@ fn says_what_it_should(data: &Path) {
         ("checked", 23),
         ("stored", 1),
         ("evidence_reviewed", 2),
+        ("corrected", 1),
+        ("correction_confirmed", 1),
+        ("value_erased", 1),
     ];
     for (kind, times) in table {
         assert_eq!(count(kind), times, "{kind}");
@@ -149,14 +154,17 @@ fn serves(data: &Path) {
     let mut command = Command::new(PROGRAM);
     command.args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-    let mut token = String::new();
-    let mut url = String::new();
+    let mut tokens = BTreeMap::new();
+    let (mut url, mut report) = (String::new(), String::new());
     // Kept open: a service whose output goes nowhere would end at its next line.
     let mut output = BufReader::new(child.stdout.take().expect("its output"));
     for line in output.by_ref().lines() {
         let line = line.expect("readable");
-        if let ["auditor", _, found] = line.split_whitespace().collect::<Vec<_>>()[..] {
-            found.clone_into(&mut token);
+        if let [name, _, token] = line.split_whitespace().collect::<Vec<_>>()[..] {
+            tokens.insert(name.to_owned(), token.to_owned());
+        }
+        if let Some(path) = line.strip_prefix("DEMO DATA: the donor's token reads ") {
+            path.split(',').next().expect("a path").clone_into(&mut report);
         }
         if let ["Serving", _, "on", found, ..] = line.split_whitespace().collect::<Vec<_>>()[..] {
             found.clone_into(&mut url);
@@ -164,9 +172,11 @@ fn serves(data: &Path) {
         }
     }
     let client = crate::process::Client { url };
-    let balance = client.get("/v1/balance", &token).expect("an answer").json();
+    let token = &tokens["auditor"];
+    let balance = client.get("/v1/balance", token).expect("an answer").json();
     assert_eq!(balance["closes"], true);
-    what_came_home_waits(&client, &token);
+    what_came_home_waits(&client, token);
+    the_donor_reads_its_report(&client, &report, &tokens["donor"]);
     child.kill().expect("killed");
     child.wait().expect("gone");
     drop(output);
@@ -182,6 +192,17 @@ fn what_came_home_waits(client: &crate::process::Client, token: &str) {
     let pools = pools["pools"].as_array().expect("pools");
     assert!(pools.iter().any(|pool| pool["entered_g"].as_i64() > Some(5_000)), "{pools:?}");
     assert!(pools.iter().all(|pool| pool["units"] == 0), "{pools:?}");
+}
+
+/// All of the gift, to the gram, under the path and with the token that were printed.
+fn the_donor_reads_its_report(client: &crate::process::Client, path: &str, token: &str) {
+    let report = client.get(path, token).expect("an answer").json();
+    let totals = &report["totals"];
+    let grams = |field: &str| totals[field].as_i64().expect("grams");
+    let places = totals["whereabouts"].as_array().expect("places");
+    let everywhere: i64 = places.iter().map(|place| place["grams_g"].as_i64().expect("grams")).sum();
+    assert_eq!((grams("brought_g"), grams("brought_g") + grams("changed_g")), (72_000, everywhere), "{totals}");
+    assert_eq!(report["devices"].as_array().expect("things").len(), 24 + 1, "laptops, and the drive of the first");
 }
 
 fn made_file(folder: &Path, devices: u32) -> PathBuf {

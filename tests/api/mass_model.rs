@@ -244,7 +244,7 @@ impl World {
                 self.lots.insert(*lot, Lot { standing: Standing::Offered(*to), ..known });
             }
             Fact::Accept { lot, received, refused, back } => {
-                self.accept(who, day, (*lot, *back), *received, *refused)?
+                self.accept(who, day, (*lot, *back), *received, *refused)?;
             }
             Fact::Open { batch } => {
                 let new = Batch { began: day, last: day, fed: false, input: 0, left: 0, open: true };
@@ -386,7 +386,7 @@ fn estimated(grams: i64) -> Value {
 
 /// One of some that fit, three times of four; else one of all.
 fn chosen(all: &[usize], place: usize, fits: impl Fn(&usize) -> bool) -> Option<usize> {
-    let fitting: Vec<usize> = all.iter().filter(|one| place % 4 != 0 && fits(one)).copied().collect();
+    let fitting: Vec<usize> = all.iter().filter(|one| !place.is_multiple_of(4) && fits(one)).copied().collect();
     let of = if fitting.is_empty() { all } else { &fitting };
     Some(of[(place / 4).checked_rem(of.len())?])
 }
@@ -689,8 +689,8 @@ impl<'a> Twins<'a> {
                 continue;
             };
             let item = answer.json();
-            let lost = lot.standing == Standing::Lost;
-            assert_eq!(item["grams"], if lost { 0 } else { lot.grams }, "{id} {lot:?}: {item}");
+            let is_gone = lot.standing == Standing::Lost;
+            assert_eq!(item["grams"], if is_gone { 0 } else { lot.grams }, "{id} {lot:?}: {item}");
             let sources: BTreeMap<String, i64> = item["sources"]
                 .as_array()
                 .expect("sources")

@@ -1,9 +1,11 @@
 //! The README's commands, run as they stand.
 
-use crate::harness::{ORIGIN, TestApp, both_databases};
+use crate::harness::{ORIGIN, TestApp, both_databases, laptop_fields, new_id, signed};
 use crate::process::{export, run, run_checker};
+use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::Ordering;
 
 /// The code blocks of the README whose first line names them.
 fn block(name: &str) -> String {
@@ -43,6 +45,32 @@ both_databases! {
         command.arg("-c").arg(block("post with Python")).current_dir(folder.path()).envs(variables);
         let posted = printed(&command.output().expect("Python runs"));
         assert!(posted.contains("\"index\":"), "{posted}");
+    }
+
+    fn reading_as_the_readme_says(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let (item, project, donation) = (new_id(), new_id(), new_id());
+        let registered = app.say(&donor, "registered", &laptop_fields(&item)).accepted();
+        app.say(&app.operator, "project_registered", &json!({"project": project, "country": "KE"})).accepted();
+        app.say(&donor, "donated", &json!({"donation": donation, "project": project, "items": [item]})).accepted();
+        let mistaken = app.say(&donor, "registered", &laptop_fields(&new_id())).accepted();
+        let never = json!({"entry": mistaken, "reason": "did_not_occur"});
+        let correction = app.say(&donor, "corrected", &never).accepted().to_string();
+        app.now_ms.fetch_add(30 * 24 * 3_600_000, Ordering::SeqCst);
+        let unheard = signed(&donor, "tested", &json!({"item": new_id(), "result": "works"}));
+        let folder = tempfile::tempdir().expect("a folder");
+        let variables = [
+            ("URL", app.url.as_str()), ("TOKEN", &donor.token), ("STATEMENT", &unheard), ("ITEM", &item),
+            ("CORRECTION", &correction), ("DONATION", &donation),
+        ];
+        let told = printed(&shell(folder.path(), &block("wait and read"), &variables));
+        let parts = ["\"waits_for\"", "\"standing\":\"waiting\"", "as_of_size", "\"status\":\"in_effect\"", &item];
+        for part in parts {
+            assert!(told.contains(part), "{part} is missing:\n{told}");
+        }
+        assert!(told.contains(&format!("\"last_entry\":{}", registered + 2)), "{told}");
+        assert!(!told.contains("\"code\""), "{told}");
     }
 
     fn checking_as_the_readme_says(kind) {

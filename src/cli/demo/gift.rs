@@ -15,13 +15,16 @@ pub(super) const SHIPPED: u64 = GIVEN - 1;
 const SPOKEN: [&str; 6] = ["import_received", "unpacked", "put_in_use", "checked", "retired", "handover_offered"];
 
 impl Story<'_, '_> {
-    /// From the donor's desk to the school: given, wiped, repaired, packed, shipped, used.
-    pub(super) fn give(&mut self) -> Result<(), CommandError> {
+    /// From the donor's desk to the school: given, wiped, repaired, packed, shipped, used. Gives the number of the
+    /// registration that hides a serial number.
+    pub(super) fn give(&mut self) -> Result<u64, CommandError> {
         self.let_software_speak()?;
+        let registration = self.register_laptops()?;
         self.give_laptops()?;
         self.repair_with_a_part()?;
         self.ship_to_school()?;
-        self.use_at_school()
+        self.use_at_school()?;
+        Ok(registration)
     }
 
     /// The id of a laptop of the gift.
@@ -73,17 +76,33 @@ impl Story<'_, '_> {
         self.poster.say(&beneficiary, Saying::new("delegation_granted", &at, fields))
     }
 
+    /// The first one with its serial number, as a commitment; gives the number of that statement.
+    fn register_laptops(&mut self) -> Result<u64, CommandError> {
+        let donor = self.parties.donor.clone();
+        let at = self.ago(400, 9)?;
+        let first = self.poster.next_number();
+        for number in 0..GIVEN {
+            let mut fields = json!({
+                "item": self.laptop(number), "kind": "device", "class": "0303", "weight": {"basis": "class"}, "country": "BE",
+            });
+            if number > 0 {
+                self.poster.say(&donor, Saying::new("registered", &at, fields).at(donor.site))?;
+                continue;
+            }
+            let (serial, opening) = self.hidden_serial()?;
+            fields["serial"] = serial;
+            let saying = Saying::new("registered", &at, fields).at(donor.site).opened(vec![opening]);
+            self.poster.say_as(&donor, saying, first)?;
+        }
+        Ok(first)
+    }
+
     fn give_laptops(&mut self) -> Result<(), CommandError> {
         let Parties { operator, donor, .. } = self.parties.clone();
         let project = self.plan.id("project", 1).to_string();
         let fields = json!({"project": project, "country": "XD"});
         self.say_ago(&operator, "project_registered", (400, 8), fields)?;
         let laptops: Vec<String> = (0..GIVEN).map(|number| self.laptop(number)).collect();
-        for item in &laptops {
-            let fields =
-                json!({"item": item, "kind": "device", "class": "0303", "weight": {"basis": "class"}, "country": "BE"});
-            self.say_ago(&donor, "registered", (400, 9), fields)?;
-        }
         let fields = json!({"donation": self.plan.id("gift of", 1).to_string(), "project": project, "items": laptops});
         self.say_ago(&donor, "donated", (400, 10), fields)?;
         for item in &laptops {

@@ -15,8 +15,17 @@ use uuid::Uuid;
 pub(super) const DEAD: usize = 20;
 /// What ends at the plant without a key.
 const FOR_THE_FURNACE: [&str; 2] = ["FE", "AL"];
+/// Whose weight turns out to have been typed wrong.
+const TYPED_WRONG: &str = "FE";
 /// What is refined in Belgium.
 const BOARDS: &str = "PWB_HIGH";
+
+/// A lot that came out of the batch.
+struct Fraction {
+    lot: Lot,
+    /// The number of the statement that says so.
+    said: u64,
+}
 
 fn file(number: u8) -> Value {
     json!({"sha256": format!("{number:064x}"), "blake3": format!("{number:064x}")})
@@ -33,11 +42,16 @@ impl Story<'_, '_> {
         self.audit(south.site, &in_the_south)?;
         self.audit(Some(furnace), &in_the_south)?;
         self.audit(self.parties.refinery.site, &at_home)?;
-        for metal in fractions.iter().filter(|lot| FOR_THE_FURNACE.contains(&lot.class.as_str())) {
-            self.treat_by_paper(&south, furnace, metal)?;
+        for metal in fractions.iter().filter(|out| FOR_THE_FURNACE.contains(&out.lot.class.as_str())) {
+            self.treat_by_paper(&south, furnace, &metal.lot)?;
         }
-        let boards = fractions.iter().find(|lot| lot.class == BOARDS).ok_or("no boards came out")?;
-        self.ship_boards(&south, boards)
+        let of_class = |class: &str| fractions.iter().find(|out| out.lot.class == class);
+        let boards = of_class(BOARDS).ok_or("no boards came out")?;
+        let boards_g = self.ship_boards(&south, &boards.lot)?;
+        let wrong = of_class(TYPED_WRONG).ok_or("no steel came out")?;
+        self.poster.flush()?;
+        self.correct_weight(&south, wrong.said)?;
+        Ok(boards_g)
     }
 
     /// The centre's second site.
@@ -90,8 +104,8 @@ impl Story<'_, '_> {
     }
 
     /// One batch; what does not end soon is stored.
-    fn dismantle_at(&mut self, south: &Party, lot: &Lot) -> Result<Vec<Lot>, CommandError> {
-        let batch = self.plan.id("batch at south", 1).to_string();
+    fn dismantle_at(&mut self, south: &Party, lot: &Lot) -> Result<Vec<Fraction>, CommandError> {
+        let (batch, at) = (self.plan.id("batch at south", 1).to_string(), self.ago(50, 9)?);
         self.say_ago(south, "batch_opened", (55, 9), json!({"batch": batch}))?;
         self.say_ago(south, "batch_fed", (55, 10), json!({"batch": batch, "items": [lot.id.to_string()]}))?;
         let shares = self.compositions.of_class(&lot.class)?.clone();
@@ -101,13 +115,14 @@ impl Story<'_, '_> {
             let out = self.new_lot(&fraction, grams);
             let weight = self.weigh(south.name, grams)?;
             let fields = json!({"batch": batch, "lot": out.id.to_string(), "fraction": fraction, "weight": weight});
-            self.say_ago(south, "dismantled", (50, 9), fields)?;
-            fractions.push(out);
+            let said = self.poster.next_number();
+            self.poster.say_as(south, Saying::new("dismantled", &at, fields).at(south.site), said)?;
+            fractions.push(Fraction { lot: out, said });
         }
         let fields = json!({"batch": batch, "loss_g": lot.grams * 4 / 1_000, "out_of_scope_g": 0});
         self.say_ago(south, "batch_closed", (50, 10), fields)?;
-        let is_kept = |lot: &&Lot| !FOR_THE_FURNACE.contains(&lot.class.as_str());
-        let kept: Vec<String> = fractions.iter().filter(is_kept).map(|lot| lot.id.to_string()).collect();
+        let is_kept = |out: &&Fraction| !FOR_THE_FURNACE.contains(&out.lot.class.as_str());
+        let kept: Vec<String> = fractions.iter().filter(is_kept).map(|out| out.lot.id.to_string()).collect();
         self.say_ago(south, "stored", (50, 11), json!({"items": kept, "operation": "R13"}))?;
         Ok(fractions)
     }
@@ -121,7 +136,7 @@ impl Story<'_, '_> {
         let (number, at) = (self.poster.next_number(), self.ago(45, 9)?);
         self.poster.say_as(south, Saying::new("treated_final", &at, fields).at(south.site), number)?;
         self.poster.flush()?;
-        let entry = self.entry_of(south.id, number)?.ok_or("the treatment is not in the ledger")?.index;
+        let entry = self.index_of(south.id, number)?;
         let review = json!({"entry": entry.0, "outcome": "accepted"});
         self.say_ago(&self.parties.auditor.clone(), "evidence_reviewed", (44, 9), review)
     }

@@ -1,5 +1,6 @@
 //! `loopledger demo`: an embedded ledger, filled with simulated data, with a certificate that verifies offline.
 
+mod afterwards;
 mod attempts;
 mod cafe;
 mod certifying;
@@ -12,6 +13,8 @@ mod papers;
 mod parties;
 mod plan;
 mod poster;
+mod progress;
+mod report;
 mod story;
 mod summary;
 
@@ -29,7 +32,6 @@ use crate::store::{DatabaseUrl, Store};
 use certifying::Issued;
 use clap::Args;
 use devices::Device;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plan::Plan;
 use poster::Poster;
 use std::collections::BTreeSet;
@@ -197,7 +199,7 @@ fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Re
     };
     let rules = ledger.rules_in_force()?;
     let operator_key = keyring::read_key(&KeyFiles::of(&arguments.data).operator())?;
-    let progress = progress_bar(&devices);
+    let progress = progress::bar(&devices, rules);
     let mut poster = Poster::new(ledger, plan, progress.clone())?;
     let (issued, boards_g) = Story::begin(&mut poster, plan, rules, &files.keys(), operator_key)?.tell(&devices)?;
     progress.finish_and_clear();
@@ -206,17 +208,6 @@ fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Re
     verify_offline(files)?;
     fs::write(files.finished(), "")?;
     Ok(())
-}
-
-/// A bar on a terminal, nothing elsewhere. Five statements a device are what its life takes on average.
-fn progress_bar(devices: &[Device]) -> ProgressBar {
-    let expected = u64::try_from(devices.len()).unwrap_or(0) * 22 / 5;
-    let bar = ProgressBar::with_draw_target(Some(expected), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("DEMO DATA {bar:40} {pos}/{len} statements, {per_sec}, {eta} left");
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Leaves the certificate's bundle, the ledger's key and all entries for whoever wants to look.
@@ -249,12 +240,17 @@ fn print_tokens(ledger: &Ledger, plan: &Plan) -> Result<(), CommandError> {
     let auditor = OrganisationId(plan.id("organisation", 5));
     let reading: BTreeSet<Scope> = [Scope::Post, Scope::Read].into();
     let auditing: BTreeSet<Scope> = [Scope::Post, Scope::Read, Scope::Audit].into();
-    let parties =
-        [("operator", ledger.operator, operator_scopes()), ("centre", centre, reading), ("auditor", auditor, auditing)];
+    let parties = [
+        ("operator", ledger.operator, operator_scopes()),
+        ("centre", centre, reading.clone()),
+        ("auditor", auditor, auditing),
+        ("donor", report::donor(plan), reading),
+    ];
     println!("DEMO DATA: tokens for {TOKEN_DAYS} days, shown this once");
     for (name, organisation, scopes) in parties {
         let token = tokens::create(&ledger.store, &ledger.clock, organisation, &scopes, TOKEN_DAYS)?;
         println!("{name:<10} {organisation}  {}", token.token);
     }
+    println!("DEMO DATA: the donor's token reads {}, and {0}?format=csv", report::path(plan));
     Ok(())
 }

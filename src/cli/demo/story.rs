@@ -64,8 +64,9 @@ impl<'a, 'p> Story<'a, 'p> {
 
     /// The whole road, and beside it that of a gift; gives the certificate and the grams of boards that came home.
     pub(super) fn tell(&mut self, devices: &[Device]) -> Result<(Issued, i64), CommandError> {
-        self.give()?;
+        let registration = self.give()?;
         let boards_g = self.come_home()?;
+        self.erase_serial(registration)?;
         self.register(devices)?;
         self.reuse(devices)?;
         let lots = self.gather(devices)?;

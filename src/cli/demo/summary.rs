@@ -6,6 +6,7 @@ use crate::cli::demo::gift::{GIVEN, SHIPPED};
 use crate::cli::demo::homecoming::DEAD;
 use crate::cli::demo::plan::Plan;
 use crate::cli::demo::poster::Poster;
+use crate::cli::demo::report;
 use crate::domain::balance::{Account, imbalances, in_between};
 use crate::store::records;
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ pub(super) fn grouped(number: i64) -> String {
     format!("{}{}", if number < 0 { "-" } else { "" }, groups.join(","))
 }
 
-fn kilograms(grams: i64) -> String {
+/// Grams as kilograms.
+pub(super) fn kilograms(grams: i64) -> String {
     let sign = if grams < 0 { "-" } else { "" };
     let grams = grams.unsigned_abs();
     format!("{sign}{}.{:03} kg", grouped(i64::try_from(grams / 1_000).unwrap_or(i64::MAX)), grams % 1_000)
@@ -44,6 +46,7 @@ pub(super) fn print(poster: &Poster<'_>, plan: &Plan, devices: &[Device], boards
     println!("                       {} of their boards came home and were refined", kilograms(boards_g));
     print_events(poster)?;
     print_mass(poster)?;
+    report::print(poster.ledger, plan)?;
     let refused: Vec<String> = poster.refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
     println!("refused on purpose     {} attempts: {}", poster.refused.values().sum::<u64>(), refused.join(", "));
     Ok(())
@@ -89,6 +92,8 @@ fn print_events(poster: &Poster<'_>) -> Result<(), CommandError> {
     line("fractions", "dismantled");
     line("final treatments", "treated_final");
     line("papers reviewed", "evidence_reviewed");
+    line("corrected", "corrected");
+    line("values erased", "value_erased");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use loopledger::domain::time::LedgerTime;
 use loopledger::ledger::keyring;
 use loopledger::ledger::tokens::{self, Scope};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
@@ -223,9 +224,8 @@ pub(super) fn devices(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
     numbers.into_iter().map(|number| format!("device {number:02}")).collect()
 }
 
-/// A file that stays outside the ledger; each name is another file.
+/// A file that stays outside the ledger and holds its own name, so that each name is another file.
 pub(super) fn file(name: &str) -> Value {
-    let byte = |salt: u8| name.bytes().fold(salt, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-    let hash = |salt: u8| data_encoding::HEXLOWER.encode(&[byte(salt); 32]);
-    json!({"sha256": hash(1), "blake3": hash(2)})
+    let sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(name));
+    json!({"sha256": sha256, "blake3": blake3::hash(name.as_bytes()).to_hex().as_str()})
 }

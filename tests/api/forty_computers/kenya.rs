@@ -4,7 +4,7 @@ use crate::forty_computers::belgium::CRATES;
 use crate::forty_computers::cast::{SCHOOLS, Tale, devices, file};
 use serde_json::{Value, json};
 
-/// The first who use them: 24 teachers and pupils of the school in Kibera, for a week.
+/// Before any is in use, the hub trains 24 people in their use, for a week.
 pub(super) fn a_class_is_trained(tale: &mut Tale) {
     tale.on("2027-02-12");
     let held = json!({

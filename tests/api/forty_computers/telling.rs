@@ -43,7 +43,9 @@ pub(super) fn path_of(tale: &Tale, lot: &str) -> String {
         "The path of the {lot}, from the donor's desk to the end of its mass\n\n\
          It came from {}, out of {}.\n\
          It became waste in {} and lies in {}, where its waste code is {}; its status is {}.\n\n\
-         Of its devices everything is here that was ever said of them, also where it was said of others too.\n\n",
+         Of its devices everything is here that was ever said of them, also where it was said of others too.\n\
+         The consents under which it crossed borders, the audits of its sites and the reviews of its papers name no item:\n\
+         they stand in the_whole_ledger.txt.\n\n",
         named("batch"),
         named("item"),
         text(&item["arising"]["country"]),

@@ -1,8 +1,10 @@
 //! The donor's report: what its forty computers came to, by count and by kilograms, and then one by one.
 
 use crate::forty_computers::cast::Tale;
+use crate::forty_computers::telling::sentences::class_in_words;
 use crate::forty_computers::telling::table::{Cell, Table, kilograms, listed};
 use crate::forty_computers::telling::{finished, text};
+use loopledger::domain::rule_set;
 use serde_json::Value;
 
 /// The report as the donor reads it with its own token.
@@ -34,6 +36,10 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+fn class(of: &Value) -> String {
+    class_in_words(rule_set::all().last().expect("a rule set"), text(&of["class"]))
+}
+
 fn in_both(grams: &Value) -> [Cell; 2] {
     let grams = grams.as_i64().expect("grams");
     [Cell::right(&kilograms(grams)), Cell::right(&grams.to_string())]
@@ -60,8 +66,8 @@ fn treated(totals: &Value) -> String {
     let mut rows = Table::new(&["country", "by", "as", "treatments", "kilograms", "grams"]);
     for treated in list(&totals["treated"]) {
         let [kilograms, grams] = in_both(&treated["grams_g"]);
-        let words = ["country", "operation", "class"].map(|field| Cell::left(text(&treated[field])));
-        let [country, operation, class] = words;
+        let [country, operation] = ["country", "operation"].map(|field| Cell::left(text(&treated[field])));
+        let class = Cell::left(&class(treated));
         rows.row(vec![country, operation, class, Cell::right(&treated["treatments"].to_string()), kilograms, grams]);
     }
     rows.written()
@@ -108,7 +114,7 @@ fn life_of(tale: &Tale, report: &Value, device: &Value) -> Vec<String> {
         format!("{} {}", text(&retired["country"]), text(&retired["month"]))
     };
     vec![
-        text(&device["class"]).to_owned(),
+        class(device),
         text(&device["wiped"]["method"]).to_owned(),
         text(&device["tested"]["result"]).to_owned(),
         used.join(", "),
@@ -127,5 +133,6 @@ fn became(tale: &Tale, report: &Value, device: &Value) -> String {
     let into = list(&onward["batches"]).chain(device.get("lot")).next();
     let entries: Vec<String> = list(&onward["treatments"]).map(ToString::to_string).collect();
     let into = into.map_or("nothing", |id| tale.name(text(id)));
-    format!("{into}; treated by entries {}; back a certificate: {}", entries.join(", "), text(&device["eligibility"]))
+    let by = if entries.len() == 1 { "entry" } else { "entries" };
+    format!("{into}; treated by {by} {}; back a certificate: {}", entries.join(", "), text(&device["eligibility"]))
 }

@@ -69,11 +69,22 @@ impl<'a> Listener<'a> {
         let in_effect = corrections.filter(|correction| correction["status"] == "in_effect");
         let corrected: String =
             in_effect.map(|correction| format!(" [corrected by entry {}]", correction["entry"])).collect();
-        let predicate = self.predicate(text(&entry["type"]), said) + &warned + &corrected;
+        let predicate = self.predicate(text(&entry["type"]), said) + &warned + &corrected + &self.by_now(entry);
         let about = if predicate.contains(THINGS) { self.about(said) } else { Vec::new() };
         let who = self.tale.name(text(&entry["org"])).to_owned();
         let (day, key) = (text(&said["occurred_at"])[..10].to_owned(), self.key(&entry["index"]));
         Sentence { day, who, key, predicate, about }
+    }
+
+    /// What a treatment counts, where that is no longer what its author said: a correction reached it.
+    fn by_now(&self, entry: &Value) -> String {
+        if entry["type"] != "treated_final" {
+            return String::new();
+        }
+        let answer = self.tale.read(&format!("/v1/eligibility?treatment={}", entry["index"]));
+        let grams = &answer["treatments"][0]["grams_g"];
+        assert!(grams.is_i64(), "{answer}");
+        if *grams == entry["payload"]["net_g"] { String::new() } else { format!(" [counts {} by now]", mass(grams)) }
     }
 
     /// The key of an entry, from the header of its signature.
@@ -116,10 +127,7 @@ impl<'a> Listener<'a> {
     }
 
     pub(super) fn class(&self, code: &Value) -> String {
-        let code = text(code);
-        let name = self.rules.class(code).map(|class| &class.name);
-        let name = name.or_else(|| self.rules.fraction(code).map(|fraction| &fraction.name)).expect("a class");
-        format!("{name} ({code})")
+        class_in_words(self.rules, text(code))
     }
 
     pub(super) fn weight(&self, said: &Value) -> String {
@@ -139,6 +147,13 @@ impl<'a> Listener<'a> {
             _ => format!("{}, estimated", kilograms(grams("net_g"))),
         }
     }
+}
+
+/// A class or fraction by its name and its code.
+pub(super) fn class_in_words(rules: &RuleSet, code: &str) -> String {
+    let name = rules.class(code).map(|class| &class.name);
+    let name = name.or_else(|| rules.fraction(code).map(|fraction| &fraction.name)).expect("a class");
+    format!("{name} ({code})")
 }
 
 pub(super) fn mass(grams: &Value) -> String {
