@@ -11,6 +11,7 @@ mod client;
 mod commands;
 mod compositions;
 mod contract;
+mod correction_holds;
 mod corrections;
 mod crashes;
 mod custody;
