@@ -54,7 +54,9 @@ pub(crate) fn corrections_of(
             found.entry(correction.target).or_default().push(correction);
         }
     }
-    found.values_mut().for_each(|corrections| corrections.sort_by_key(|correction| correction.entry));
+    for corrections in found.values_mut() {
+        corrections.sort_by_key(|correction| correction.entry);
+    }
     Ok(found)
 }
 

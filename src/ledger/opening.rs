@@ -164,7 +164,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         ending,
         seen: Mutex::new(Some(seen)),
         // A crash between a transaction and the turns that it left.
-        turns_left: Cell::new(store.read(|database| waiting::due(database, 1))?.first().is_some()),
+        turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
         log: Arc::clone(&log),
     };
     let sequencer = Sequencer::start(writer)?;

@@ -1,6 +1,7 @@
 //! Statements that wait for what they name: stored outside the ledger, sequenced when it is there, never twice.
 
 use crate::client::Answer;
+use crate::erasure::files_hold;
 use crate::harness::{
     Kind, Party, TestApp, TestDatabase, both_databases, found, given_clock, key_fields, kid, laptop_fields, new_id,
     operator_id, payload, postgres_is_here, sign_bytes, signed,
@@ -11,7 +12,7 @@ use loopledger::domain::ids::{EntryIndex, OrganisationId};
 use loopledger::ledger::audit::audit;
 use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Settings};
-use loopledger::ledger::posting::{Mode, Posted};
+use loopledger::ledger::posting::{Mode, Outcome, Posted};
 use loopledger::proof::commitment::commit;
 use loopledger::proof::entry::Entry;
 use loopledger::store::waiting::{self, WaitingRow};
@@ -673,6 +674,62 @@ both_databases! {
         let full = post(&app.join(&["donor"]));
         full.refused(503, "waiting_full", "");
         assert_eq!(full.retry_after, "1");
+    }
+
+    /// A request that comes while many are due waits for the turns of two transactions at most.
+    fn requests_come_before_turns_that_are_left(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let item = new_id();
+        let many: Vec<String> = (0..400).map(|_| signed(&donor, "tested", &tested(&item))).collect();
+        assert!(statuses(&batch(&app, &donor.token, &many)).iter().all(|status| *status == 202));
+        let post = |item: &str| {
+            let jws = signed(&donor, "registered", &laptop_fields(item));
+            app.ledger.post(vec![app.ledger.prepare(&jws, Vec::new()).expect("sound")], Mode::Each)
+        };
+        let (first, second) = (post(&item), post(&new_id()));
+        let both = async { tokio::join!(first, second) };
+        let (first, second) = actix_web::rt::System::new().block_on(both);
+        let index = |outcomes: Vec<Outcome>| match &outcomes[0] {
+            Outcome::Accepted(receipt) => receipt.index.0,
+            other => panic!("{other:?}"),
+        };
+        let (first, second) = (index(first.expect("posted")), index(second.expect("posted")));
+        assert!(second - first <= 3 * 64 + 1, "{first}, {second}");
+        until_none_waits(&app, &donor.token);
+        assert_eq!(size(&app), first + 402);
+    }
+
+    /// What is taken back, refused or expired is gone from SQLite's files, its log among them, before anybody is told.
+    fn what_goes_is_gone_from_the_files(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let say = |value: &str| {
+            let (salt, item) = ([7_u8; 32], new_id());
+            let part = json!({
+                "item": item, "component": new_id(), "class": "0303", "weight": {"basis": "estimated", "net_g": 10},
+                "serial": {"c": commit("/serial", &salt, value).expect("short")},
+            });
+            let jws = signed(&donor, "part_removed", &part);
+            let body = json!({"statement": jws, "open": {"/serial": {"salt": HEXLOWER.encode(&salt), "value": value}}});
+            assert_eq!(app.post_json(POST, &donor.token, &body).status, 202);
+            assert_eq!(files_hold(&app.database.url, value), kind == Kind::Sqlite);
+            item
+        };
+        say("taken-back-7f3a");
+        let id = listed(&app, &donor.token)[0]["id"].as_str().expect("an id").to_owned();
+        assert_eq!(app.delete(&format!("/v1/waiting/{id}"), &donor.token).status, 204);
+        assert!(!files_hold(&app.database.url, "taken-back-7f3a"));
+        let other = app.join(&["donor"]);
+        let item = say("refused-7f3a");
+        app.database.tamper("UPDATE waiting SET turns = 127").expect("as if the item had moved to and fro");
+        app.say(&other, "registered", &laptop_fields(&item)).accepted();
+        assert_eq!(standings(&app, &donor.token), [("refused".into(), "not_the_holder".into())]);
+        assert!(!files_hold(&app.database.url, "refused-7f3a"));
+        say("expired-7f3a");
+        app.now_ms.fetch_add(31 * DAY_MS, Ordering::SeqCst);
+        app.laptop(&donor);
+        assert!(!files_hold(&app.database.url, "expired-7f3a"));
     }
 
     /// A payload that a hosted key signs may wait as well; the same payload again is the same statement.
