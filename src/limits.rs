@@ -63,16 +63,21 @@ pub const LEGS_MAX: usize = 64;
 pub const SITE_HISTORY_MAX: usize = 256;
 /// Days on which something was due that one question looks at.
 pub const DUES_READ_MAX: usize = 2_000;
-/// Statements of one organisation that are kept because they wait, were refused at their turn or expired.
+/// Statements of one organisation that wait.
 pub const WAITING_OF_ONE_MAX: i64 = 1_000;
 /// The same, in bytes of statements and openings.
 pub const WAITING_BYTES_OF_ONE_MAX: i64 = 8 * 1024 * 1024;
-/// Statements of all organisations that are kept because they wait, were refused at their turn or expired.
+/// Statements of all organisations that wait.
 pub const WAITING_OF_ALL_MAX: i64 = 20_000;
 /// The same, in bytes of statements and openings.
 pub const WAITING_BYTES_OF_ALL_MAX: i64 = 128 * 1024 * 1024;
-/// Waiting statements that have their turn in one transaction; the next one goes on.
-pub const WAITING_TURNS_MAX: usize = 512;
+/// Statements of one organisation that were refused at their turn or expired and can still be read; older ones go.
+pub const WAITING_DEAD_OF_ONE_MAX: i64 = 200;
+/// Waiting statements that have their turn in one transaction; a later one goes on, so that nobody's request waits long.
+pub const WAITING_TURNS_MAX: usize = 64;
+/// Turns at which one statement may find an item that has still to move; then it is refused. An item of a sender who is late
+/// takes two: registered, offered.
+pub const WAITING_TURNS_OF_ONE_MAX: i64 = 128;
 /// How long after its time a statement that waited in vain or was refused can still be read, in days.
 pub const WAITING_SHOWN_DAYS: i64 = 30;
 /// Devices and parts after which a page of a donation's report ends; it ends with a whole statement of the donor.

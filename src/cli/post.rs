@@ -27,6 +27,9 @@ pub(super) struct Post {
     /// What one refused line does to the others of its 1,000: each or all.
     #[arg(long, default_value = "each", value_parser = ["each", "all"])]
     mode: String,
+    /// Let what names something that nobody has said yet wait for it outside the ledger; with --mode each.
+    #[arg(long, value_name = "WHAT", value_parser = ["items"])]
+    wait_for: Option<String>,
     /// How often a request is sent again before giving up.
     #[arg(long, default_value_t = 8)]
     tries: u32,
@@ -35,14 +38,14 @@ pub(super) struct Post {
     file: PathBuf,
 }
 
-/// Posts every line, prints a result a line; exits 0 if all are in the ledger, 1 if some are refused, 2 if the service
+/// Posts every line, prints a result a line; exits 0 if all are in the ledger or wait, 1 if some are refused, 2 if the service
 /// cannot be reached.
 pub(super) fn run(arguments: &Post) -> Result<ExitCode, CommandError> {
     let key = arguments.key.as_deref().map(keyring::read_key).transpose()?;
     let input = String::from_utf8(read_input(&arguments.file)?).map_err(|_| "the input is not UTF-8")?;
     let lines: Vec<&str> = input.lines().filter(|line| !line.trim().is_empty()).collect();
     let lines = lines.into_iter().map(|line| to_batch_line(line, key.as_ref())).collect::<Result<Vec<_>, _>>()?;
-    let mut refused = 0_usize;
+    let mut counted = Counted::default();
     for body in bodies(&lines) {
         let answer = match send(arguments, &body) {
             Ok(answer) => answer,
@@ -52,10 +55,34 @@ pub(super) fn run(arguments: &Post) -> Result<ExitCode, CommandError> {
             }
         };
         print!("{answer}");
-        refused += answer.lines().filter(|line| !is_in_ledger(line)).count();
+        answer.lines().for_each(|line| counted.count(line));
     }
-    eprintln!("{} of {} statements are in the ledger", lines.len() - refused, lines.len());
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
+    counted.print(lines.len());
+    let is_any_refused = counted.in_ledger + counted.waiting < lines.len();
+    Ok(if is_any_refused { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+}
+
+/// What became of the lines that were not refused.
+#[derive(Default)]
+struct Counted {
+    in_ledger: usize,
+    waiting: usize,
+}
+
+impl Counted {
+    fn count(&mut self, result: &str) {
+        let result: Option<serde_json::Value> = serde_json::from_str(result).ok();
+        let has = |name| result.as_ref().is_some_and(|result| result.get(name).is_some());
+        self.in_ledger += usize::from(has("receipt"));
+        self.waiting += usize::from(has("waiting"));
+    }
+
+    fn print(&self, all: usize) {
+        eprintln!("{} of {all} statements are in the ledger", self.in_ledger);
+        if self.waiting > 0 {
+            eprintln!("{} wait for what nobody has said yet; GET /v1/waiting lists them", self.waiting);
+        }
+    }
 }
 
 /// Joins lines to bodies, none longer than a batch may be.
@@ -80,11 +107,6 @@ fn to_batch_line(line: &str, key: Option<&SigningKey>) -> Result<String, Command
         return Ok(format!("{{\"statement\":\"{jws}\"}}\n"));
     }
     Ok(if line.starts_with('{') { format!("{line}\n") } else { format!("{{\"statement\":\"{line}\"}}\n") })
-}
-
-fn is_in_ledger(result: &str) -> bool {
-    let result: Option<serde_json::Value> = serde_json::from_str(result).ok();
-    result.is_some_and(|result| result.get("receipt").is_some())
 }
 
 /// Why a request was not answered with results.
@@ -114,7 +136,8 @@ fn send(arguments: &Post, body: &str) -> Result<String, String> {
 }
 
 fn send_once(arguments: &Post, body: &str) -> Result<String, Failure> {
-    let url = format!("{}/v1/events/batch?mode={}", arguments.url.trim_end_matches('/'), arguments.mode);
+    let wait_for = arguments.wait_for.as_ref().map(|what| format!("&wait_for={what}")).unwrap_or_default();
+    let url = format!("{}/v1/events/batch?mode={}{wait_for}", arguments.url.trim_end_matches('/'), arguments.mode);
     let request = ureq::post(&url)
         .config()
         .http_status_as_error(false)

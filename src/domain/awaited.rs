@@ -4,15 +4,19 @@
 //! three things hold: the field names something that parties bring with their own statements, its text is there, and no
 //! record of that kind and id is known. An item of a known handover, or a site, is refused at that pointer too; for these
 //! there is nothing to wait for.
+//!
+//! Once it has waited it may find an item that is there, but not yet where the statement needs it: the sender's handover is
+//! still to come. Then it waits for that item to move. A statement that is posted is refused for this, because a mistyped id
+//! looks the same.
 
 use crate::domain::fields::Value;
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::domain::state::{RecordId, RecordKind, State};
+use crate::domain::state::{Record, RecordId, RecordKind, State};
 
-/// Something that is not known yet.
+/// Something that is not known yet, or an item that has not moved yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaited {
-    /// The record that will be new when it is known.
+    /// The record that will be new when it is known, or will be written when it moves.
     pub subject: RecordId,
     /// JSON Pointer to where the statement names it.
     pub pointer: String,
@@ -48,13 +52,44 @@ pub fn awaited(state: &State<'_>, payload: &Value, refusal: &Refusal) -> Option<
     if refusal.code != RefusalCode::Unknown {
         return None;
     }
+    // The rule asked for exactly this record, so it was looked up; what was not is not awaited.
+    blamed(payload, refusal).filter(|found| !state.knows(&found.subject).unwrap_or(true))
+}
+
+/// The item that must move before a statement can stand that was refused at its turn; `None` if that would not help.
+///
+/// Refused for who holds the item, for its status or for the container that it is in: all three change when a handover that
+/// was late, or its receiver's own `unpacked`, follows. What has ended does not come back by a handover. A handover's parties
+/// are named once and its answer is final, so `wrong_receiver` and `handover_answered` stay as they are; `not_handed_over` is
+/// told to whoever holds the item already, because it registered it itself: no sender is late.
+pub fn must_move(state: &State<'_>, payload: &Value, refusal: &Refusal) -> Option<Awaited> {
+    if !matches!(refusal.code, RefusalCode::NotTheHolder | RefusalCode::WrongStatus | RefusalCode::Packed) {
+        return None;
+    }
+    let is_item = |found: &Awaited| found.subject.kind == RecordKind::Item;
+    blamed(payload, refusal).filter(is_item).filter(|found| state.knows(&found.subject).unwrap_or(false))
+}
+
+/// The record that a refusal's pointer names.
+fn blamed(payload: &Value, refusal: &Refusal) -> Option<Awaited> {
     let is_position = |step: &&str| step.bytes().all(|byte| byte.is_ascii_digit());
     let field = refusal.pointer.rsplit('/').find(|step| !is_position(step))?;
     let Value::Text(id) = payload.at(&refusal.pointer)? else { return None };
-    let subject = RecordId::new(kind_named(field)?, id);
-    // The rule asked for exactly this record, so it was looked up; what was not is not awaited.
-    let is_known = state.knows(&subject).unwrap_or(true);
-    (!is_known).then(|| Awaited { subject, pointer: refusal.pointer.clone() })
+    Some(Awaited { subject: RecordId::new(kind_named(field)?, id), pointer: refusal.pointer.clone() })
+}
+
+/// Whether a record that was written gives those that wait for it their turn: it is new, or it is an item that has moved.
+pub fn gives_turns(before: Option<&Record>, after: &Record) -> bool {
+    match (before, after) {
+        (None, _) => true,
+        (Some(Record::Item(before)), Record::Item(after)) => {
+            before.holder != after.holder
+                || before.status != after.status
+                || before.packed_in != after.packed_in
+                || before.claimed != after.claimed
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -75,8 +75,8 @@ pub(super) struct WaitingPage {
 /// List what waits.
 ///
 /// Statements of the token's organisation that were posted with `wait_for` and are not in the ledger; a token with the scope
-/// `audit` sees everybody's. What was refused at its turn or expired is shown until 30 days after its time. What was
-/// sequenced is not here any more: the same statement posted again gets its receipt.
+/// `audit` sees everybody's. What was refused at its turn or expired is kept without statement and openings, and
+/// shown until 30 days after its time, the newest 200 of each organisation. What was sequenced is not here any more: the same statement posted again gets its receipt.
 #[utoipa::path(
     tag = "events",
     params(WaitingQuery),

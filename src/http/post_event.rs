@@ -37,14 +37,16 @@ pub(super) struct PostQuery {
     #[param(inline)]
     wait: Wait,
     /// `items`: if it names an item, batch, handover, consent, donation or project that nobody has said yet, store it
-    /// outside the ledger until that is there, for the offline window at most.
+    /// outside the ledger until that is there, for the offline window at most. If its turn comes before the handover that
+    /// brings an item, it waits for that item to move.
     #[param(inline)]
     wait_for: Option<WaitFor>,
 }
 
 /// Post one statement.
 ///
-/// Answered after the commit. Sending the same statement again is safe: it gets the first receipt; while it waits, 202.
+/// Answered after the commit. Sending the same statement again is safe: it gets the first receipt; while it waits, 202, with
+/// or without `wait_for`.
 #[utoipa::path(
     tag = "events",
     params(PostQuery),
@@ -55,7 +57,7 @@ pub(super) struct PostQuery {
     responses(
         (status = 201, description = "In the ledger now.", body = ReceiptBody),
         (status = 200, description = "It was there before; the first receipt.", body = ReceiptBody),
-        (status = 202, description = "With `wait_for`: stored outside the ledger until what it names is there. No receipt.", body = WaitingBody),
+        (status = 202, description = "With `wait_for`: stored outside the ledger until what it names is there. No receipt. Without: it was stored before and waits on.", body = WaitingBody),
         (status = "4XX", description = "Refused; nothing was written.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now; send it again.", body = Problem, content_type = "application/problem+json"),
     ),

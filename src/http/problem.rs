@@ -6,7 +6,7 @@
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::ledger::PrepareError;
 use crate::ledger::asking::Unanswered;
-use crate::ledger::posting::Refused;
+use crate::ledger::posting::{Refused, Whose};
 use crate::ledger::proofs::NoProof;
 use crate::ledger::sequencer::Unavailable;
 use crate::ledger::tokens::{Scope, TokenProblem};
@@ -238,7 +238,9 @@ impl From<Refused> for Problem {
             Refused::SameIdOtherContent(_)
             | Refused::SameIdInRequest
             | Refused::SameIdWaiting
-            | Refused::WaitingFull(_) => StatusCode::CONFLICT,
+            | Refused::WaitingFull(Whose::Own) => StatusCode::CONFLICT,
+            // It is none of the poster's doing, and passes.
+            Refused::WaitingFull(Whose::All) => StatusCode::SERVICE_UNAVAILABLE,
             Refused::NotPosted => StatusCode::FAILED_DEPENDENCY,
         };
         let told = refused.told();

@@ -29,7 +29,8 @@ pub(super) struct WaitingBody {
     /// Until when it waits, in ledger time; then it expires.
     #[schema(example = "2026-12-23T05:31:00.123Z")]
     until: String,
-    /// What it waits for. The rules name one thing at a time; when it is there, this may be another.
+    /// What it waits for: until it is there, or if it is an item that is there, until that changes hands, status or container.
+    /// The rules name one thing at a time; then this may be another.
     waits_for: AwaitedBody,
 }
 

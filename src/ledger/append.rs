@@ -5,6 +5,7 @@
 //! transaction gives.
 
 use crate::domain::apply::{Context, apply, rules_in_force};
+use crate::domain::awaited::gives_turns;
 use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::{EntryIndex, Origin};
@@ -15,7 +16,8 @@ use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
 use crate::ledger::erasure;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
-use crate::ledger::waiting::{self, Candidate, WaitingRoom};
+use crate::ledger::waiting::{Candidate, Left, WaitingRoom, still_lacks};
+use crate::ledger::waiting_row::posted_again;
 use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::proof::commitment::Opening;
 use crate::proof::entry::{ChainHash, Entry};
@@ -64,7 +66,7 @@ pub struct Appended {
     pub outcomes: Vec<Vec<Outcome>>,
     /// Whether statements that waited could not have their turn in this transaction.
     pub turns_left: bool,
-    /// Whether openings were deleted, whose bytes the database's log may still hold.
+    /// Whether openings or statements that waited were deleted, whose bytes the database's log may still hold.
     pub erased: bool,
 }
 
@@ -268,17 +270,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes over what was staged and tells what waits which records are new.
+    /// Takes over what was staged and tells what waits which records are new, and which items have moved.
     fn take_and_tell(&mut self, staged: Staged) -> Result<Vec<Outcome>, StoreError> {
-        let is_new = |id: &&RecordId| !self.known.contains(*id) && !self.changes.records.contains_key(*id);
-        let is_awaited = |id: &&RecordId| self.waiting.may_await(id);
-        let new: Vec<RecordId> = staged.changes.records.keys().filter(is_awaited).filter(is_new).cloned().collect();
+        let awaited = staged.changes.records.iter().filter(|(id, _)| self.waiting.may_await(id));
+        // What was written was loaded before, so an error cannot be; it would cost a turn in vain.
+        let moved = awaited.filter(|(id, after)| gives_turns(self.state.find(id).unwrap_or(None), after));
+        let moved: Vec<RecordId> = moved.map(|(id, _)| id.clone()).collect();
         let outcomes = self.take(staged);
-        self.waiting.brought(self.database, &new)?;
+        self.waiting.brought(self.database, &moved)?;
         Ok(outcomes)
     }
 
-    /// What is in the ledger waits no more; what lacks something is kept, if it may wait.
+    /// What is in the ledger waits no more; what lacks something is kept, if it may wait. If it waits already it waits on,
+    /// however it is posted again: to be told that it is refused would be wrong.
     fn settle(&mut self, posted: &Posted, outcome: Outcome) -> Result<Outcome, StoreError> {
         match &outcome {
             Outcome::Accepted(_) | Outcome::Repeated(_) => self.waiting.leave(self.database, posted.identity)?,
@@ -287,6 +291,11 @@ impl<'a> Run<'a> {
                     && let Ok(rules) = rules_in_force(&self.state)
                 {
                     return self.waiting.keep(self.database, candidate, rules.offline_window_days);
+                }
+                if let Some(waits) = self.waiting.waits_on(posted)
+                    && still_lacks(&self.state, posted, &outcome).is_some()
+                {
+                    return Ok(waits);
                 }
             }
             Outcome::Refused(_) | Outcome::Waiting(_) => {}
@@ -298,14 +307,17 @@ impl<'a> Run<'a> {
     /// transaction has given as many turns as it may.
     fn give_turns(&mut self) -> Result<(), StoreError> {
         while let Some(row) = self.waiting.next(self.database)? {
-            let posted = waiting::posted_again(&row)?;
+            let Ok(posted) = posted_again(&row) else {
+                self.waiting.give_up(self.database, row.head)?;
+                continue;
+            };
             self.stored.extend(entries::find_by_identity(self.database, &[posted.identity])?);
             self.load(posted.identifiers.iter().cloned().map(Wanted::Record).collect())?;
             self.waiting.look_for(self.database, &posted.identifiers)?;
             let staged = self.stage(std::slice::from_ref(&posted))?;
             for outcome in self.take_and_tell(staged)? {
-                let lacks = waiting::still_lacks(&self.state, &posted, &outcome);
-                self.waiting.had_turn(self.database, row.clone(), &outcome, lacks)?;
+                let lacks = still_lacks(&self.state, &posted, &outcome);
+                self.waiting.had_turn(self.database, row.head.clone(), &outcome, lacks)?;
             }
         }
         Ok(())
@@ -458,9 +470,9 @@ impl<'a> Run<'a> {
     /// Openings go in the transaction that says so: a crash before the commit leaves the value and no word of its erasure,
     /// after it neither the value nor a way back. One that was posted in this very transaction is never written.
     fn finish(mut self) -> Result<Written, StoreError> {
-        let turns_left = self.waiting.finish(self.database)?;
+        let Left { turns: turns_left, erased: emptied } = self.waiting.finish(self.database)?;
         if self.accepted.entries.is_empty() {
-            return Ok(Written { head: self.start, turns_left, erased: false });
+            return Ok(Written { head: self.start, turns_left, erased: emptied });
         }
         let erased = erasure::places_in(&self.changes);
         self.accepted.openings.retain(|(index, opening)| !erased.contains(&(*index, opening.pointer.clone())));
@@ -472,7 +484,7 @@ impl<'a> Run<'a> {
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
-        Ok(Written { head: self.head, turns_left, erased: !erased.is_empty() })
+        Ok(Written { head: self.head, turns_left, erased: emptied || !erased.is_empty() })
     }
 }
 

@@ -33,6 +33,7 @@ pub mod export;
 pub mod guard;
 pub mod health;
 pub mod keyring;
+mod log;
 pub mod lookup;
 pub mod opening;
 pub mod overdue;
@@ -46,6 +47,7 @@ pub mod tokens;
 pub mod vault;
 pub mod waiting;
 pub mod waiting_list;
+mod waiting_row;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
@@ -81,6 +83,8 @@ pub struct Ledger {
     pub operator: OrganisationId,
     /// The database.
     pub store: Arc<Store>,
+    /// The database's log, emptied of what was taken back.
+    pub(crate) log: Arc<log::Log>,
     /// Whether appends are allowed, and if not, why.
     pub health: Arc<Health>,
     /// The secrets of hosted keys.

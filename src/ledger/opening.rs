@@ -11,6 +11,7 @@ use crate::ledger::append::{Seen, append};
 use crate::ledger::clock::Clock;
 use crate::ledger::guard::FileGuard;
 use crate::ledger::health::Health;
+use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
@@ -20,11 +21,10 @@ use crate::proof::entry::ChainHash;
 use crate::proof::note::NoteVerifier;
 use crate::proof::statement::{self, Unverified};
 use crate::store::tiles::StoredCheckpoint;
-use crate::store::{Store, StoreError, StoreFault, entries, head, records};
+use crate::store::{Store, StoreError, StoreFault, entries, head, records, waiting};
 use ed25519_dalek::SigningKey;
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -155,6 +155,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
         None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
     };
+    let log = Arc::new(Log::new(Arc::clone(&store)));
     let writer = Writer {
         origin: origin.clone(),
         store: Arc::clone(&store),
@@ -162,8 +163,9 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         health: Arc::clone(&health),
         ending,
         seen: Mutex::new(Some(seen)),
-        turns_left: Cell::new(false),
-        log_holds_erased: AtomicBool::new(false),
+        // A crash between a transaction and the turns that it left.
+        turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
+        log: Arc::clone(&log),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
@@ -172,6 +174,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         origin,
         operator,
         store,
+        log,
         health,
         vault,
         clock: settings.clock,

@@ -169,7 +169,7 @@ impl Refused {
                 ("waiting_full", "", detail)
             }
             Self::WaitingFull(Whose::All) => {
-                ("waiting_full", "", "as much waits here as may; post this one after what it names")
+                ("waiting_full", "", "as much waits here as may; send it again later, or after what it names")
             }
         };
         Told { code, pointer: pointer.to_owned(), detail: detail.to_owned() }

@@ -4,19 +4,24 @@ use crate::domain::ids::Origin;
 use crate::ledger::append::{AppendError, Appended, Seen, append, require_same_history};
 use crate::ledger::clock::Clock;
 use crate::ledger::health::Health;
+use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
-use crate::ledger::waiting::found_again;
+use crate::ledger::waiting_row::found_again;
 use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
 use crate::store::head::Head;
 use crate::store::{Store, StoreError, StoreFault, entries, head, waiting};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// How often a transaction that met another one is tried before the caller is told to come back.
 const BUSY_TRIES_MAX: u32 = 5;
+/// How long turns that could not be given are left alone: so many looks for a request, this far apart.
+const RETRY_LOOKS: u32 = 100;
+const RETRY_LOOK: Duration = Duration::from_millis(20);
 
 /// Why a request got no outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +68,11 @@ pub struct Writer {
     pub ending: std::sync::mpsc::Sender<()>,
     /// The highest end of the ledger that this node has seen.
     pub seen: Mutex<Option<Seen>>,
-    /// Whether statements that waited could not have their turn in the last transaction.
+    /// Whether statements that waited may be due: some were when the ledger was opened, or did not have their turn in the
+    /// last transaction, or nobody knows what became of it.
     pub turns_left: Cell<bool>,
-    /// Whether SQLite's log may hold pages with openings that were erased, because a reader was in the way.
-    pub log_holds_erased: AtomicBool,
+    /// Emptied of what was erased.
+    pub(crate) log: Arc<Log>,
 }
 
 /// How often a transaction is tried that surely wrote nothing. A connection that broke while it was idle shows only when
@@ -77,6 +83,18 @@ const fn tries_max(fault: StoreFault) -> u32 {
         StoreFault::Failed => 2,
         StoreFault::Rejected | StoreFault::OutcomeUnknown | StoreFault::Damaged => 1,
     }
+}
+
+/// Waits a moment before something that failed is tried again; a request ends the pause.
+fn pause(waiting: &mut mpsc::UnboundedReceiver<Submission>) -> Option<Submission> {
+    for _ in 0..RETRY_LOOKS {
+        match waiting.try_recv() {
+            Ok(submission) => return Some(submission),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => thread::sleep(RETRY_LOOK),
+        }
+    }
+    None
 }
 
 impl Sequencer {
@@ -124,7 +142,7 @@ impl Drop for Sequencer {
 impl Writer {
     fn run(self, mut waiting: mpsc::UnboundedReceiver<Submission>) {
         let mut next = None;
-        while let Some(first) = next.take().or_else(|| waiting.blocking_recv()) {
+        while let Some(first) = next.take().or_else(|| self.next_request(&mut waiting)) {
             let mut count = first.group.posted.len();
             let mut batch = vec![first];
             while let Ok(submission) = waiting.try_recv() {
@@ -136,19 +154,38 @@ impl Writer {
                 batch.push(submission);
             }
             self.commit_and_answer(batch);
-            self.give_turns_left();
         }
     }
 
-    /// Goes on with statements that waited, transaction by transaction, before the next requests. If it fails, or we crash,
-    /// they are written down as due and whatever is appended next begins with them.
-    fn give_turns_left(&self) {
-        while self.turns_left.take() {
-            if let Err(error) = self.commit(&[]) {
-                let why = self.explain(error);
-                tracing::warn!(?why, "statements that waited have their turn later");
+    /// The next request. Requests come first: while there are none, statements that are due have their turns, one
+    /// transaction after the other; with every request's transaction some have theirs anyway.
+    fn next_request(&self, waiting: &mut mpsc::UnboundedReceiver<Submission>) -> Option<Submission> {
+        while self.turns_left.get() && self.health.halted().is_none() {
+            match waiting.try_recv() {
+                Ok(submission) => return Some(submission),
+                // We end: they are written down as due, and whoever opens the ledger next begins with them.
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            if !self.give_turns_left()
+                && let Some(submission) = pause(waiting)
+            {
+                return Some(submission);
             }
         }
+        waiting.blocking_recv()
+    }
+
+    /// Gives one transaction's turns to statements that are due; tells whether that went well. If not, or if we crash, they
+    /// are written down as due and whatever is appended next begins with them.
+    fn give_turns_left(&self) -> bool {
+        let given = self.commit(&[]);
+        if let Err(error) = given {
+            let why = self.explain(error);
+            tracing::warn!(?why, "statements that waited have their turn later");
+            return false;
+        }
+        true
     }
 
     fn commit_and_answer(&self, batch: Vec<Submission>) {
@@ -197,31 +234,24 @@ impl Writer {
             Ok(Appended { head, outcomes, turns_left, erased }) => {
                 self.remember(&head);
                 self.turns_left.set(turns_left);
-                self.empty_log(erased);
+                self.log.empty(erased);
                 Ok(outcomes)
             }
             Err(AppendError::Store(error)) if error.fault == StoreFault::OutcomeUnknown => {
                 tracing::error!(%error, "the outcome of a commit is unknown; reading it again");
+                // Whether it left something due is not known either: the next transaction looks.
+                self.turns_left.set(true);
                 let outcomes = self.read_again(groups)?;
                 // It may have erased something.
-                self.empty_log(true);
+                self.log.empty(true);
                 Ok(outcomes)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                // What was due before is due still.
+                self.turns_left.set(true);
+                Err(error)
+            }
         }
-    }
-
-    /// After an erasure, and until it has worked after each commit that follows: takes what was erased out of the database's
-    /// log, before anybody is told. A crash here leaves it there until the store is opened again, which does the same.
-    fn empty_log(&self, erased: bool) {
-        if !erased && !self.log_holds_erased.load(Ordering::Relaxed) {
-            return;
-        }
-        let emptied = self.store.empty_log();
-        if let Err(error) = &emptied {
-            tracing::warn!(%error, "the database's log still holds what was erased; trying again after the next commit");
-        }
-        self.log_holds_erased.store(!matches!(emptied, Ok(true)), Ordering::Relaxed);
     }
 
     fn remember(&self, head: &Head) {

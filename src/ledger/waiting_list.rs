@@ -6,9 +6,9 @@ use crate::ledger::Ledger;
 use crate::ledger::lookup::Reader;
 use crate::ledger::posting::Waiting;
 use crate::ledger::sequencer::Unavailable;
-use crate::ledger::waiting::{damaged, shown_after_ms, told};
+use crate::ledger::waiting_row::{damaged, shown_after_ms, told};
 use crate::limits::PAGE_ROWS_MAX;
-use crate::store::waiting::{self, WaitingRow};
+use crate::store::waiting::{self, WaitingHead};
 use crate::store::{StoreError, StoreFault, head};
 
 /// How a statement outside the ledger stands.
@@ -26,7 +26,7 @@ pub enum Standing {
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// What is kept.
-    pub row: WaitingRow,
+    pub row: WaitingHead,
     /// How it stands.
     pub standing: Standing,
     /// What its author was told.
@@ -50,21 +50,25 @@ impl Ledger {
         })?;
         let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE_ROWS_MAX);
         let next = rows.last().filter(|_| is_full).map(|row| row.number);
-        let listed = |row: WaitingRow| {
-            let waiting = told(&row).ok_or_else(|| damaged(&row))?;
+        let listed = |row: WaitingHead| {
+            let Some(waiting) = told(&row) else {
+                tracing::error!(error = %damaged(&row), "left out of a list");
+                return None;
+            };
             let standing = match row.standing.as_str() {
                 waiting::REFUSED => Standing::Refused,
-                _ if row.until_ms <= now.ms() => Standing::Expired,
+                waiting::EXPIRED => Standing::Expired,
+                waiting::WAITS if row.until_ms <= now.ms() => Standing::Expired,
                 _ => Standing::Waiting,
             };
-            Ok(Listed { row, standing, waiting })
+            Some(Listed { row, standing, waiting })
         };
-        Ok((rows.into_iter().map(listed).collect::<Result<_, StoreError>>()?, next))
+        Ok((rows.into_iter().filter_map(listed).collect(), next))
     }
 
     /// Takes back an organisation's statement that is not in the ledger; tells whether there was one.
     ///
-    /// The head is locked: either it is gone before its turn, or it had its turn and is an entry.
+    /// What it says is gone from the database's log, too, before anybody is told. The head is locked: either it is gone before its turn, or it had its turn and is an entry.
     pub fn take_back(&self, organisation: OrganisationId, id: StatementId) -> Result<bool, Unavailable> {
         if let Some(reason) = self.health.halted() {
             return Err(Unavailable::Halted(reason));
@@ -73,6 +77,9 @@ impl Ledger {
             head::lock(database)?;
             waiting::take_back(database, &organisation.to_string(), &id.to_string())
         });
+        // A commit of unknown outcome may have taken it away.
+        let unknown = |error: &StoreError| error.fault == StoreFault::OutcomeUnknown;
+        self.log.empty(matches!(&taken, Ok(true)) || taken.as_ref().is_err_and(unknown));
         taken.map_err(|error| {
             tracing::error!(%error, "a waiting statement could not be taken back");
             match error.fault {

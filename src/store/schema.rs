@@ -133,6 +133,7 @@ diesel::table! {
         posted_ms -> BigInt,
         until_ms -> BigInt,
         standing -> Text,
+        turns -> BigInt,
         awaited_kind -> Text,
         awaited_id -> Text,
         awaited_pointer -> Text,

@@ -8,8 +8,8 @@ use crate::store::{Database, StoreError, StoreResult};
 use data_encoding::HEXLOWER;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{
-    ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, QueryableByName, RunQueryDsl, Selectable,
-    SelectableHelper, sql_query,
+    BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, QueryableByName,
+    RunQueryDsl, Selectable, SelectableHelper, sql_query,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,13 +18,28 @@ use std::collections::BTreeMap;
 pub const WAITS: &str = "waiting";
 /// What it waited for is there; its turn comes with the next transaction.
 pub const DUE: &str = "due";
-/// It was refused at its turn.
+/// It was refused at its turn. Statement and openings are gone; what is left tells why.
 pub const REFUSED: &str = "refused";
+/// What it waited for did not come in time. Statement and openings are gone.
+pub const EXPIRED: &str = "expired";
 
-/// A statement outside the ledger.
+/// A statement outside the ledger, with what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
 #[diesel(table_name = waiting)]
 pub struct WaitingRow {
+    /// What is read without what it says.
+    #[diesel(embed)]
+    pub head: WaitingHead,
+    /// The compact JWS; empty once it is refused or has expired.
+    pub jws: String,
+    /// Its openings, as [`write_openings`] writes them; empty like the JWS.
+    pub openings: String,
+}
+
+/// A statement outside the ledger, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
+#[diesel(table_name = waiting)]
+pub struct WaitingHead {
     /// Its place in the order in which they were posted.
     pub number: i64,
     /// Who says it.
@@ -35,10 +50,6 @@ pub struct WaitingRow {
     pub type_name: String,
     /// SHA-256 of its payload.
     pub payload_sha256: Vec<u8>,
-    /// The compact JWS.
-    pub jws: String,
-    /// Its openings, as [`write_openings`] writes them.
-    pub openings: String,
     /// Bytes of statement and openings.
     pub bytes: i64,
     /// The organisation whose token posted it.
@@ -47,8 +58,10 @@ pub struct WaitingRow {
     pub posted_ms: i64,
     /// Ledger time at which it expires, in milliseconds since 1970.
     pub until_ms: i64,
-    /// [`WAITS`], [`DUE`] or [`REFUSED`].
+    /// [`WAITS`], [`DUE`], [`REFUSED`] or [`EXPIRED`].
     pub standing: String,
+    /// Turns at which it found an item that had still to move.
+    pub turns: i64,
     /// The kind of the record that it waits for, or waited for last.
     pub awaited_kind: String,
     /// That record's id.
@@ -84,7 +97,8 @@ pub fn write_openings(openings: &[Opening]) -> StoreResult<String> {
 
 /// The openings of a row.
 pub fn read_openings(row: &WaitingRow) -> StoreResult<Vec<Opening>> {
-    let damaged = || StoreError::damaged(format!("the openings of waiting statement {} cannot be read", row.number));
+    let damaged =
+        || StoreError::damaged(format!("the openings of waiting statement {} cannot be read", row.head.number));
     let kept: Vec<KeptOpening> = serde_json::from_str(&row.openings).map_err(|_| damaged())?;
     let read = |kept: KeptOpening| {
         let salt = HEXLOWER.decode(kept.salt.as_bytes()).ok().and_then(|salt| salt.try_into().ok());
@@ -110,12 +124,12 @@ pub fn find(database: &mut Database, number: i64) -> StoreResult<Option<WaitingR
     Ok(waiting::table.find(number).select(WaitingRow::as_select()).first(database).optional()?)
 }
 
-/// The rows of these identities.
-pub fn find_by_identity(database: &mut Database, identities: &[Identity]) -> StoreResult<Vec<WaitingRow>> {
+/// What is kept under these identities.
+pub fn find_by_identity(database: &mut Database, identities: &[Identity]) -> StoreResult<Vec<WaitingHead>> {
     let mut found = Vec::new();
     for chunk in identities.chunks(QUERY_BINDS_MAX) {
         let ids: Vec<String> = chunk.iter().map(|(_, statement)| statement.to_string()).collect();
-        let query = waiting::table.filter(waiting::statement_id.eq_any(ids)).select(WaitingRow::as_select());
+        let query = waiting::table.filter(waiting::statement_id.eq_any(ids)).select(WaitingHead::as_select());
         found.extend(query.load(database)?);
     }
     Ok(found)
@@ -135,11 +149,10 @@ pub fn awaiting(database: &mut Database, ids: &[String], at_ms: i64) -> StoreRes
     Ok(found)
 }
 
-/// The first numbers whose turn it is at a time.
-pub fn due(database: &mut Database, at_ms: i64, count: i64) -> StoreResult<Vec<i64>> {
+/// The first numbers whose turn it is. What they waited for came in time, so their time does not matter any more.
+pub fn due(database: &mut Database, count: i64) -> StoreResult<Vec<i64>> {
     let query = waiting::table
         .filter(waiting::standing.eq(DUE))
-        .filter(waiting::until_ms.gt(at_ms))
         .order(waiting::number.asc())
         .limit(count)
         .select(waiting::number);
@@ -153,10 +166,11 @@ pub fn insert(database: &mut Database, row: &WaitingRow) -> StoreResult<()> {
 }
 
 /// Writes how a statement stands now: what it waits for, or why it was refused.
-pub fn update(database: &mut Database, row: &WaitingRow) -> StoreResult<()> {
+pub fn update(database: &mut Database, row: &WaitingHead) -> StoreResult<()> {
     diesel::update(waiting::table.find(row.number))
         .set((
             waiting::standing.eq(&row.standing),
+            waiting::turns.eq(row.turns),
             waiting::awaited_kind.eq(&row.awaited_kind),
             waiting::awaited_id.eq(&row.awaited_id),
             waiting::awaited_pointer.eq(&row.awaited_pointer),
@@ -165,6 +179,36 @@ pub fn update(database: &mut Database, row: &WaitingRow) -> StoreResult<()> {
             waiting::problem_detail.eq(&row.problem_detail),
         ))
         .execute(database)?;
+    Ok(())
+}
+
+/// Takes what a statement says out of its row.
+pub fn empty(database: &mut Database, number: i64) -> StoreResult<()> {
+    let nothing = (waiting::jws.eq(""), waiting::openings.eq(""), waiting::bytes.eq(0));
+    diesel::update(waiting::table.find(number)).set(nothing).execute(database)?;
+    Ok(())
+}
+
+/// Writes down what has expired by a time, and takes what it says out of its rows; gives whose statements these were. What
+/// is due does not expire.
+pub fn expire(database: &mut Database, at_ms: i64) -> StoreResult<Vec<String>> {
+    let over = || waiting::table.filter(waiting::standing.eq(WAITS)).filter(waiting::until_ms.le(at_ms));
+    let whose: Vec<String> = over().select(waiting::organisation).distinct().load(database)?;
+    if !whose.is_empty() {
+        let dead = (waiting::standing.eq(EXPIRED), waiting::jws.eq(""), waiting::openings.eq(""), waiting::bytes.eq(0));
+        let these = waiting::standing.eq(WAITS).and(waiting::until_ms.le(at_ms));
+        diesel::update(waiting::table.filter(these)).set(dead).execute(database)?;
+    }
+    Ok(whose)
+}
+
+/// Removes an organisation's refused and expired statements but for the newest.
+pub fn keep_newest_dead(database: &mut Database, organisation: &str, count: i64) -> StoreResult<()> {
+    let dead = waiting::organisation.eq(organisation).and(waiting::standing.eq_any([REFUSED, EXPIRED]));
+    let query = waiting::table.filter(dead).order(waiting::number.desc()).offset(count).select(waiting::number);
+    let Some(newest_to_go) = query.first::<i64>(database).optional()? else { return Ok(()) };
+    let dead = waiting::organisation.eq(organisation).and(waiting::standing.eq_any([REFUSED, EXPIRED]));
+    diesel::delete(waiting::table.filter(dead.and(waiting::number.le(newest_to_go)))).execute(database)?;
     Ok(())
 }
 
@@ -190,26 +234,28 @@ pub fn take_back(database: &mut Database, organisation: &str, statement_id: &str
     Ok(diesel::delete(target).execute(database)? == 1)
 }
 
-/// Removes whatever had expired by a time, however it stands.
+/// Removes what had expired by a time, and what was refused and whose time was over by then.
 pub fn forget(database: &mut Database, expired_by_ms: i64) -> StoreResult<()> {
-    diesel::delete(waiting::table.filter(waiting::until_ms.le(expired_by_ms))).execute(database)?;
+    let shown_long_enough = waiting::until_ms.le(expired_by_ms).and(waiting::standing.ne(DUE));
+    diesel::delete(waiting::table.filter(shown_long_enough)).execute(database)?;
     Ok(())
 }
 
-/// A page in the order of the numbers: an organisation's, or everybody's; without what had expired by a time.
+/// A page in the order of the numbers, without what the statements say: an organisation's, or everybody's; without what had
+/// expired by a time.
 pub fn page(
     database: &mut Database,
     organisation: Option<&str>,
     after: i64,
     expired_by_ms: i64,
     count: i64,
-) -> StoreResult<Vec<WaitingRow>> {
+) -> StoreResult<Vec<WaitingHead>> {
     let mut query = waiting::table
         .filter(waiting::number.gt(after))
-        .filter(waiting::until_ms.gt(expired_by_ms))
+        .filter(waiting::until_ms.gt(expired_by_ms).or(waiting::standing.eq(DUE)))
         .order(waiting::number.asc())
         .limit(count)
-        .select(WaitingRow::as_select())
+        .select(WaitingHead::as_select())
         .into_boxed();
     if let Some(organisation) = organisation {
         query = query.filter(waiting::organisation.eq(organisation.to_owned()));
@@ -217,7 +263,7 @@ pub fn page(
     Ok(query.load(database)?)
 }
 
-/// How much is kept.
+/// How much waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Statements.
@@ -236,10 +282,10 @@ struct KeptRow {
     bytes: i64,
 }
 
-/// How much is kept of each organisation.
+/// How much of each organisation waits or is due; what was refused or has expired takes nobody's room.
 pub fn kept(database: &mut Database) -> StoreResult<BTreeMap<String, Kept>> {
     let query = "SELECT organisation, COUNT(*) AS statements, CAST(SUM(bytes) AS BIGINT) AS bytes FROM waiting \
-                 GROUP BY organisation";
+                 WHERE standing IN ('waiting', 'due') GROUP BY organisation";
     let rows: Vec<KeptRow> = sql_query(query).load(database)?;
     let read = |row: KeptRow| (row.organisation, Kept { statements: row.statements, bytes: row.bytes });
     Ok(rows.into_iter().map(read).collect())

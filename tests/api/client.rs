@@ -43,6 +43,7 @@ impl RequestBuilder {
             content_type: header("content-type"),
             link: header("link"),
             erased: header("loopledger-erased"),
+            retry_after: header("retry-after"),
             text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
         })
     }
@@ -56,6 +57,7 @@ pub struct Answer {
     pub link: String,
     /// What an entry's header says of erased values.
     pub erased: String,
+    pub retry_after: String,
     pub text: String,
 }
 

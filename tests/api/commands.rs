@@ -69,6 +69,12 @@ fn a_centre_joins_and_posts() {
     let refused = run_with(&variables, &["post", "--key", &key], &for_ledger(&origin, &centre, "registered", item));
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused).contains("already_registered"));
+    let early = json!({"item": new_id(), "result": "works"});
+    let early = for_ledger(&origin, &centre, "tested", early);
+    let waits = run_with(&variables, &["post", "--key", &key, "--wait-for", "items"], &early);
+    assert!(waits.status.success() && text(&waits).contains("\"status\":202"), "{waits:?}");
+    let told = String::from_utf8_lossy(&waits.stderr);
+    assert!(told.contains("0 of 1 statements are in the ledger") && told.contains("1 wait for"), "{told}");
     let unsigned = run_with(&[], &["sign", "--key", &key], "{\"v\":1.5}");
     assert_eq!(unsigned.status.code(), Some(1));
     assert_eq!(operator.key.to_bytes(), operator_key(&data).to_bytes());

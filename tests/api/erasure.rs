@@ -63,7 +63,7 @@ fn is_on_disk(app: &TestApp, text: &str) -> bool {
     files_hold(&app.database.url, text)
 }
 
-fn files_hold(database: &DatabaseUrl, text: &str) -> bool {
+pub fn files_hold(database: &DatabaseUrl, text: &str) -> bool {
     let DatabaseUrl::Sqlite(path) = database else { return false };
     let files = [path.clone(), path.with_extension("sqlite-wal")];
     let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|window| window == text.as_bytes());

@@ -1,23 +1,26 @@
 //! Statements that wait for what they name: stored outside the ledger, sequenced when it is there, never twice.
 
 use crate::client::Answer;
+use crate::erasure::files_hold;
 use crate::harness::{
     Kind, Party, TestApp, TestDatabase, both_databases, found, given_clock, key_fields, kid, laptop_fields, new_id,
     operator_id, payload, postgres_is_here, sign_bytes, signed,
 };
 use crate::process::{Service, operator_of};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use loopledger::domain::ids::{EntryIndex, OrganisationId};
 use loopledger::ledger::audit::audit;
 use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Settings};
-use loopledger::ledger::posting::{Mode, Posted};
+use loopledger::ledger::posting::{Mode, Outcome, Posted};
 use loopledger::proof::commitment::commit;
 use loopledger::proof::entry::Entry;
+use loopledger::store::waiting::{self, WaitingRow};
 use loopledger::store::{Store, entries, openings};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -79,9 +82,36 @@ fn sequenced(app: &TestApp, party: &Party, jws: &str) -> u64 {
     again.json()["index"].as_u64().expect("an index")
 }
 
+/// Turns go on behind the answer; a minute is plenty.
+#[track_caller]
+fn until_none_waits(app: &TestApp, token: &str) {
+    let patience = Instant::now() + Duration::from_mins(1);
+    while !listed(app, token).is_empty() {
+        assert!(Instant::now() < patience, "what waits has no turn");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What is kept of the statement that was stored last.
+fn last_kept(app: &TestApp) -> WaitingRow {
+    let store = &app.ledger.store;
+    let number = store.read(waiting::highest_number).expect("readable");
+    store.read(|database| waiting::find(database, number)).expect("readable").expect("a row")
+}
+
 fn all_entries(app: &TestApp) -> Vec<Vec<u8>> {
     let page = app.ledger.store.read(|database| entries::page(database, EntryIndex(0), 100_000)).expect("readable");
     page.into_iter().map(|entry| entry.bytes).collect()
+}
+
+/// The statements of all entries but the first.
+fn all_statements(app: &TestApp) -> Vec<String> {
+    all_entries(app)[1..].iter().map(|entry| Entry::parse(entry).expect("an entry").statement).collect()
+}
+
+fn jws_payload(jws: &str) -> Value {
+    let payload = jws.split('.').nth(1).expect("a payload");
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base64url")).expect("JSON")
 }
 
 fn size(app: &TestApp) -> u64 {
@@ -215,7 +245,8 @@ both_databases! {
         assert_eq!(size(&app), before, "it is no entry");
         let again = wait(&app, &donor, &jws);
         assert_eq!((again.status, again.json()["waits_for"]["pointer"].as_str()), (202, Some("/item")));
-        app.post_jws(&donor.token, &jws).refused(422, "unknown", "/item");
+        let hasty = app.post_jws(&donor.token, &jws);
+        assert_eq!((hasty.status, hasty.json()), (202, again.json()), "it waits on, whoever asks");
         let list = listed(&app, &donor.token);
         assert_eq!((list.len(), &list[0]["standing"], &list[0]["type"]), (1, &json!("waiting"), &json!("tested")));
         assert_eq!(list[0]["posted"], "2026-11-23T12:00:00.000Z");
@@ -259,6 +290,129 @@ both_databases! {
         }
         assert_eq!(end_state(&app), end_state(&ordered));
         assert_eq!(size(&app), size(&ordered));
+    }
+
+    /// The receiver is online before the sender, and the batch is open already: what it says of items that it does not have
+    /// yet waits until they move, however the sender uploads.
+    fn the_receiver_speaks_before_the_sender(kind) {
+        for in_one_request in [true, false] {
+            let app = TestApp::start(kind);
+            let chain = Chain::new(&app);
+            let story = story(&chain);
+            let (other, handover) = (new_id(), new_id());
+            let offer = json!({"handover": handover, "to": chain.centre.id, "items": [other]});
+            let [registered, retired, offered, accepted, opened, fed] = [0, 1, 2, 3, 4, 5].map(|at| story[at].1.clone());
+            let sender = [
+                registered,
+                signed(&chain.donor, "registered", &laptop_fields(&other)),
+                retired,
+                offered,
+                signed(&chain.donor, "handover_offered", &offer),
+            ];
+            let test = signed(&chain.centre, "tested", &tested(&other));
+            let accepted_too = signed(&chain.centre, "handover_accepted", &json!({"handover": handover}));
+            let mut receiver = [accepted, accepted_too, test, fed];
+            app.post_jws(&chain.centre.token, &opened).accepted();
+            if !in_one_request {
+                receiver.rotate_left(2);
+            }
+            for jws in &receiver {
+                assert_eq!(wait(&app, &chain.centre, jws).status, 202);
+            }
+            for request in sender.chunks(if in_one_request { 5 } else { 3 }) {
+                assert_eq!(standings(&app, &chain.centre.token), vec![("waiting".into(), String::new()); 4]);
+                let answers = app.post_batch(&chain.donor.token, "each", request).lines();
+                assert!(statuses(&answers).iter().all(|status| *status == 201), "{answers:?}");
+            }
+            assert_eq!(listed(&app, &app.operator.token), Vec::<Value>::new());
+            for (_, jws) in &story[6..] {
+                app.post_jws(&chain.centre.token, jws).accepted();
+            }
+            same_bytes_in_that_order(&app);
+            receiver.sort_by_key(|jws| jws_payload(jws)["type"] != "handover_accepted");
+            let rest = story[6..].iter().map(|(_, jws)| jws.clone());
+            let said: Vec<String> = sender.into_iter().chain([opened]).chain(receiver).chain(rest).collect();
+            let setting_up: Vec<String> = all_statements(&app).into_iter().filter(|jws| !said.contains(jws)).collect();
+            let ordered = TestApp::start(kind);
+            ordered.post_batch(&ordered.operator.token, "all", &setting_up);
+            for jws in &said {
+                ordered.post_jws(&ordered.operator.token, jws).accepted();
+            }
+            assert_eq!(end_state(&app), end_state(&ordered));
+            assert_eq!(size(&app), size(&ordered));
+        }
+    }
+
+    /// A receiver's word about what is still packed waits until it says that it has unpacked it.
+    fn what_is_packed_waits_too(kind) {
+        let app = TestApp::start(kind);
+        let (donor, workshop) = (app.join(&["donor"]), app.join(&["refurbisher"]));
+        let (item, container, handover) = (new_id(), new_id(), new_id());
+        let test = say_and_wait(&app, &workshop, "tested", &tested(&item), ("item", &item));
+        let unpack = say_and_wait(&app, &workshop, "unpacked", &json!({"container": container}), ("item", &container));
+        let accept = json!({"handover": handover});
+        let accept = say_and_wait(&app, &workshop, "handover_accepted", &accept, ("handover", &handover));
+        app.say(&donor, "registered", &laptop_fields(&item)).accepted();
+        app.say(&donor, "packed", &json!({"container": container, "items": [item]})).accepted();
+        let offer = json!({"handover": handover, "to": workshop.id, "items": [container, item]});
+        let offered = app.say(&donor, "handover_offered", &offer).accepted();
+        assert_eq!(sequenced(&app, &workshop, &accept), offered + 1);
+        assert_eq!(sequenced(&app, &workshop, &unpack), offered + 2);
+        assert_eq!(sequenced(&app, &workshop, &test), offered + 3);
+    }
+
+    /// What is kept outside the ledger cannot halt it: a row that cannot be read is refused, and everything goes on.
+    fn a_damaged_row_halts_nothing(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let item = new_id();
+        for damage in ["openings = 'x'", "organisation = 'nobody'", "jws = 'a.b'", "posted_ms = -1"] {
+            say_and_wait(&app, &donor, "tested", &tested(&item), ("item", &item));
+            let number = last_kept(&app).head.number;
+            app.database.tamper(&format!("UPDATE waiting SET {damage} WHERE number = {number}")).expect("damaged");
+        }
+        let registered = app.say(&donor, "registered", &laptop_fields(&item)).accepted();
+        assert_eq!(app.ledger.health.halted(), None);
+        let problems: Vec<String> = standings(&app, &donor.token).into_iter().map(|(_, code)| code).collect();
+        assert_eq!(problems, ["waiting_damaged", "jws_malformed"]);
+        assert_eq!(size(&app), registered + 2, "a row that says when it was posted as nobody can is sequenced");
+        app.laptop(&donor);
+    }
+
+    /// What was refused or has expired takes nobody's room; of it the newest are kept, without what they say.
+    fn what_waited_in_vain_takes_no_room(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let item = new_id();
+        let many: Vec<String> = (0..1_000).map(|_| signed(&donor, "tested", &tested(&item))).collect();
+        assert!(statuses(&batch(&app, &donor.token, &many)).iter().all(|status| *status == 202));
+        let first = last_kept(&app);
+        assert!(!first.jws.is_empty());
+        app.now_ms.fetch_add(31 * DAY_MS, Ordering::SeqCst);
+        let again: Vec<String> = (0..1_000).map(|_| signed(&donor, "tested", &tested(&item))).collect();
+        assert!(statuses(&batch(&app, &donor.token, &again)).iter().all(|status| *status == 202));
+        let list = standings(&app, &donor.token);
+        let expired = list.iter().filter(|(standing, _)| standing == "expired").count();
+        assert_eq!((list.len(), expired), (1_200, 200));
+        let find = |database: &mut _| waiting::find(database, first.head.number);
+        let kept = app.ledger.store.read(find).expect("readable").expect("the newest of them");
+        assert_eq!((kept.jws.as_str(), kept.openings.as_str()), ("", ""));
+    }
+
+    /// What came in time has its turn, also if that comes later; it has one when the ledger is opened.
+    fn what_is_due_has_its_turn_at_opening(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let item = new_id();
+        let jws = say_and_wait(&app, &donor, "tested", &tested(&item), ("item", &item));
+        app.database.tamper("UPDATE waiting SET awaited_id = 'aside'").expect("as before it was brought");
+        let registered = app.say(&donor, "registered", &laptop_fields(&item)).accepted();
+        app.database.tamper("UPDATE waiting SET standing = 'due'").expect("as the transaction left it");
+        let now_ms = app.now_ms.load(Ordering::SeqCst) + 40 * DAY_MS;
+        let app = TestApp::start_on(app.stop(), now_ms);
+        until_none_waits(&app, &app.operator.token);
+        assert_eq!(size(&app), registered + 2);
+        assert_eq!(sequenced(&app, &donor, &jws), registered + 1);
     }
 
     /// One upload in the wrong order: what could go within it is answered with its receipt.
@@ -386,18 +540,23 @@ both_databases! {
     fn refused_at_its_turn(kind) {
         let app = TestApp::start(kind);
         let (donor, workshop) = (app.join(&["donor"]), app.join(&["refurbisher"]));
-        let item = new_id();
+        let (item, handover) = (new_id(), new_id());
         let jws = say_and_wait(&app, &workshop, "tested", &tested(&item), ("item", &item));
+        app.database.tamper("UPDATE waiting SET turns = 126").expect("as if the item had moved to and fro");
         app.say(&donor, "registered", &laptop_fields(&item)).accepted();
+        assert_eq!(standings(&app, &workshop.token), [("waiting".into(), String::new())]);
+        app.say(&donor, "tested", &tested(&item)).accepted();
+        assert_eq!(last_kept(&app).head.turns, 127, "a test moves nothing");
+        let offer = json!({"handover": handover, "to": workshop.id, "items": [item]});
+        app.say(&donor, "handover_offered", &offer).accepted();
         let list = listed(&app, &workshop.token);
         assert_eq!((&list[0]["standing"], &list[0]["problem"]["code"]), (&json!("refused"), &json!("not_the_holder")));
+        let kept = last_kept(&app);
+        assert_eq!((kept.jws.as_str(), kept.openings.as_str(), kept.head.bytes), ("", "", 0));
         assert_eq!(list[0]["problem"]["pointer"], "/item");
         assert!(list[0]["problem"]["detail"].as_str().is_some_and(|words| !words.is_empty()));
         wait(&app, &workshop, &jws).refused(403, "not_the_holder", "/item");
         assert_eq!(listed(&app, &workshop.token).len(), 1);
-        let handover = new_id();
-        let offer = json!({"handover": handover, "to": workshop.id, "items": [item]});
-        app.say(&donor, "handover_offered", &offer).accepted();
         app.say(&workshop, "handover_accepted", &json!({"handover": handover})).accepted();
         assert_eq!(wait(&app, &workshop, &jws).status, 201, "the cause is gone");
         assert!(listed(&app, &workshop.token).is_empty());
@@ -490,10 +649,8 @@ both_databases! {
         assert_eq!(app.delete(&path, &donor.token).status, 204);
         assert_eq!(wait(&app, &donor, &more).status, 202, "there is room again");
         let registered = app.say(&donor, "registered", &laptop_fields(&item)).accepted();
-        while !listed(&app, &donor.token).is_empty() {
-            std::thread::yield_now();
-        }
-        assert_eq!(standings(&app, &app.operator.token), vec![("refused".into(), "not_the_holder".into()); 100]);
+        until_none_waits(&app, &donor.token);
+        assert_eq!(standings(&app, &app.operator.token), vec![("waiting".into(), String::new()); 100], "not theirs yet");
         let said: Vec<String> = all_entries(&app)[usize::try_from(registered).expect("small")..]
             .iter()
             .map(|entry| Entry::parse(entry).expect("an entry").statement)
@@ -514,7 +671,65 @@ both_databases! {
         post(&donor).refused(409, "waiting_full", "");
         assert_eq!(post(&other).status, 202);
         app.database.tamper("UPDATE waiting SET bytes = 127 * 1024 * 1024").expect("as if they were many");
-        post(&app.join(&["donor"])).refused(409, "waiting_full", "");
+        let full = post(&app.join(&["donor"]));
+        full.refused(503, "waiting_full", "");
+        assert_eq!(full.retry_after, "1");
+    }
+
+    /// A request that comes while many are due waits for the turns of two transactions at most.
+    fn requests_come_before_turns_that_are_left(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let item = new_id();
+        let many: Vec<String> = (0..400).map(|_| signed(&donor, "tested", &tested(&item))).collect();
+        assert!(statuses(&batch(&app, &donor.token, &many)).iter().all(|status| *status == 202));
+        let post = |item: &str| {
+            let jws = signed(&donor, "registered", &laptop_fields(item));
+            app.ledger.post(vec![app.ledger.prepare(&jws, Vec::new()).expect("sound")], Mode::Each)
+        };
+        let (first, second) = (post(&item), post(&new_id()));
+        let both = async { tokio::join!(first, second) };
+        let (first, second) = actix_web::rt::System::new().block_on(both);
+        let index = |outcomes: Vec<Outcome>| match &outcomes[0] {
+            Outcome::Accepted(receipt) => receipt.index.0,
+            other => panic!("{other:?}"),
+        };
+        let (first, second) = (index(first.expect("posted")), index(second.expect("posted")));
+        assert!(second - first <= 3 * 64 + 1, "{first}, {second}");
+        until_none_waits(&app, &donor.token);
+        assert_eq!(size(&app), first + 402);
+    }
+
+    /// What is taken back, refused or expired is gone from SQLite's files, its log among them, before anybody is told.
+    fn what_goes_is_gone_from_the_files(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        let say = |value: &str| {
+            let (salt, item) = ([7_u8; 32], new_id());
+            let part = json!({
+                "item": item, "component": new_id(), "class": "0303", "weight": {"basis": "estimated", "net_g": 10},
+                "serial": {"c": commit("/serial", &salt, value).expect("short")},
+            });
+            let jws = signed(&donor, "part_removed", &part);
+            let body = json!({"statement": jws, "open": {"/serial": {"salt": HEXLOWER.encode(&salt), "value": value}}});
+            assert_eq!(app.post_json(POST, &donor.token, &body).status, 202);
+            assert_eq!(files_hold(&app.database.url, value), kind == Kind::Sqlite);
+            item
+        };
+        say("taken-back-7f3a");
+        let id = listed(&app, &donor.token)[0]["id"].as_str().expect("an id").to_owned();
+        assert_eq!(app.delete(&format!("/v1/waiting/{id}"), &donor.token).status, 204);
+        assert!(!files_hold(&app.database.url, "taken-back-7f3a"));
+        let other = app.join(&["donor"]);
+        let item = say("refused-7f3a");
+        app.database.tamper("UPDATE waiting SET turns = 127").expect("as if the item had moved to and fro");
+        app.say(&other, "registered", &laptop_fields(&item)).accepted();
+        assert_eq!(standings(&app, &donor.token), [("refused".into(), "not_the_holder".into())]);
+        assert!(!files_hold(&app.database.url, "refused-7f3a"));
+        say("expired-7f3a");
+        app.now_ms.fetch_add(31 * DAY_MS, Ordering::SeqCst);
+        app.laptop(&donor);
+        assert!(!files_hold(&app.database.url, "expired-7f3a"));
     }
 
     /// A payload that a hosted key signs may wait as well; the same payload again is the same statement.

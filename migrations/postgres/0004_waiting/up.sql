@@ -7,6 +7,7 @@ CREATE TABLE waiting (
     statement_id TEXT NOT NULL,
     type_name TEXT NOT NULL,
     payload_sha256 BYTEA NOT NULL CHECK (length(payload_sha256) = 32),
+    -- Empty, like the openings, once it was refused or has expired.
     jws TEXT NOT NULL,
     -- A JSON list.
     openings TEXT NOT NULL,
@@ -17,6 +18,8 @@ CREATE TABLE waiting (
     posted_ms BIGINT NOT NULL,
     until_ms BIGINT NOT NULL,
     standing TEXT NOT NULL,
+    -- At which it found an item that had still to move.
+    turns BIGINT NOT NULL,
     -- The record that it waits for, and where it names it.
     awaited_kind TEXT NOT NULL,
     awaited_id TEXT NOT NULL,
