@@ -1,6 +1,6 @@
 //! A donation's devices as CSV (RFC 4180): one a line, ids and codes only.
 
-use crate::domain::device_life::Use;
+use crate::domain::device_life::{Repair, Use};
 use crate::domain::ids::EntryIndex;
 use crate::domain::lineage::Node;
 use crate::domain::mass::Grams;
@@ -48,6 +48,8 @@ const COLUMNS: &[&str] = &[
     "reached_all_named",
     "eligibility",
     "as_of_size",
+    "repaired_entry",
+    "repaired_day",
 ];
 
 /// Batches and treatments that one line names; a lot of many devices may reach more, which JSON lists.
@@ -64,6 +66,7 @@ pub(super) fn csv_of(report: &DonationReport) -> Result<Vec<u8>, Problem> {
         line.extend(use_cells(&device.life.uses, today.as_ref()));
         line.extend(end_cells(device, &report.page));
         line.push(report.size.to_string());
+        line.extend(repair_cells(device.life.repaired.as_ref()));
         lines.write_record(line.iter().map(|text| cell(text))).map_err(Problem::internal)?;
     }
     lines.into_inner().map_err(Problem::internal)
@@ -100,6 +103,10 @@ fn device_cells(device: &GivenDevice) -> Vec<String> {
         text(tested.map(|tested| tested.entry)),
         text(tested.and_then(|tested| tested.day.as_ref())),
     ]
+}
+
+fn repair_cells(repaired: Option<&Repair>) -> [String; 2] {
+    [text(repaired.map(|repair| repair.entry)), text(repaired.and_then(|repair| repair.day.as_ref()))]
 }
 
 fn use_cells(uses: &[Use], today: Option<&Date>) -> Vec<String> {
