@@ -506,7 +506,10 @@ fn the_csv_says_the_same(gift: &Gift, batch: &str, [of_steel, of_boards]: [u64; 
     assert_eq!(merged("treatments_reached"), format!("{of_steel} {of_boards}"));
     assert_eq!((merged("days_of_use").as_str(), merged("grams_g").as_str()), ("20", ""));
     let failed = |column: &str| cell(&csv.text, &gift.laptops[5], column);
-    assert_eq!((failed("treated_in").as_str(), failed("treated_by").as_str()), ("BE", "R4"));
+    assert_eq!((failed("treated_in").as_str(), failed("treated_operations").as_str()), ("BE", "R4"));
+    // What was dismantled was treated as fractions, the other as what it was.
+    assert_eq!((merged("treated_as").as_str(), failed("treated_as").as_str()), ("FE PWB_HIGH", "0303"));
+    assert_eq!((merged("wiped_method").as_str(), merged("wiped_technique").as_str()), ("purge", "crypto_erase"));
     assert_eq!((failed("eligibility").as_str(), failed("uses").as_str()), ("never", "0"));
     let mut reader = csv::Reader::from_reader(csv.text.as_bytes());
     for line in reader.records() {
