@@ -43,6 +43,7 @@ impl RequestBuilder {
             content_type: header("content-type"),
             link: header("link"),
             erased: header("loopledger-erased"),
+            as_of: header("loopledger-as-of"),
             text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
         })
     }
@@ -56,6 +57,8 @@ pub struct Answer {
     pub link: String,
     /// What an entry's header says of erased values.
     pub erased: String,
+    /// The entry for which an item's answer stands.
+    pub as_of: String,
     pub text: String,
 }
 
