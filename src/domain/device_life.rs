@@ -1,4 +1,4 @@
-//! A device's life as its donor may see it: wiped how, tested how, used where and how long.
+//! A device's life as its donor may see it: wiped how, tested how, repaired when, used where and how long.
 //!
 //! The donor may follow its gift into others' hands, but what others said stays theirs: only codes, ids and days are taken
 //! from their statements.
@@ -31,6 +31,15 @@ pub struct Tested {
     pub day: Option<Date>,
     /// The finding.
     pub result: TestResult,
+}
+
+/// That it was repaired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// The entry that says so.
+    pub entry: EntryIndex,
+    /// The day, as written.
+    pub day: Option<Date>,
 }
 
 /// A stretch of use.
@@ -68,6 +77,8 @@ pub struct Life {
     pub wiped: Option<Wiped>,
     /// The last test.
     pub tested: Option<Tested>,
+    /// The last repair. Behind the last test, it is why something works that was found to be repairable.
+    pub repaired: Option<Repair>,
     /// Where it was used, first to last.
     pub uses: Vec<Use>,
 }
@@ -81,6 +92,7 @@ impl Life {
             Event::Tested(said) if said.item == item => {
                 self.tested = Some(Tested { entry, day, result: said.result });
             }
+            Event::Repaired(said) if said.item == item => self.repaired = Some(Repair { entry, day }),
             Event::PutInUse(said) if said.item == item => self.uses.push(use_of(entry, statement, said)),
             Event::Retired(said) if said.item == item => self.end_use(day),
             Event::Lost(said) if said.item == item => self.end_use(day),
@@ -89,12 +101,12 @@ impl Life {
     }
 
     /// The same life with the wiping and the test that stand now: a medium that was built in later takes its own wiping
-    /// along, and a device that was opened must be tested again.
+    /// along, and a device that was opened must be tested again. That it was repaired stays true.
     #[must_use]
     pub fn as_it_stands(self, item: &Item) -> Self {
         let wiped = self.wiped.zip(item.sanitised).map(|(wiped, method)| Wiped { method, ..wiped });
         let tested = self.tested.filter(|tested| item.tested == Some(tested.entry));
-        Self { wiped, tested, uses: self.uses }
+        Self { wiped, tested, ..self }
     }
 
     fn wipe(&mut self, entry: EntryIndex, day: Option<Date>, said: &DataSanitised) {

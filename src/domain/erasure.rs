@@ -5,7 +5,7 @@
 
 use crate::domain::apply::{Context, refuse};
 use crate::domain::codes::Commitment;
-use crate::domain::event::{CommitmentPointer, ErasureReason, ValueErased};
+use crate::domain::event::{CommitmentPointer, ErasureReason, Event, ValueErased};
 use crate::domain::fields::{Field, Value, record};
 use crate::domain::finding::require_earlier;
 use crate::domain::ids::EntryIndex;
@@ -57,9 +57,10 @@ pub fn value_erased(state: &mut State<'_>, context: &Context<'_>, event: &ValueE
     let own = said.common.on_behalf_of.unwrap_or(said.common.org);
     let is_operators = state.ledger()?.is_some_and(|ledger| ledger.operator == context.statement.common.org);
     if own != context.party() && !is_operators {
-        let detail = "values are erased by whoever posted them in its own name, or by the operator";
+        let detail = "values are erased by whoever they were said for, or by the operator";
         return refuse(RefusalCode::NotTheAuthor, "/entry", detail);
     }
+    require_claim_kept(&said.event, event.reason)?;
     require_commitments(&said.to_value(), event)?;
     let known = state.erased(&Erased::id_of(event.entry))?.cloned();
     let mut erased = known.unwrap_or(Erased { entry: event.entry, values: Vec::new() });
@@ -82,6 +83,17 @@ pub fn value_erased(state: &mut State<'_>, context: &Context<'_>, event: &ValueE
     // Whoever said it, and for whom, learns that it is gone; its records are as they were.
     for organisation in [Some(said.common.org), said.common.on_behalf_of].into_iter().flatten() {
         state.mention(RecordId::new(RecordKind::Organisation, &organisation));
+    }
+    Ok(())
+}
+
+/// A claim is never erased: who used up a certificate and why stays readable, but for the right of a person and an order.
+fn require_claim_kept(said: &Event, reason: ErasureReason) -> Result<(), Stop> {
+    let is_owed = matches!(reason, ErasureReason::PersonAsked | ErasureReason::Ordered);
+    if matches!(said, Event::CertificateRetired(_)) && !is_owed {
+        let detail = "a retirement is a claim, and a claim is never erased: its values go only where the person whom they \
+                      are about asked (person_asked) or an authority ordered it (ordered)";
+        return refuse(RefusalCode::ClaimKept, "/reason", detail);
     }
     Ok(())
 }

@@ -111,6 +111,8 @@ codes! {
         NotTheAuthor = "not_the_author",
         /// No commitment stands at that place of the payload.
         NoCommitment = "no_commitment",
+        /// A claim's values are not erased for this reason.
+        ClaimKept = "claim_kept",
         /// The value was erased by an earlier entry.
         ErasedBefore = "erased_before",
         /// An earlier correction of the same entry is not decided yet.

@@ -1,7 +1,7 @@
 //! `?as_of=`: an earlier place in the ledger.
 
 use crate::http::problem::Problem;
-use crate::ledger::as_of::AsOf;
+use crate::ledger::as_of::{AsOf, NoPlace};
 
 /// Reads the parameter.
 pub(super) fn read(as_of: Option<&str>) -> Result<Option<AsOf>, Problem> {
@@ -14,7 +14,13 @@ fn expected() -> Problem {
     Problem::bad_request("query_invalid", "/as_of", detail)
 }
 
-/// The ledger had no entry then, or has not come so far.
-pub(super) fn nothing_there() -> Problem {
-    Problem::bad_request("query_invalid", "/as_of", "the ledger has no entry of this index, or had none at this time")
+impl From<NoPlace> for Problem {
+    fn from(missing: NoPlace) -> Self {
+        let detail = match missing {
+            NoPlace::BeforeTheFirst => "the ledger had no entry yet at this time",
+            NoPlace::NotYet => "the ledger has not come so far: its last entry lies before this",
+            NoPlace::Store(error) => return error.into(),
+        };
+        Self::bad_request("query_invalid", "/as_of", detail)
+    }
 }

@@ -1,6 +1,6 @@
 //! A donation's report as JSON: of others it names ids, countries, codes, days and grams, nothing else.
 
-use crate::domain::device_life::{Tested, Use, Wiped};
+use crate::domain::device_life::{Repair, Tested, Use, Wiped};
 use crate::domain::ids::EntryIndex;
 use crate::domain::lineage::Node;
 use crate::domain::mass::Grams;
@@ -162,6 +162,9 @@ pub(super) struct DeviceBody {
     /// The test that stands; a device that was opened must be tested again.
     #[serde(skip_serializing_if = "Option::is_none")]
     tested: Option<TestedBody>,
+    /// The last repair; one behind the test is why it works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repaired: Option<RepairedBody>,
     /// Where it was used and how long.
     uses: Vec<UseBody>,
     /// Where and when it became waste.
@@ -201,6 +204,16 @@ pub(super) struct WipedBody {
 pub(super) struct TestedBody {
     /// works, repairable or waste.
     result: &'static str,
+    /// The entry that says so.
+    entry: u64,
+    /// The day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<String>,
+}
+
+/// That it was repaired.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RepairedBody {
     /// The entry that says so.
     entry: u64,
     /// The day.
@@ -367,6 +380,7 @@ impl DeviceBody {
             condition: item.condition.as_str(),
             wiped: life.wiped.map(WipedBody::from),
             tested: life.tested.map(TestedBody::from),
+            repaired: life.repaired.map(RepairedBody::from),
             uses: life.uses.into_iter().map(|used| UseBody::of(&used, today)).collect(),
             retired: item
                 .arising
@@ -395,6 +409,12 @@ impl From<Wiped> for WipedBody {
 impl From<Tested> for TestedBody {
     fn from(tested: Tested) -> Self {
         Self { result: tested.result.as_str(), entry: tested.entry.0, day: text(tested.day.as_ref()) }
+    }
+}
+
+impl From<Repair> for RepairedBody {
+    fn from(repair: Repair) -> Self {
+        Self { entry: repair.entry.0, day: text(repair.day.as_ref()) }
     }
 }
 

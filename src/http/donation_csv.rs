@@ -1,6 +1,6 @@
 //! A donation's devices as CSV (RFC 4180): one a line, ids and codes only.
 
-use crate::domain::device_life::Use;
+use crate::domain::device_life::{Repair, Use};
 use crate::domain::ids::EntryIndex;
 use crate::domain::lineage::Node;
 use crate::domain::mass::Grams;
@@ -44,10 +44,14 @@ const COLUMNS: &[&str] = &[
     "batches_reached",
     "treatments_reached",
     "treated_in",
-    "treated_by",
+    "treated_operations",
     "reached_all_named",
     "eligibility",
     "as_of_size",
+    "repaired_entry",
+    "repaired_day",
+    "wiped_technique",
+    "treated_as",
 ];
 
 /// Batches and treatments that one line names; a lot of many devices may reach more, which JSON lists.
@@ -62,8 +66,12 @@ pub(super) fn csv_of(report: &DonationReport) -> Result<Vec<u8>, Problem> {
     for device in &report.page.devices {
         let mut line = device_cells(device);
         line.extend(use_cells(&device.life.uses, today.as_ref()));
+        let (_, treatments) = treatments_of(device, &report.page);
         line.extend(end_cells(device, &report.page));
         line.push(report.size.to_string());
+        line.extend(repair_cells(device.life.repaired.as_ref()));
+        line.push(text(device.life.wiped.as_ref().map(|wiped| wiped.technique)));
+        line.push(each_once(treatments.iter().map(|treatment| &treatment.class)));
         lines.write_record(line.iter().map(|text| cell(text))).map_err(Problem::internal)?;
     }
     lines.into_inner().map_err(Problem::internal)
@@ -102,6 +110,10 @@ fn device_cells(device: &GivenDevice) -> Vec<String> {
     ]
 }
 
+fn repair_cells(repaired: Option<&Repair>) -> [String; 2] {
+    [text(repaired.map(|repair| repair.entry)), text(repaired.and_then(|repair| repair.day.as_ref()))]
+}
+
 fn use_cells(uses: &[Use], today: Option<&Date>) -> Vec<String> {
     let last = uses.last();
     let days: Option<i64> = uses.iter().map(|used| used.days(today)).sum();
@@ -117,14 +129,21 @@ fn use_cells(uses: &[Use], today: Option<&Date>) -> Vec<String> {
     ]
 }
 
+/// Its own final treatment and those that its lots reached.
+fn treatments_of<'page>(device: &GivenDevice, page: &'page Devices) -> (Vec<EntryIndex>, Vec<&'page ReachedTreatment>) {
+    let onward = device.next.and_then(|next| page.onward.get(&next));
+    let of_lots = onward.iter().flat_map(|reached| reached.treatments.iter().copied());
+    let entries: Vec<EntryIndex> = device.item.treated.into_iter().chain(of_lots).collect();
+    let treatments = entries.iter().filter_map(|entry| page.treatments.get(entry)).collect();
+    (entries, treatments)
+}
+
 /// What became of it: where and when it was waste, what it joined, what that reached.
 fn end_cells(device: &GivenDevice, page: &Devices) -> Vec<String> {
     let item = &device.item;
     let onward = device.next.and_then(|next| page.onward.get(&next));
     let batches: Vec<String> = onward.iter().flat_map(|reached| &reached.batches).map(ToString::to_string).collect();
-    let of_lots = onward.iter().flat_map(|reached| reached.treatments.iter().copied());
-    let entries: Vec<EntryIndex> = item.treated.into_iter().chain(of_lots).collect();
-    let treatments: Vec<&ReachedTreatment> = entries.iter().filter_map(|entry| page.treatments.get(entry)).collect();
+    let (entries, treatments) = treatments_of(device, page);
     let all_named =
         batches.len() <= NAMED_MAX && entries.len() <= NAMED_MAX && onward.is_none_or(|reached| reached.complete);
     let arising = item.arising.as_ref();

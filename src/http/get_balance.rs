@@ -1,16 +1,15 @@
 //! `GET /v1/balance`: where every gram is, or was.
 
-use crate::domain::balance::{SiteAccount, imbalances, in_between};
-use crate::domain::ids::SiteId;
+use crate::domain::balance::{imbalances, in_between};
+use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::state::{Record, RecordKind};
 use crate::http::as_of;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::as_of::AsOf;
+use crate::ledger::as_of::{Accounts, AsOf, NoPlace};
 use crate::ledger::lookup::Reader;
-use crate::store::StoreError;
 use actix_web::http::StatusCode;
 use actix_web::{get, web};
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,8 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) struct BalanceQuery {
     /// One site; without it the whole ledger, for tokens with the scope `audit`.
     site: Option<String>,
-    /// As of an entry, by its index, or of a time of the ledger (RFC 3339): what it said then, whatever was corrected since.
+    /// As of an entry, by its index, or of a time (RFC 3339) not after the last entry's: what the ledger said then, whatever
+    /// was corrected since.
     as_of: Option<String>,
 }
 
@@ -34,6 +34,9 @@ pub(super) struct BalanceBody {
     accounts_g: BTreeMap<String, i64>,
     /// Whether inflow + reweighed + difference + arrived = live + every other account, to the gram.
     closes: bool,
+    /// With `as_of`: the entry after which this was so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_entry: Option<u64>,
 }
 
 /// Read the mass balance.
@@ -65,30 +68,32 @@ pub(super) async fn get_balance(
         return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", "/site", detail));
     }
     let as_of = as_of::read(query.as_of.as_deref())?;
-    let place = blocking(move || accounts_of(&ledger, reader, site, as_of.as_ref())).await??;
-    let accounts = place.ok_or_else(as_of::nothing_there)?.ok_or_else(missing)?;
+    let found = blocking(move || accounts_of(&ledger, reader, site, as_of.as_ref())).await??;
+    let (accounts, at) = found.ok_or_else(missing)?;
     let closes = imbalances(&accounts).is_empty() && (site.is_some() || in_between(&accounts) == 0);
     let mut accounts_g = BTreeMap::new();
     for (account, grams) in accounts {
         *accounts_g.entry(account.account.to_string()).or_default() += grams;
     }
-    Ok(web::Json(BalanceBody { accounts_g, closes }))
+    Ok(web::Json(BalanceBody { accounts_g, closes, as_of_entry: at.map(|at| at.0) }))
 }
 
-/// The accounts that a reader may see. The outer `None`: the ledger has no such place.
+/// The accounts that a reader may see.
 fn accounts_of(
     ledger: &Ledger,
     reader: Reader,
     site: Option<SiteId>,
     as_of: Option<&AsOf>,
-) -> Result<Option<Option<BTreeMap<SiteAccount, i64>>>, StoreError> {
-    let Some(all) = ledger.accounts(as_of)? else { return Ok(None) };
-    let Some(site) = site else { return Ok(Some(Some(all))) };
-    let owner = match ledger.registered(RecordKind::Site, &site.to_string())? {
-        Some(Record::Site(site)) => site.organisation,
-        _ => return Ok(Some(None)),
-    };
-    let may_see = reader == Reader::All || owner.is_some_and(|owner| reader == Reader::Organisation(owner));
-    let of_site = || all.into_iter().filter(|(account, _)| account.site == Some(site)).collect();
-    Ok(Some(may_see.then(of_site)))
+) -> Result<Option<(Accounts, Option<EntryIndex>)>, NoPlace> {
+    if let Some(site) = site {
+        let owner = match ledger.registered(RecordKind::Site, &site.to_string())? {
+            Some(Record::Site(site)) => site.organisation,
+            _ => return Ok(None),
+        };
+        let may_see = reader == Reader::All || owner.is_some_and(|owner| reader == Reader::Organisation(owner));
+        if !may_see {
+            return Ok(None);
+        }
+    }
+    ledger.accounts(site, as_of).map(Some)
 }

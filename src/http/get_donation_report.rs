@@ -36,7 +36,8 @@ enum Format {
 /// For its donor and for auditors. Every device: whereabouts, wiped and tested how, used where and how long, treated where
 /// and into what, also after it changed hands; of others it tells ids, countries, codes, days and grams. The totals are of
 /// the whole donation and stand on the first page of the JSON. A page ends with the statement of the donor that brings its
-/// 250th device. CSV has the same devices, one a line; its next page stands in `Link`.
+/// 250th device. CSV has the same devices, one a line; its next page stands in `Link`. Totals, trainings, every use but the
+/// last, and what each treatment was, one by one, are in the JSON alone.
 #[utoipa::path(
     tag = "donations",
     params(("id" = String, Path, description = "The donation."), ReportQuery),

@@ -14,23 +14,31 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
+/// The entry for which the answer stands.
+const AS_OF: &str = "loopledger-as-of";
+
 /// The query.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ItemQuery {
-    /// As of an entry, by its index, or of a time of the ledger (RFC 3339): what it said then, whatever was corrected since.
+    /// As of an entry, by its index, or of a time (RFC 3339) not after the last entry's: what the ledger said then, whatever
+    /// was corrected since.
     as_of: Option<String>,
 }
 
 /// Read an item.
 ///
 /// Whole for whoever the last entry about it concerns and for tokens with the scope `audit`; for an organisation that was
-/// a party to it before, its id, kind and status.
+/// a party to it before, its id, kind and status. With `as_of` that is asked of the entries until then: nobody sees what an
+/// item was before they met it.
 #[utoipa::path(
     tag = "items",
     params(("id" = String, Path, description = "The item."), ItemQuery),
     responses(
-        (status = 200, description = "What is known of it, now or then.", body = Object),
+        (
+            status = 200, description = "What is known of it, now or then.", body = Object,
+            headers(("loopledger-as-of" = u64, description = "With `as_of`: the entry after which this was so.")),
+        ),
         (status = "4XX", description = "Refused; 404 also where the item does not concern the caller.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("token" = ["audit"])),
@@ -47,12 +55,16 @@ pub(super) async fn get_item(
     let id = ItemId::parse(&id).ok_or_else(missing)?;
     let as_of = as_of::read(query.as_of.as_deref())?;
     let found = blocking(move || ledger.item(reader, id, as_of.as_ref())).await??;
-    let found = found.ok_or_else(as_of::nothing_there)?;
-    Ok(match found.ok_or_else(missing)? {
-        SeenItem::Whole(item) => HttpResponse::Ok().json(record_body(&Record::Item(item))?),
+    let (seen, at) = found.ok_or_else(missing)?;
+    let mut response = HttpResponse::Ok();
+    if let Some(at) = at {
+        response.insert_header((AS_OF, at.to_string()));
+    }
+    Ok(match seen {
+        SeenItem::Whole(item) => response.json(record_body(&Record::Item(item))?),
         SeenItem::FromOutside(item) => {
             let (kind, status) = (item.kind.as_str(), item.status.as_str());
-            HttpResponse::Ok().json(json!({"id": id.to_string(), "kind": kind, "status": status}))
+            response.json(json!({"id": id.to_string(), "kind": kind, "status": status}))
         }
     })
 }

@@ -7,9 +7,9 @@ use crate::http::blocking;
 use crate::http::list_events::EventsBody;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
+use crate::ledger::as_of::NoPlace;
 use crate::ledger::lookup::Direction;
 use crate::limits::PAGE_ROWS_MAX;
-use crate::store::StoreError;
 use actix_web::http::header::LINK;
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
@@ -86,11 +86,11 @@ pub(super) async fn get_item_path(
     let direction = query.lineage.as_deref().map_or(Some(Direction::None), Direction::parse);
     let expected = || Problem::bad_request("query_invalid", "/lineage", "expected none, up, down or both");
     let direction = direction.ok_or_else(expected)?;
-    let page = blocking(move || -> Result<_, StoreError> {
-        if ledger.item(reader, id, None)?.flatten().is_none() {
+    let page = blocking(move || -> Result<_, NoPlace> {
+        if ledger.item(reader, id, None)?.is_none() {
             return Ok(None);
         }
-        ledger.lineage(reader, id, direction, from, PAGE_ROWS_MAX).map(Some)
+        Ok(Some(ledger.lineage(reader, id, direction, from, PAGE_ROWS_MAX)?))
     });
     let (lineage, page) = page.await??.ok_or_else(missing)?;
     let nodes = |nodes: Vec<Node>| nodes.into_iter().map(NodeBody::from).collect();

@@ -198,6 +198,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::KeyUnknown
             | RefusalCode::Unknown
             | RefusalCode::NoCommitment
+            | RefusalCode::ClaimKept
             | RefusalCode::RolesExclude
             | RefusalCode::ListInvalid
             | RefusalCode::MethodNotReached

@@ -1,7 +1,7 @@
 //! Earlier places in the ledger: what it said then, whatever was corrected since.
 
 use crate::domain::balance::SiteAccount;
-use crate::domain::ids::EntryIndex;
+use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::time::OccurredAt;
 use crate::ledger::Ledger;
 use crate::proof::entry::Entry;
@@ -17,6 +17,26 @@ pub enum AsOf {
     Time(OccurredAt),
 }
 
+/// Why there is no such place.
+#[derive(Debug)]
+pub enum NoPlace {
+    /// The ledger had no entry yet.
+    BeforeTheFirst,
+    /// The ledger has not come so far: what it will say of that place is not known.
+    NotYet,
+    /// The database.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NoPlace {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Grams by account.
+pub type Accounts = BTreeMap<SiteAccount, i64>;
+
 impl AsOf {
     /// Reads an index, or a time with its offset (RFC 3339).
     pub fn parse(text: &str) -> Option<Self> {
@@ -26,12 +46,16 @@ impl AsOf {
         OccurredAt::parse(text).map(Self::Time)
     }
 
-    /// The entry after which it lies; `None` if the ledger had none yet, or has not come so far.
-    pub(crate) fn entry(&self, database: &mut Database) -> Result<Option<EntryIndex>, StoreError> {
-        let size = head::read(database)?.size();
+    /// The entry after which it lies.
+    pub(crate) fn entry(&self, database: &mut Database) -> Result<EntryIndex, NoPlace> {
+        let head = head::read(database)?;
         match self {
-            Self::Entry(index) => Ok((index.0 < size).then_some(*index)),
-            Self::Time(time) => last_by(database, size, time.ms()),
+            Self::Entry(index) if index.0 < head.size() => Ok(*index),
+            Self::Time(time) if time.ms() <= head.time.ms() => {
+                last_by(database, head.size(), time.ms())?.ok_or(NoPlace::BeforeTheFirst)
+            }
+            // Entries may yet come before that moment: an answer now would not be the answer then.
+            Self::Entry(_) | Self::Time(_) => Err(NoPlace::NotYet),
         }
     }
 }
@@ -50,17 +74,22 @@ fn last_by(database: &mut Database, size: u64, until_ms: i64) -> Result<Option<E
 }
 
 impl Ledger {
-    /// All accounts in grams as they are now, or as they were after an earlier entry: as they are, less what came later.
-    /// `None`: the ledger has no such place.
-    pub fn accounts(&self, as_of: Option<&AsOf>) -> Result<Option<BTreeMap<SiteAccount, i64>>, StoreError> {
+    /// All accounts in grams, or those of a site, as they are now, or as they were after an earlier entry: as they are, less
+    /// what came later. With them the entry, if an earlier place was asked for.
+    pub fn accounts(
+        &self,
+        site: Option<SiteId>,
+        as_of: Option<&AsOf>,
+    ) -> Result<(Accounts, Option<EntryIndex>), NoPlace> {
         self.store.snapshot(|database| {
             let mut accounts = records::accounts(database)?;
-            let Some(as_of) = as_of else { return Ok(Some(accounts)) };
-            let Some(at) = as_of.entry(database)? else { return Ok(None) };
-            for (account, grams) in past::booked_after(database, at)? {
+            accounts.retain(|account, _| site.is_none() || account.site == site);
+            let Some(as_of) = as_of else { return Ok((accounts, None)) };
+            let at = as_of.entry(database)?;
+            for (account, grams) in past::booked_after(database, at, site)? {
                 *accounts.entry(account).or_default() -= grams;
             }
-            Ok(Some(accounts))
+            Ok((accounts, Some(at)))
         })
     }
 }

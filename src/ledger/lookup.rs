@@ -9,7 +9,7 @@ use crate::domain::item::Item;
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
-use crate::ledger::as_of::AsOf;
+use crate::ledger::as_of::{AsOf, NoPlace};
 use crate::ledger::counting::{self, Counting, corrections_of};
 use crate::ledger::{Ledger, erasure};
 use crate::limits::{LINEAGE_NODES_MAX, PAGE_ROWS_MAX};
@@ -205,16 +205,20 @@ fn subject_of(organisation: OrganisationId) -> String {
     RecordId::new(RecordKind::Organisation, &organisation).subject()
 }
 
-/// An item as a reader may see it.
-fn seen_by(database: &mut Database, reader: Reader, item: Option<Item>) -> Result<Option<SeenItem>, StoreError> {
-    let (Some(item), Reader::Organisation(own)) = (item.clone(), reader) else {
-        return Ok(item.map(SeenItem::Whole));
-    };
+/// An item as a reader may see it: now, or as it was after an entry. Nobody sees what it was before they met it.
+fn seen_by(
+    database: &mut Database,
+    reader: Reader,
+    item: Item,
+    at: Option<EntryIndex>,
+) -> Result<Option<SeenItem>, StoreError> {
+    let Reader::Organisation(own) = reader else { return Ok(Some(SeenItem::Whole(item))) };
     let (subject, own) = (RecordId::new(RecordKind::Item, &item.id).subject(), subject_of(own));
     if mentions::concerns(database, &own, item.last_entry)? {
         return Ok(Some(SeenItem::Whole(item)));
     }
-    let has_met = !mentions::of_both(database, &subject, &own, 0, 1)?.is_empty();
+    let met = mentions::of_both(database, &subject, &own, 0, 1)?.first().copied();
+    let has_met = met.is_some_and(|met| at.is_none_or(|at| met <= at));
     Ok(has_met.then_some(SeenItem::FromOutside(item)))
 }
 
@@ -288,27 +292,26 @@ impl Ledger {
         })
     }
 
-    /// An item as it is now, or as it was after an earlier entry, for whoever is or was a party to it. The outer `None`: the
-    /// ledger has no such place.
+    /// An item as it is now, or as it was after an earlier entry, for whoever is or, by then, was a party to it. With it the
+    /// entry, if an earlier place was asked for.
     pub fn item(
         &self,
         reader: Reader,
         id: ItemId,
         as_of: Option<&AsOf>,
-    ) -> Result<Option<Option<SeenItem>>, StoreError> {
+    ) -> Result<Option<(SeenItem, Option<EntryIndex>)>, NoPlace> {
         self.store.snapshot(|database| {
-            let found = match as_of {
+            let at = as_of.map(|as_of| as_of.entry(database)).transpose()?;
+            let found = match at {
                 None => records::load(database, &[id.to_string()])?,
-                Some(as_of) => {
-                    let Some(at) = as_of.entry(database)? else { return Ok(None) };
-                    past::as_of(database, RecordKind::Item, &id.to_string(), at)?.into_iter().collect()
-                }
+                Some(at) => past::as_of(database, RecordKind::Item, &id.to_string(), at)?.into_iter().collect(),
             };
             let item = found.into_iter().find_map(|record| match record {
                 Record::Item(item) => Some(item),
                 _ => None,
             });
-            Ok(Some(seen_by(database, reader, item)?))
+            let Some(item) = item else { return Ok(None) };
+            Ok(seen_by(database, reader, item, at)?.map(|seen| (seen, at)))
         })
     }
 

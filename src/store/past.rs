@@ -1,7 +1,7 @@
 //! Derived state as it was at earlier entries: versions of records that were written over, and what each entry booked.
 
 use crate::domain::balance::SiteAccount;
-use crate::domain::ids::EntryIndex;
+use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::past::{Stamp, Version};
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::store::backend::{self, BookingRow, PastRow};
@@ -106,13 +106,22 @@ struct BookedRow {
     grams: i64,
 }
 
-/// What the entries after one booked, in grams by account.
-pub fn booked_after(database: &mut Database, at: EntryIndex) -> StoreResult<BTreeMap<SiteAccount, i64>> {
+/// What the entries after one booked, in grams by account; of all accounts, or of a site's.
+pub fn booked_after(
+    database: &mut Database,
+    at: EntryIndex,
+    site: Option<SiteId>,
+) -> StoreResult<BTreeMap<SiteAccount, i64>> {
     // A sum over numbers of 64 bits is of another type on PostgreSQL; no account's leaves their range.
-    let query = sql_query(
-        "SELECT account, site, CAST(SUM(grams) AS BIGINT) AS grams FROM bookings WHERE idx > $1 GROUP BY account, site",
-    );
-    let rows: Vec<BookedRow> = query.bind::<BigInt, _>(database_number(at.0)?).load(database)?;
+    let query = |only: &str| {
+        let sum = "SELECT account, site, CAST(SUM(grams) AS BIGINT) AS grams FROM bookings WHERE idx > $1";
+        sql_query(format!("{sum}{only} GROUP BY account, site"))
+    };
+    let at = database_number(at.0)?;
+    let rows: Vec<BookedRow> = match site {
+        None => query("").bind::<BigInt, _>(at).load(database)?,
+        Some(site) => query(" AND site = $2").bind::<BigInt, _>(at).bind::<Text, _>(site.to_string()).load(database)?,
+    };
     rows.into_iter().map(|row| Ok((read_account(&row.account, &row.site)?, row.grams))).collect()
 }
 

@@ -44,6 +44,7 @@ impl RequestBuilder {
             link: header("link"),
             erased: header("loopledger-erased"),
             retry_after: header("retry-after"),
+            as_of: header("loopledger-as-of"),
             text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
         })
     }
@@ -58,6 +59,8 @@ pub struct Answer {
     /// What an entry's header says of erased values.
     pub erased: String,
     pub retry_after: String,
+    /// The entry for which an item's answer stands.
+    pub as_of: String,
     pub text: String,
 }
 

@@ -359,6 +359,26 @@ both_databases! {
         assert_eq!(lots, reached);
     }
 
+    /// Found to be repairable and then repaired: the test stands, and beside it why the device works.
+    fn a_repair_stands_beside_the_test(kind) {
+        let gift = Gift::new(kind);
+        let item = &gift.laptops[4];
+        let told = |field: &str| {
+            let report = gift.report();
+            let device = report["devices"].as_array().expect("devices").iter().find(|device| device["item"] == *item);
+            device.expect("a device")[field].clone()
+        };
+        gift.app.say(&gift.donor, "tested", &json!({"item": item, "result": "repairable"})).accepted();
+        assert_eq!(told("repaired"), Value::Null);
+        let entry = gift.app.say(&gift.donor, "repaired", &json!({"item": item})).accepted();
+        assert_eq!((&told("tested")["result"], told("condition")), (&json!("repairable"), json!("works")));
+        assert_eq!(told("repaired"), json!({"entry": entry, "day": "2026-11-23"}));
+        let csv = gift.app.get(&format!("/v1/donations/{}/report?format=csv", gift.donation), &gift.donor.token);
+        let cells = ["repaired_entry", "repaired_day"].map(|column| cell(&csv.text, item, column));
+        assert_eq!(cells, [entry.to_string(), "2026-11-23".to_owned()]);
+        assert_eq!(cell(&csv.text, &gift.laptops[0], "repaired_entry"), "");
+    }
+
     fn only_the_donor_and_auditors_read_it(kind) {
         let gift = Gift::new(kind);
         let path = format!("/v1/donations/{}/report", gift.donation);
@@ -486,7 +506,10 @@ fn the_csv_says_the_same(gift: &Gift, batch: &str, [of_steel, of_boards]: [u64; 
     assert_eq!(merged("treatments_reached"), format!("{of_steel} {of_boards}"));
     assert_eq!((merged("days_of_use").as_str(), merged("grams_g").as_str()), ("20", ""));
     let failed = |column: &str| cell(&csv.text, &gift.laptops[5], column);
-    assert_eq!((failed("treated_in").as_str(), failed("treated_by").as_str()), ("BE", "R4"));
+    assert_eq!((failed("treated_in").as_str(), failed("treated_operations").as_str()), ("BE", "R4"));
+    // What was dismantled was treated as fractions, the other as what it was.
+    assert_eq!((merged("treated_as").as_str(), failed("treated_as").as_str()), ("FE PWB_HIGH", "0303"));
+    assert_eq!((merged("wiped_method").as_str(), merged("wiped_technique").as_str()), ("purge", "crypto_erase"));
     assert_eq!((failed("eligibility").as_str(), failed("uses").as_str()), ("never", "0"));
     let mut reader = csv::Reader::from_reader(csv.text.as_bytes());
     for line in reader.records() {

@@ -228,6 +228,36 @@ both_databases! {
         assert_eq!(findings[0].problem, format!("the value at /serial is still there, entry {erasing} erased it"));
     }
 
+    /// A claim is never erased: a retirement keeps its values but where the person asked or an authority ordered it.
+    fn a_claim_is_not_erased(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(3_000);
+        let serial = story.issue(None);
+        let entry = story.retire(&serial).accepted();
+        let page = || app.get(&format!("/v1/certificates/{serial}"), "").json()["retired"].clone();
+        let before = page();
+        let said = |reason: &str, pointer: &str| json!({"entry": entry, "pointers": [pointer], "reason": reason});
+        for reason in ["posted_in_error", "retention_over"] {
+            for party in [&story.centre, &app.operator] {
+                app.say(party, "value_erased", &said(reason, "/beneficiary")).refused(422, "claim_kept", "/reason");
+            }
+            app.say(&story.smelter, "value_erased", &said(reason, "/beneficiary")).refused(403, "not_the_author", "/entry");
+        }
+        assert_eq!((page(), kept(&app, entry).len()), (before, 3));
+        app.say(&app.operator, "value_erased", &said("ordered", "/beneficiary")).accepted();
+        app.say(&story.centre, "value_erased", &said("person_asked", "/purpose")).accepted();
+        assert_eq!((page()["erased"].as_array().map(Vec::len), kept(&app, entry).len()), (Some(2), 1));
+        // What is no claim may go for every reason.
+        let donor = app.join(&["donor"]);
+        let entry = post(&app, &donor, &posting(&donor, &json!({}))).accepted();
+        for (reason, pointer) in [("posted_in_error", "/serial"), ("retention_over", "/model")] {
+            let fields = json!({"entry": entry, "pointers": [pointer], "reason": reason});
+            app.say(&donor, "value_erased", &fields).accepted();
+        }
+        assert_eq!(kept(&app, entry), Vec::<String>::new());
+    }
+
     /// The register, the bundle and its verdict say when a retirement's values were erased, instead of the values.
     fn a_retirement_loses_its_names(kind) {
         let app = TestApp::start(kind);

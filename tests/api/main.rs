@@ -3,6 +3,7 @@
 #![allow(clippy::format_collect, clippy::too_many_lines, reason = "a table or some SQL reads well in one piece")]
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
+mod as_of;
 mod batches;
 mod borders;
 mod bundles;

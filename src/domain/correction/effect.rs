@@ -50,8 +50,8 @@ pub(super) fn ask(
 ) -> Result<(), Stop> {
     remind(state, context, correction.entry, new)?;
     correction.counterparties.extend(new);
-    let (status, asked) = (CorrectionStatus::Open, context.time);
-    state.put(Record::Correction(Correction { status, asked, ..correction }));
+    let (asked, status) = (context.time, CorrectionStatus::Open);
+    state.put(Record::Correction(Correction { asked, status, ..correction }));
     Ok(())
 }
 

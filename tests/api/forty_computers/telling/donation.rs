@@ -116,11 +116,17 @@ fn life_of(tale: &Tale, report: &Value, device: &Value) -> Vec<String> {
     vec![
         class(device),
         text(&device["wiped"]["method"]).to_owned(),
-        text(&device["tested"]["result"]).to_owned(),
+        found_to_be(device),
         used.join(", "),
         ended,
         became(tale, report, device),
     ]
+}
+
+/// What the test that stands found, and that it was repaired.
+fn found_to_be(device: &Value) -> String {
+    let result = text(&device["tested"]["result"]);
+    if device["repaired"].is_null() { result.to_owned() } else { format!("{result}, repaired") }
 }
 
 /// Where it is, or into which batch it went and by which entries that was treated.
