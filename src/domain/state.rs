@@ -66,6 +66,17 @@ macro_rules! record_kinds {
                 match kind { $( RecordKind::$kind => <$type>::read(value).map(Self::$kind) ),* }
             }
         }
+
+        $(
+            impl TryFrom<Record> for $type {
+                /// The kind that it is instead.
+                type Error = RecordKind;
+
+                fn try_from(record: Record) -> Result<Self, RecordKind> {
+                    if let Record::$kind(found) = record { Ok(found) } else { Err(record.id().kind) }
+                }
+            }
+        )*
     };
 }
 

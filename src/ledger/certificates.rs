@@ -10,7 +10,7 @@ use crate::domain::mass::Grams;
 use crate::domain::pool::Pool;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{Record, RecordKind, State, Stop};
+use crate::domain::state::{RecordKind, State, Stop};
 use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::Reader;
@@ -82,10 +82,7 @@ impl Ledger {
         let prefix = Pool::prefix_of(&site);
         let found =
             self.store.read(|database| records::page_under(database, RecordKind::Pool, &prefix, PAGE_ROWS_MAX))?;
-        Ok(found
-            .into_iter()
-            .filter_map(|record| if let Record::Pool(pool) = record { Some(pool) } else { None })
-            .collect())
+        Ok(found.into_iter().filter_map(|record| Pool::try_from(record).ok()).collect())
     }
 
     /// A certificate by its serial numbers.
@@ -109,11 +106,7 @@ pub(crate) fn find_certificate(
     database: &mut Database,
     serial: &SerialBlock,
 ) -> Result<Option<Certificate>, StoreError> {
-    let found = records::load(database, &[serial.to_string()])?;
-    Ok(found.into_iter().find_map(|record| match record {
-        Record::Certificate(certificate) => Some(certificate),
-        _ => None,
-    }))
+    records::find(database, &serial.to_string())
 }
 
 /// The treatments that a certificate rests on, in the order of its allotments.
@@ -123,10 +116,7 @@ pub(crate) fn treatments_behind(
 ) -> Result<Vec<Treatment>, StoreError> {
     let entries = || certificate.allotments.iter().map(|allotment| allotment.treatment);
     let ids: Vec<String> = entries().map(Treatment::id_of).collect();
-    let found = records::load(database, &ids)?.into_iter();
-    let mut treatments: Vec<Treatment> = found
-        .filter_map(|record| if let Record::Treatment(treatment) = record { Some(treatment) } else { None })
-        .collect();
+    let mut treatments: Vec<Treatment> = records::load_of(database, &ids)?;
     treatments.sort_by_key(|treatment| entries().position(|entry| entry == treatment.entry));
     Ok(treatments)
 }

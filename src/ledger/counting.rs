@@ -3,7 +3,6 @@
 use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf};
 use crate::domain::event::{Event as DomainEvent, Statement};
 use crate::domain::ids::EntryIndex;
-use crate::domain::state::Record;
 use crate::ledger::lookup::read_event;
 use crate::store::{Database, StoreError, entries, records};
 use std::collections::BTreeMap;
@@ -43,16 +42,11 @@ pub(crate) fn corrections_of(
     indexes: &[EntryIndex],
 ) -> Result<BTreeMap<EntryIndex, Vec<Correction>>, StoreError> {
     let ids: Vec<String> = indexes.iter().map(|index| CorrectionsOf::id_of(*index)).collect();
-    let lists = records::load(database, &ids)?.into_iter().filter_map(|record| match record {
-        Record::CorrectionsOf(known) => Some(known.corrections),
-        _ => None,
-    });
-    let named: Vec<String> = lists.flatten().map(Correction::id_of).collect();
+    let lists: Vec<CorrectionsOf> = records::load_of(database, &ids)?;
+    let named: Vec<String> = lists.into_iter().flat_map(|list| list.corrections).map(Correction::id_of).collect();
     let mut found: BTreeMap<EntryIndex, Vec<Correction>> = BTreeMap::new();
-    for record in records::load(database, &named)? {
-        if let Record::Correction(correction) = record {
-            found.entry(correction.target).or_default().push(correction);
-        }
+    for correction in records::load_of::<Correction>(database, &named)? {
+        found.entry(correction.target).or_default().push(correction);
     }
     for corrections in found.values_mut() {
         corrections.sort_by_key(|correction| correction.entry);
@@ -62,11 +56,7 @@ pub(crate) fn corrections_of(
 
 /// A correction, if it was an entry that brought it into force, and it still counts.
 fn effect(database: &mut Database, correction: EntryIndex, index: EntryIndex) -> Result<Option<Counting>, StoreError> {
-    let known =
-        records::load(database, &[Correction::id_of(correction)])?.into_iter().find_map(|record| match record {
-            Record::Correction(correction) => Some(correction),
-            _ => None,
-        });
+    let known = records::find(database, &Correction::id_of(correction))?;
     let counts = |known: &Correction| known.effect == Some(index) && known.status == CorrectionStatus::InEffect;
     let Some(correction) = known.filter(counts) else { return Ok(None) };
     let statement = in_place(database, &correction)?;

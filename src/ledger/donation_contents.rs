@@ -3,7 +3,7 @@
 use crate::domain::event::{Event, Statement, TrainingHeld, TrainingTopic};
 use crate::domain::ids::{DonationId, EntryIndex, ItemId, OrganisationId};
 use crate::domain::item::Item;
-use crate::domain::state::{Record, RecordId, RecordKind};
+use crate::domain::state::{RecordId, RecordKind};
 use crate::domain::time::Date;
 use crate::ledger::counting::{self, Counting};
 use crate::limits::{DONATION_READ_MAX, PAGE_ROWS_MAX};
@@ -93,6 +93,6 @@ fn training(entry: EntryIndex, statement: &Statement, event: &TrainingHeld) -> T
 /// The items of some ids.
 pub(crate) fn load_items(database: &mut Database, ids: &[ItemId]) -> Result<BTreeMap<ItemId, Item>, StoreError> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let found = records::load(database, &ids)?.into_iter();
-    Ok(found.filter_map(|record| if let Record::Item(item) = record { Some((item.id, item)) } else { None }).collect())
+    let found: Vec<Item> = records::load_of(database, &ids)?;
+    Ok(found.into_iter().map(|item| (item.id, item)).collect())
 }

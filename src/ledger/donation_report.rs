@@ -4,9 +4,8 @@
 //! others said stays theirs.
 
 use crate::domain::codes::Country;
-use crate::domain::donation::Donation;
+use crate::domain::donation::{Donation, Project};
 use crate::domain::ids::{DonationId, EntryIndex};
-use crate::domain::state::Record;
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
 use crate::ledger::asking::Unanswered;
@@ -72,10 +71,7 @@ impl Ledger {
 }
 
 fn find(database: &mut Database, id: DonationId) -> Result<Option<Donation>, StoreError> {
-    let found = records::load(database, &[id.to_string()])?.into_iter();
-    let mut donations =
-        found.filter_map(|record| if let Record::Donation(found) = record { Some(found) } else { None });
-    Ok(donations.next())
+    records::find(database, &id.to_string())
 }
 
 fn may_see(reader: Reader, donation: &Donation) -> bool {
@@ -83,7 +79,6 @@ fn may_see(reader: Reader, donation: &Donation) -> bool {
 }
 
 fn country_of(database: &mut Database, donation: &Donation) -> Result<Option<Country>, StoreError> {
-    let found = records::load(database, &[donation.project.to_string()])?.into_iter();
-    let mut projects = found.filter_map(|record| if let Record::Project(found) = record { Some(found) } else { None });
-    Ok(projects.next().map(|project| project.country))
+    let project: Option<Project> = records::find(database, &donation.project.to_string())?;
+    Ok(project.map(|project| project.country))
 }

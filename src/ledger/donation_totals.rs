@@ -7,7 +7,6 @@ use crate::domain::ids::{DonationId, EntryIndex, ItemId};
 use crate::domain::item::Item;
 use crate::domain::lineage::Node;
 use crate::domain::mass::Grams;
-use crate::domain::state::Record;
 use crate::domain::treatment::Treatment;
 use crate::domain::whereabouts::{Place, Whereabouts, grams_in_item, next_of};
 use crate::ledger::donation_contents::{Contents, Training, load_items};
@@ -166,6 +165,5 @@ impl Totals {
 
 fn load_treatments(database: &mut Database, entries: &[EntryIndex]) -> Result<Vec<Treatment>, StoreError> {
     let ids: Vec<String> = entries.iter().copied().map(Treatment::id_of).collect();
-    let found = records::load(database, &ids)?.into_iter();
-    Ok(found.filter_map(|record| if let Record::Treatment(found) = record { Some(found) } else { None }).collect())
+    records::load_of(database, &ids)
 }

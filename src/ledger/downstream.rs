@@ -6,6 +6,7 @@ use crate::domain::ids::{BatchId, DonationId, EntryIndex, ItemId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::lineage::Node;
 use crate::domain::mass::Grams;
+use crate::domain::registry::Site;
 use crate::domain::state::Record;
 use crate::domain::whereabouts::{Place, Whereabouts, grams_in_batch, grams_in_item, lagging};
 use crate::ledger::lookup::links_of;
@@ -180,7 +181,6 @@ pub(crate) fn site_countries(
     sites: &BTreeSet<SiteId>,
 ) -> Result<BTreeMap<SiteId, Country>, StoreError> {
     let ids: Vec<String> = sites.iter().map(ToString::to_string).collect();
-    let found = records::load(database, &ids)?.into_iter();
-    let country = |record| if let Record::Site(site) = record { Some((site.id, site.country)) } else { None };
-    Ok(found.filter_map(country).collect())
+    let found: Vec<Site> = records::load_of(database, &ids)?;
+    Ok(found.into_iter().map(|site| (site.id, site.country)).collect())
 }

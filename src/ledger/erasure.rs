@@ -29,12 +29,8 @@ pub(crate) fn of_entries(
     entries: &[EntryIndex],
 ) -> Result<BTreeMap<EntryIndex, Vec<ErasedValue>>, StoreError> {
     let ids: Vec<String> = entries.iter().copied().map(Erased::id_of).collect();
-    let found = records::load(database, &ids)?.into_iter();
-    let erased = found.filter_map(|record| match record {
-        Record::Erased(erased) => Some((erased.entry, erased.values)),
-        _ => None,
-    });
-    Ok(erased.collect())
+    let found: Vec<Erased> = records::load_of(database, &ids)?;
+    Ok(found.into_iter().map(|erased| (erased.entry, erased.values)).collect())
 }
 
 /// What was erased of one entry's values.

@@ -1,6 +1,7 @@
 //! Looking things up, for those whom they concern.
 
 use crate::domain::correction::CorrectionStatus;
+use crate::domain::custody::Handover;
 use crate::domain::erasure::ErasedValue;
 use crate::domain::event::{Event as DomainEvent, Statement};
 use crate::domain::fields::codes;
@@ -168,12 +169,8 @@ pub(crate) fn links_of(database: &mut Database, own: Option<&str>, node: Node) -
 
 /// The lots of a handover, in its offer's order.
 pub(crate) fn offered_lots(database: &mut Database, handover: &HandoverId) -> Result<Vec<ItemId>, StoreError> {
-    let found = records::load(database, &[handover.to_string()])?;
-    let lots = found.into_iter().find_map(|record| match record {
-        Record::Handover(handover) => Some(handover.lots),
-        _ => None,
-    });
-    Ok(lots.unwrap_or_default())
+    let found: Option<Handover> = records::find(database, &handover.to_string())?;
+    Ok(found.map(|handover| handover.lots).unwrap_or_default())
 }
 
 /// What concerns an item or a batch is found under this.
@@ -306,10 +303,7 @@ impl Ledger {
                 None => records::load(database, &[id.to_string()])?,
                 Some(at) => past::as_of(database, RecordKind::Item, &id.to_string(), at)?.into_iter().collect(),
             };
-            let item = found.into_iter().find_map(|record| match record {
-                Record::Item(item) => Some(item),
-                _ => None,
-            });
+            let item = found.into_iter().find_map(|record| Item::try_from(record).ok());
             let Some(item) = item else { return Ok(None) };
             Ok(seen_by(database, reader, item, at)?.map(|seen| (seen, at)))
         })

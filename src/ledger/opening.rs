@@ -4,7 +4,7 @@ use crate::domain::codes::KeyUse;
 use crate::domain::event::{Common, Event, LedgerOpened, Statement, TypeName, Version, Vkey};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
 use crate::domain::registry::{Ledger as LedgerRecord, newest_rule_set};
-use crate::domain::state::{LEDGER_RECORD, Record};
+use crate::domain::state::LEDGER_RECORD;
 use crate::domain::time::{LedgerTime, OccurredAt};
 use crate::ledger::Ledger;
 use crate::ledger::append::{Seen, append};
@@ -123,11 +123,7 @@ fn founding_statement(clock: &Clock, founding: &Founding<'_>) -> Option<Posted> 
 
 /// What is known of the ledger in a database itself, or `None` if it is empty.
 pub fn ledger_in(store: &Store) -> Result<Option<LedgerRecord>, StoreError> {
-    let found = store.read(|database| records::load(database, &[LEDGER_RECORD.to_owned()]))?;
-    Ok(found.into_iter().find_map(|record| match record {
-        Record::Ledger(ledger) => Some(ledger),
-        _ => None,
-    }))
+    store.read(|database| records::find(database, LEDGER_RECORD))
 }
 
 /// What a node serves with.

@@ -29,7 +29,17 @@ pub fn load(database: &mut Database, ids: &[String]) -> StoreResult<Vec<Record>>
     Ok(load_stamped(database, ids)?.into_iter().map(|(record, _)| record).collect())
 }
 
-/// The same, with the entries that wrote them.
+/// Those of these ids that are of one kind.
+pub fn load_of<T: TryFrom<Record>>(database: &mut Database, ids: &[String]) -> StoreResult<Vec<T>> {
+    Ok(load(database, ids)?.into_iter().filter_map(|record| T::try_from(record).ok()).collect())
+}
+
+/// The record of an id that is of one kind.
+pub fn find<T: TryFrom<Record>>(database: &mut Database, id: &str) -> StoreResult<Option<T>> {
+    Ok(load_of(database, &[id.to_owned()])?.pop())
+}
+
+/// All records of these ids, with the entries that wrote them.
 pub fn load_stamped(database: &mut Database, ids: &[String]) -> StoreResult<Vec<(Record, Stamp)>> {
     let mut found = Vec::new();
     for chunk in ids.chunks(QUERY_BINDS_MAX) {
