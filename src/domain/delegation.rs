@@ -45,7 +45,7 @@ impl Delegation {
 
 /// Types that can be delegated: what happens to things. Keys, roles, audits, certificates and delegations are said by
 /// whoever answers for them.
-const DELEGABLE: &[&str] = &[
+pub(crate) const DELEGABLE: &[&str] = &[
     "registered",
     "donated",
     "tested",

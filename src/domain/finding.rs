@@ -7,7 +7,8 @@ use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::codes::{DocumentNumber, Hash, ItemStatus, Role};
 use crate::domain::delegation::are_related;
 use crate::domain::event::{
-    AuditFinding, EvidenceAttached, EvidenceReviewed, FindingOutcome, ReviewOutcome, SiteRestored, SiteSuspended,
+    AuditFinding, Event, EvidenceAttached, EvidenceReviewed, FindingOutcome, HandoverAccepted, ImportReceived,
+    ReviewOutcome, SiteRestored, SiteSuspended,
 };
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::record;
@@ -218,6 +219,9 @@ pub fn evidence_reviewed(state: &mut State<'_>, context: &Context<'_>, event: &E
             return refuse(RefusalCode::RelatedParties, "/org", detail);
         }
     }
+    // Whoever posted them reads what came of them, whatever that is.
+    state.mention(RecordId::new(RecordKind::Organisation, &poster));
+    mention_things(state, event.entry)?;
     if cure_record.cured.iter().any(|cured| cured.codes.contains(&FlawCode::Documented)) {
         return refuse(RefusalCode::NothingToAnswer, "/entry", "these papers were reviewed and accepted before");
     }
@@ -226,6 +230,22 @@ pub fn evidence_reviewed(state: &mut State<'_>, context: &Context<'_>, event: &E
         // They stay as they were: documented, and backing nothing.
         ReviewOutcome::Rejected => Ok(()),
     }
+}
+
+/// A review stands on the path of what the papers are about.
+fn mention_things(state: &mut State<'_>, entry: EntryIndex) -> Result<(), Stop> {
+    let things = match &state.entry(entry)?.statement.event {
+        Event::TreatedFinal(event) => vec![event.item],
+        Event::HandoverAccepted(HandoverAccepted { handover, .. })
+        | Event::ImportReceived(ImportReceived { handover, .. }) => {
+            state.handover(handover)?.map(|known| known.all().copied().collect()).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    for item in things {
+        state.mention(RecordId::new(RecordKind::Item, &item));
+    }
+    Ok(())
 }
 
 /// An auditor's finding holds grams, clears what held them, or is noted.

@@ -66,10 +66,7 @@ both_databases! {
     fn a_finding_in_the_lineage(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let (lot, entry) = story.gate(40_000);
-        let batch = new_id();
-        story.at_centre("batch_opened", json!({"batch": batch})).accepted();
-        story.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+        let (lot, entry, batch) = story.gate_to_batch(40_000);
         let steel = story.fraction(&batch, "FE", 40_000);
         story.close(&batch).accepted();
         story.send(&steel, 40_000, 40_000);
@@ -171,13 +168,7 @@ both_databases! {
     fn papers_of_what_is_corrected(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let furnace = new_id();
-        let permit = json!({
-            "number": "F-9", "operations": ["R4"], "waste_codes": ["19 12 02"], "capacity_g_per_year": 1_000_000_000,
-            "valid_from": "2026-01-01", "valid_until": "2026-12-31",
-        });
-        let fields = json!({"facility": furnace, "country": "XD", "code": "FURNACE", "permit": permit});
-        app.say(&app.operator, "facility_registered", &fields).accepted();
+        let furnace = story.furnace();
         story.audit(&furnace, "2026-10-03", "conforms").accepted();
         let batch = story.batch(9_000);
         let (lot, other) = (story.fraction(&batch, "FE", 5_000), story.fraction(&batch, "FE", 4_000));

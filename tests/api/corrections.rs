@@ -79,6 +79,14 @@ impl Story<'_> {
         (lot, entry)
     }
 
+    /// Laptops at the gate that go into a batch; gives the lot, the entry of the receipt and the batch.
+    pub fn gate_to_batch(&self, grams: i64) -> (String, u64, String) {
+        let ((lot, entry), batch) = (self.gate(grams), new_id());
+        self.at_centre("batch_opened", json!({"batch": batch})).accepted();
+        self.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+        (lot, entry, batch)
+    }
+
     fn dismantled_fields(&self, batch: &str, lot: &str, grams: i64) -> Value {
         json!({"batch": batch, "lot": lot, "fraction": "FE", "weight": self.weighed(grams), "site": self.centre_site})
     }
@@ -414,10 +422,7 @@ both_databases! {
     fn certified_grams_are_not_touched(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let (lot, entry) = story.gate(40_000);
-        let batch = new_id();
-        story.at_centre("batch_opened", json!({"batch": batch})).accepted();
-        story.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+        let (lot, entry, batch) = story.gate_to_batch(40_000);
         let steel = story.fraction(&batch, "FE", 40_000);
         story.send(&steel, 40_000, 40_000);
         let treatment = story.treat(&steel, 40_000);
@@ -446,10 +451,7 @@ both_databases! {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
         let verdict = |take_back: bool| {
-            let (lot, entry) = story.gate(40_000);
-            let batch = new_id();
-            story.at_centre("batch_opened", json!({"batch": batch})).accepted();
-            story.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+            let (lot, entry, batch) = story.gate_to_batch(40_000);
             let steel = story.fraction(&batch, "FE", 39_500);
             story.send(&steel, 39_500, 39_500);
             story.treat(&steel, 39_500);

@@ -21,13 +21,7 @@ both_databases! {
     fn a_documented_treatment_is_reviewed(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let furnace = new_id();
-        let permit = json!({
-            "number": "F-9", "operations": ["R4"], "waste_codes": ["19 12 02"], "capacity_g_per_year": 1_000_000_000,
-            "valid_from": "2026-01-01", "valid_until": "2026-12-31",
-        });
-        let fields = json!({"facility": furnace, "country": "XD", "code": "FURNACE", "permit": permit});
-        app.say(&app.operator, "facility_registered", &fields).accepted();
+        let furnace = story.furnace();
         story.audit(&furnace, "2026-10-03", "conforms").accepted();
         let batch = story.batch(9_000);
         let (lot, other) = (story.fraction(&batch, "FE", 5_000), story.fraction(&batch, "FE", 4_000));
@@ -57,6 +51,9 @@ both_databases! {
         // Whoever posted the papers reads what came of them; others do not.
         let read = |party: &crate::harness::Party| app.get(&format!("/v1/entries/{reviewed}"), &party.token).status;
         assert_eq!((read(&story.centre), read(&story.smelter)), (200, 404));
+        let path = app.get(&format!("/v1/items/{lot}/path"), &story.centre.token).json();
+        let types: Vec<_> = path["events"].as_array().expect("events").iter().map(|event| &event["type"]).collect();
+        assert_eq!(types, ["dismantled", "treated_final", "evidence_reviewed", "evidence_reviewed"]);
         review(&story.auditor, "accepted").refused(409, "nothing_to_answer", "/entry");
         let balance = app.get("/v1/balance", &app.operator.token).json();
         assert_eq!((&balance["accounts_g"]["recovered:R4"], &balance["closes"]), (&json!(5_000), &json!(true)));
@@ -66,13 +63,7 @@ both_databases! {
     fn a_documented_receipt(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let furnace = new_id();
-        let permit = json!({
-            "number": "F-9", "operations": ["R4"], "waste_codes": ["19 12 02"], "capacity_g_per_year": 1_000_000_000,
-            "valid_from": "2026-01-01", "valid_until": "2026-12-31",
-        });
-        let fields = json!({"facility": furnace, "country": "XD", "code": "FURNACE", "permit": permit});
-        app.say(&app.operator, "facility_registered", &fields).accepted();
+        let furnace = story.furnace();
         let batch = story.batch(9_000);
         let (lot, handover) = (story.fraction(&batch, "FE", 9_000), new_id());
         let lots = json!([{"lot": lot, "sent_g": 9_000}]);

@@ -150,6 +150,18 @@ impl<'a> Story<'a> {
         treatment
     }
 
+    /// A furnace without a key, with a permit for steel.
+    pub fn furnace(&self) -> String {
+        let furnace = new_id();
+        let permit = json!({
+            "number": "F-9", "operations": ["R4"], "waste_codes": ["19 12 02"], "capacity_g_per_year": 1_000_000_000,
+            "valid_from": "2026-01-01", "valid_until": "2026-12-31",
+        });
+        let fields = json!({"facility": furnace, "country": "XD", "code": "FURNACE", "permit": permit});
+        self.app.say(&self.app.operator, "facility_registered", &fields).accepted();
+        furnace
+    }
+
     pub fn draft(&self, units: Option<i64>) -> Answer {
         let units = units.map(|units| format!("&units={units}")).unwrap_or_default();
         let path = format!("/v1/certificates/draft?site={}&vintage={VINTAGE}{units}", self.centre_site);

@@ -11,7 +11,7 @@ mod verdict;
 use crate::domain::apply::{Context, refuse};
 use crate::domain::balance::Account;
 use crate::domain::codes::{CalendarYear, Role};
-use crate::domain::delegation;
+use crate::domain::delegation::{self, DELEGABLE};
 use crate::domain::event::{Corrected, CorrectionConfirmed, CorrectionDisputed, CorrectionReason};
 use crate::domain::fields::{codes, record, text_field};
 use crate::domain::finding::require_unrelated;
@@ -186,46 +186,26 @@ impl CorrectionsOf {
     }
 }
 
-/// Types that can be corrected: what happened to things. What is registered is changed by an event of its own, keys are
-/// revoked, findings cleared, evidence is attached anew, and certificates have statements of their own.
-const CORRECTABLE: &[&str] = &[
-    "registered",
-    "donated",
-    "tested",
-    "repaired",
-    "data_sanitised",
-    "prepared_for_reuse",
-    "part_removed",
-    "part_installed",
-    "packed",
-    "unpacked",
-    "put_in_use",
-    "checked",
-    "retired",
-    "reweighed",
-    "collected",
-    "received",
-    "merged",
-    "split",
-    "stored",
-    "handover_offered",
-    "handover_withdrawn",
-    "handover_accepted",
-    "handover_refused",
-    "carried",
-    "export_consented",
-    "export_shipped",
-    "import_received",
-    "batch_opened",
-    "batch_fed",
-    "dismantled",
-    "batch_closed",
-    "treated_interim",
-    "treated_final",
-    "released",
-    "lost",
-    "found",
+/// What is said of things by whoever has them, and yet never corrected: an agreement, a file and a training are said anew, and of
+/// a correction it is the first statement that is corrected again.
+const SAID_ANEW: &[&str] = &[
+    "difference_agreed",
+    "evidence_attached",
+    "training_held",
+    "corrected",
+    "correction_confirmed",
+    "correction_disputed",
 ];
+
+/// Types that can be corrected: what happened to things. What is registered is changed by an event of its own, keys are
+/// revoked, findings cleared, and certificates have statements of their own.
+fn correctable() -> impl Iterator<Item = &'static str> {
+    DELEGABLE.iter().copied().filter(|name| !SAID_ANEW.contains(name))
+}
+
+fn is_correctable(name: &str) -> bool {
+    correctable().any(|known| known == name)
+}
 
 /// Within this time an author alone corrects what nobody else rests on, in milliseconds (rules.md §4: 72 hours).
 const ALONE_MS: i64 = 3 * DAY_MS;
@@ -284,8 +264,8 @@ fn require_sound(state: &State<'_>, context: &Context<'_>, event: &Corrected) ->
         return refuse(RefusalCode::NotTheAuthor, "/entry", detail);
     }
     let known = earlier.r#type.as_str();
-    if !CORRECTABLE.contains(&known) {
-        let detail = format!("{known} is not corrected; these are: {}", CORRECTABLE.join(", "));
+    if !is_correctable(known) {
+        let detail = format!("{known} is not corrected; these are: {}", correctable().collect::<Vec<_>>().join(", "));
         return refuse(RefusalCode::NotCorrectable, "/entry", detail);
     }
     match (event.reason, &event.instead) {

@@ -10,7 +10,7 @@ use crate::domain::batch::{Batch, BatchStatus};
 use crate::domain::border::Consent;
 use crate::domain::codes::{CalendarYear, ItemStatus};
 use crate::domain::composition::Composition;
-use crate::domain::correction::{CORRECTABLE, Correction, CorrectionStatus, CorrectionsOf, Touched};
+use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf, Touched, is_correctable};
 use crate::domain::custody::{Handover, HandoverStatus};
 use crate::domain::donation::Donation;
 use crate::domain::event::{Corrected, Event, Statement};
@@ -286,7 +286,7 @@ impl<'s> Run<'s> {
             }
             (Ok(recorded), Ok(made)) => {
                 let rests_on_it = self.compare(index, &recorded, &made)?;
-                if rests_on_it && CORRECTABLE.contains(&name) {
+                if rests_on_it && is_correctable(name) {
                     self.found.speakers.insert(entry.statement.common.party());
                 }
             }
@@ -463,7 +463,7 @@ impl<'s> Run<'s> {
 /// Whether an entry says what happened to things, or holds them: such entries are run again.
 fn runs_again(entry: &PastEntry) -> bool {
     let name = entry.statement.common.r#type.as_str();
-    CORRECTABLE.contains(&name) || matches!(name, "difference_agreed" | "audit_finding")
+    is_correctable(name) || matches!(name, "difference_agreed" | "audit_finding")
 }
 
 /// Kinds of records that a lineage consists of.
