@@ -18,7 +18,7 @@ impl From<NoPlace> for Problem {
     fn from(missing: NoPlace) -> Self {
         let detail = match missing {
             NoPlace::BeforeTheFirst => "the ledger had no entry yet at this time",
-            NoPlace::NotYet => "the ledger has not come so far: its last entry lies before this",
+            NoPlace::NotYet => "the ledger has not come so far: entries may still be written before this",
             NoPlace::Store(error) => return error.into(),
         };
         Self::bad_request("query_invalid", "/as_of", detail)

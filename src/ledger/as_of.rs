@@ -4,6 +4,7 @@ use crate::domain::balance::SiteAccount;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::time::OccurredAt;
 use crate::ledger::Ledger;
+use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX};
 use crate::proof::entry::Entry;
 use crate::store::{Database, StoreError, entries, head, past, records};
 use std::collections::BTreeMap;
@@ -46,12 +47,14 @@ impl AsOf {
         OccurredAt::parse(text).map(Self::Time)
     }
 
-    /// The entry after which it lies.
-    pub(crate) fn entry(&self, database: &mut Database) -> Result<EntryIndex, NoPlace> {
+    /// The entry after which it lies, asked at a time in milliseconds since 1970.
+    pub(crate) fn entry(&self, database: &mut Database, now_ms: i64) -> Result<EntryIndex, NoPlace> {
         let head = head::read(database)?;
+        // Behind the last entry a moment is settled once no node's clock can still write an earlier one.
+        let settled_ms = head.time.ms().max(now_ms - SETTLED_AFTER_MS);
         match self {
             Self::Entry(index) if index.0 < head.size() => Ok(*index),
-            Self::Time(time) if time.ms() <= head.time.ms() => {
+            Self::Time(time) if time.ms() <= settled_ms => {
                 last_by(database, head.size(), time.ms())?.ok_or(NoPlace::BeforeTheFirst)
             }
             // Entries may yet come before that moment: an answer now would not be the answer then.
@@ -59,6 +62,9 @@ impl AsOf {
         }
     }
 }
+
+/// More than the clocks of two nodes that append may differ, in milliseconds.
+const SETTLED_AFTER_MS: i64 = 2 * (CLOCK_BEHIND_HEAD_MS_MAX + CLOCK_OFF_DATABASE_MS_MAX);
 
 /// The last entry whose time is not after a moment: times never go back, so halving finds it.
 fn last_by(database: &mut Database, size: u64, until_ms: i64) -> Result<Option<EntryIndex>, StoreError> {
@@ -85,7 +91,7 @@ impl Ledger {
             let mut accounts = records::accounts(database)?;
             accounts.retain(|account, _| site.is_none() || account.site == site);
             let Some(as_of) = as_of else { return Ok((accounts, None)) };
-            let at = as_of.entry(database)?;
+            let at = as_of.entry(database, self.clock.now_ms())?;
             for (account, grams) in past::booked_after(database, at, site)? {
                 *accounts.entry(account).or_default() -= grams;
             }

@@ -298,7 +298,7 @@ impl Ledger {
         as_of: Option<&AsOf>,
     ) -> Result<Option<(SeenItem, Option<EntryIndex>)>, NoPlace> {
         self.store.snapshot(|database| {
-            let at = as_of.map(|as_of| as_of.entry(database)).transpose()?;
+            let at = as_of.map(|as_of| as_of.entry(database, self.clock.now_ms())).transpose()?;
             let found = match at {
                 None => records::load(database, &[id.to_string()])?,
                 Some(at) => past::as_of(database, RecordKind::Item, &id.to_string(), at)?.into_iter().collect(),

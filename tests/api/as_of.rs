@@ -102,9 +102,10 @@ both_databases! {
         refused("2026-11-23T12:00:00.001Z", "has not come so far");
         refused(&(entry + 1).to_string(), "has not come so far");
         refused("2020-01-01T00:00:00Z", "had no entry yet");
-        // A day on, nothing more was said: of this day nobody knows yet.
+        // A day on nothing more was said: of this very moment nobody knows yet, of the hours before everybody does.
         app.now_ms.fetch_add(DAY_MS, Ordering::SeqCst);
         refused("2026-11-24T12:00:00Z", "has not come so far");
+        stands_for("2026-11-24T11:00:00Z", entry);
         let next = test(&app, &donor, &item, "works");
         stands_for("2026-11-24T12:00:00Z", next);
         stands_for("2026-11-24T11:59:59.999Z", entry);
