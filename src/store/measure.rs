@@ -1,6 +1,6 @@
 //! What a benchmark needs to know of the database: a bare durable insert to compare with, rows, and bytes written.
 
-use crate::store::schema::{accounts, checkpoints, entries, mentions, openings, records, tiles};
+use crate::store::schema::{accounts, bookings, checkpoints, entries, mentions, openings, past, records, tiles};
 use crate::store::{Database, StoreError, StoreResult};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Binary};
@@ -44,11 +44,13 @@ pub fn bare_insert(database: &mut Database, number: i64, bytes: &[u8]) -> StoreR
 
 /// Rows of all tables that a statement writes to.
 pub fn rows(database: &mut Database) -> StoreResult<i64> {
-    let counts: [i64; 7] = [
+    let counts: [i64; 9] = [
         entries::table.count().get_result(database)?,
         openings::table.count().get_result(database)?,
         mentions::table.count().get_result(database)?,
         records::table.count().get_result(database)?,
+        past::table.count().get_result(database)?,
+        bookings::table.count().get_result(database)?,
         accounts::table.count().get_result(database)?,
         tiles::table.count().get_result(database)?,
         checkpoints::table.count().get_result(database)?,
