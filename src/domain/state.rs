@@ -734,12 +734,12 @@ impl<'base> State<'base> {
     /// state.
     pub fn composition_differences(&self) -> Vec<RecordId> {
         let differs = |record: &&Record| match record {
-            // What was lost keeps its sources: it may be found. What was released keeps the donations behind it.
-            Record::Item(item) if item.lost_g.is_some() || item.released_g.is_some() => false,
             Record::Item(item) => {
-                let is_waste = item.arising.is_some() && item.grams > Grams::ZERO;
-                let given = !item.given.is_empty() && item.given.total() != item.grams;
-                (is_waste && item.sources.total() != item.grams) || given
+                // What was lost keeps sources and donations, it may be found; what was released keeps its donations.
+                let grams = item.lost_g.or(item.released_g).unwrap_or(item.grams);
+                let has_sources = item.arising.is_some() && item.released_g.is_none() && grams > Grams::ZERO;
+                let given = !item.given.is_empty() && item.given.total() != grams;
+                (has_sources && item.sources.total() != grams) || given
             }
             Record::Batch(batch) => !batch.given.is_empty() && batch.given.total() != batch.input_g,
             Record::Treatment(treatment) => {

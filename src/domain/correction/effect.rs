@@ -3,7 +3,8 @@
 use crate::domain::apply::Context;
 use crate::domain::batch::Batch;
 use crate::domain::codes::CalendarYear;
-use crate::domain::correction::rerun::{Rerun, flawed, substance, unflawed};
+use crate::domain::correction::records::{flawed, substance, unflawed};
+use crate::domain::correction::rerun::Rerun;
 use crate::domain::correction::verdict::{net, touches_grams};
 use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, Touched};
 use crate::domain::due::{self, DueKind};

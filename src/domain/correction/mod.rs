@@ -5,6 +5,7 @@
 //! Where mass, party or code change, those whom it concerns have a word; until it is decided the grams are held.
 
 mod effect;
+mod records;
 mod rerun;
 mod verdict;
 

@@ -6,22 +6,15 @@
 
 use crate::domain::apply::{Again, Context, apply_rule, refuse};
 use crate::domain::balance::SiteAccount;
-use crate::domain::batch::{Batch, BatchStatus};
-use crate::domain::border::Consent;
-use crate::domain::codes::{CalendarYear, ItemStatus};
-use crate::domain::composition::Composition;
+use crate::domain::codes::CalendarYear;
+use crate::domain::correction::records::{flawed, substance, voided};
 use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf, Touched, is_correctable};
-use crate::domain::custody::{Handover, HandoverStatus};
-use crate::domain::donation::Donation;
 use crate::domain::event::{Corrected, Event, Statement};
-use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, SiteId};
-use crate::domain::item::Item;
-use crate::domain::mass::{Grams, SignedGrams};
+use crate::domain::mass::Grams;
 use crate::domain::past::{PastEntry, View};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::state::{Changes, Record, RecordId, RecordKind, State, Stop, Wanted};
-use crate::domain::treatment::{Line, Treatment};
 use crate::limits::{RERUN_ENTRIES_MAX, RERUN_RECORDS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -477,67 +470,4 @@ const fn is_followed(kind: RecordKind) -> bool {
             | RecordKind::Batch
             | RecordKind::Treatment
     )
-}
-
-/// A record without what pools made of it, which a correction leaves to the end.
-pub(super) fn substance(record: &Record) -> Record {
-    match record.clone() {
-        Record::Batch(batch) => Record::Batch(Batch { eligible_g: Grams::ZERO, ..batch }),
-        Record::Treatment(treatment) => {
-            let lines = treatment.lines.into_iter().map(|line| Line { pool: None, ..line }).collect();
-            Record::Treatment(Treatment { lines, ..treatment })
-        }
-        other => other,
-    }
-}
-
-/// What something is that never was: its id is used, its grams are nowhere.
-fn voided(record: &Record, by: EntryIndex) -> Record {
-    match record.clone() {
-        Record::Item(item) => Record::Item(Item {
-            voided: Some(by),
-            status: ItemStatus::Ended,
-            contents: None,
-            packed_in: None,
-            claimed: None,
-            fed: None,
-            ..item.ended()
-        }),
-        Record::Handover(handover) => Record::Handover(Handover { status: HandoverStatus::Void, ..handover }),
-        Record::Batch(batch) => {
-            let (input_g, left_g) = (Grams::ZERO, SignedGrams(0));
-            Record::Batch(Batch { status: BatchStatus::Void, input_g, left_g, given: Composition::default(), ..batch })
-        }
-        Record::Treatment(treatment) => {
-            let (grams, lines) = (Grams::ZERO, Vec::new());
-            Record::Treatment(Treatment { grams, lines, given: Composition::default(), ..treatment })
-        }
-        Record::Consent(consent) => Record::Consent(Consent { quantity_g: consent.shipped_g, ..consent }),
-        Record::Donation(donation) => Record::Donation(Donation { items: 0, brought_g: Grams::ZERO, ..donation }),
-        other => other,
-    }
-}
-
-/// A record held by an undecided correction.
-pub(super) fn flawed(record: Record, entry: EntryIndex) -> Record {
-    with_evidence(record, |evidence| evidence.flawed(FlawCode::Correction, entry))
-}
-
-/// A record that a correction holds no more.
-pub(super) fn unflawed(record: Record, entry: EntryIndex) -> Record {
-    with_evidence(record, |mut evidence| {
-        evidence.flaws.retain(|flaw| (flaw.code, flaw.entry) != (FlawCode::Correction, entry));
-        evidence
-    })
-}
-
-fn with_evidence(record: Record, held: impl Fn(Evidence) -> Evidence) -> Record {
-    match record {
-        Record::Item(item) => Record::Item(Item { evidence: held(item.evidence), ..item }),
-        Record::Batch(batch) => Record::Batch(Batch { evidence: held(batch.evidence), ..batch }),
-        Record::Treatment(treatment) => {
-            Record::Treatment(Treatment { evidence: held(treatment.evidence), ..treatment })
-        }
-        other => other,
-    }
 }

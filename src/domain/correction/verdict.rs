@@ -2,7 +2,8 @@
 
 use crate::domain::apply::{Context, refuse};
 use crate::domain::balance::SiteAccount;
-use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run, substance};
+use crate::domain::correction::records::substance;
+use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run};
 use crate::domain::correction::{ALONE_MS, Correction, CorrectionStatus};
 use crate::domain::delegation::are_related;
 use crate::domain::event::Event;
