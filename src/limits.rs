@@ -104,6 +104,12 @@ pub const CLOCK_OFF_DATABASE_MS_MAX: i64 = 2_000;
 pub const NOTE_SIGNATURES_MAX: usize = 64;
 /// A checkpoint note, in bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+/// A policy file, in bytes.
+pub const POLICY_BYTES_MAX: usize = 64 * 1024;
+/// Lines of a policy file that say something; C2SP asks for at least 32 logs, 32 witnesses and 32 groups.
+pub const POLICY_LINES_MAX: usize = 256;
+/// Hashes of a proof: one for each bit of the tree's size.
+pub const PROOF_HASHES_MAX: usize = 64;
 /// Lifetime of a token where its maker names none, in days.
 pub const TOKEN_DAYS_DEFAULT: i64 = 365;
 /// Longest lifetime of a token, in days.

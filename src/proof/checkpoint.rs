@@ -39,10 +39,8 @@ impl Checkpoint {
 
     /// Reads the text: exactly three lines, one form; our ledgers write no extension lines.
     pub fn parse(body: &str) -> Option<Self> {
-        let mut lines = body.split('\n');
-        let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
-        let root = TreeHash::from_slice(&BASE64.decode(root.as_bytes()).ok()?)?;
-        let checkpoint = Self { origin: Origin::parse(origin)?, size: size.parse().ok()?, root };
+        let read = AnyCheckpoint::parse(body)?;
+        let checkpoint = Self { origin: Origin::parse(read.origin)?, size: read.size, root: read.root };
         (checkpoint.body() == body).then_some(checkpoint)
     }
 
@@ -58,5 +56,31 @@ impl Checkpoint {
             return Err(CheckpointProblem::OtherOrigin);
         }
         Ok(checkpoint)
+    }
+}
+
+/// A checkpoint of any log that follows the specification, whatever its name and with whatever extension lines: what a
+/// witness meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnyCheckpoint<'a> {
+    /// The log.
+    pub origin: &'a str,
+    /// Entries.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: TreeHash,
+}
+
+impl<'a> AnyCheckpoint<'a> {
+    /// Reads the first three lines of a text that ends in a line feed; numbers and hashes have one form.
+    pub fn parse(body: &'a str) -> Option<Self> {
+        let mut lines = body.strip_suffix('\n')?.split('\n');
+        let (origin, size_line, root_line) = (lines.next()?, lines.next()?, lines.next()?);
+        if origin.is_empty() || lines.any(str::is_empty) {
+            return None;
+        }
+        let root = TreeHash::from_slice(&BASE64.decode(root_line.as_bytes()).ok()?)?;
+        let size: u64 = size_line.parse().ok()?;
+        (size.to_string() == size_line && BASE64.encode(&root.0) == root_line).then_some(Self { origin, size, root })
     }
 }

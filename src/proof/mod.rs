@@ -8,11 +8,13 @@
 pub mod bundle;
 pub mod checkpoint;
 pub mod commitment;
+pub mod cosignature;
 pub mod entry;
 pub mod json;
 pub mod keys;
 pub mod merkle;
 pub mod note;
+pub mod policy;
 pub mod statement;
 pub mod tiles;
 pub mod tlog_proof;
