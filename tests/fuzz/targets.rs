@@ -1,0 +1,110 @@
+//! What reads bytes from outside, each as a function that must never panic and whose answer must hold together: whatever is
+//! accepted reads back to the very same.
+//!
+//! `tests/run` gives each a fixed number of mutated inputs on stable Rust; under `cargo fuzz` (nightly) each is a target.
+
+use loopledger::domain::event::Statement;
+use loopledger::proof::bundle::Bundle;
+use loopledger::proof::checkpoint::{AnyCheckpoint, Checkpoint};
+use loopledger::proof::entry::Entry;
+use loopledger::proof::json;
+use loopledger::proof::keys::verifying_key;
+use loopledger::proof::merkle::leaf_hash;
+use loopledger::proof::note::{Note, NoteVerifier};
+use loopledger::proof::policy::Policy;
+use loopledger::proof::statement::Unverified;
+use loopledger::proof::tlog_proof::{self, TlogProof};
+use loopledger::proof::verify::verify;
+
+/// Every target by its name.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("payload", payload),
+    ("statement", statement),
+    ("entry", entry),
+    ("note", note),
+    ("checkpoint", checkpoint),
+    ("proof", proof),
+    ("policy", policy),
+    ("bundle", bundle),
+];
+
+/// The base point of the curve: a key whose secret nobody needs here.
+const SOME_KEY: [u8; 32] = {
+    let mut key = [0x66; 32];
+    key[0] = 0x58;
+    key
+};
+
+pub fn payload(data: &[u8]) {
+    let Ok(value) = json::parse(data) else { return };
+    let written = value.to_string();
+    assert_eq!(json::parse(written.as_bytes()).as_ref(), Ok(&value), "what is read reads back");
+    let theirs: serde_json::Value = serde_json::from_slice(data).expect("any parser takes what the strict one takes");
+    let ours: serde_json::Value = serde_json::from_str(&written).expect("JSON");
+    assert_eq!(theirs, ours, "any parser reads the same");
+    if let Ok(statement) = Statement::read(&value) {
+        let again = json::parse(statement.to_payload().as_bytes()).expect("the strict profile");
+        assert_eq!(Statement::read(&again), Ok(statement));
+    }
+}
+
+pub fn statement(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(unverified) = Unverified::read(text) else { return };
+    let key = verifying_key(SOME_KEY).expect("a good key");
+    assert!(unverified.verify(&key).is_err(), "nobody has that key");
+}
+
+pub fn entry(data: &[u8]) {
+    if let Ok(entry) = Entry::parse(data) {
+        assert_eq!(entry.to_bytes(), data, "an entry has one byte form");
+    }
+}
+
+pub fn note(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(note) = Note::parse(text) {
+        let lines: String = note.signatures.iter().map(|line| format!("{}\n", line.line)).collect();
+        assert_eq!(format!("{}\n{lines}", note.text), text, "a note is its text and its lines");
+    }
+    if let Ok(verifier) = NoteVerifier::parse(text) {
+        assert_eq!(verifier.vkey(), text, "a vkey has one form");
+    }
+}
+
+pub fn checkpoint(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(checkpoint) = Checkpoint::parse(text) {
+        assert_eq!(checkpoint.body(), text, "a checkpoint of ours has one form");
+    }
+    if let Some(any) = AnyCheckpoint::parse(text) {
+        assert!(text.starts_with(&format!("{}\n{}\n", any.origin, any.size)));
+    }
+}
+
+pub fn proof(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Some(proof) = TlogProof::parse(text) else { return };
+    assert!(proof.check(&leaf_hash(b"a leaf of no tree")).is_err() || proof.hashes.is_empty());
+    if !text.contains("\nextra ") {
+        assert_eq!(tlog_proof::format(proof.index, &proof.hashes, proof.checkpoint), text);
+    }
+}
+
+pub fn policy(data: &[u8]) {
+    let Ok(policy) = Policy::parse(data) else { return };
+    assert_eq!(policy.is_quorum(&std::collections::BTreeSet::new()), !policy.asks_for_witnesses());
+    let all = (0..policy.witnesses.len()).collect();
+    assert!(policy.is_quorum(&all), "all witnesses are always a quorum");
+    let _ =
+        policy.open("ledger.example\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— ledger.example AAAAAAA=\n");
+}
+
+pub fn bundle(data: &[u8]) {
+    if let Ok(bundle) = Bundle::parse(data) {
+        assert_eq!(bundle.to_bytes(), data, "a bundle has one byte form");
+    }
+    if let Ok(verdict) = verify(data, None) {
+        assert!(!verdict.trusted, "nobody vouches where no key is given");
+    }
+}
