@@ -21,6 +21,7 @@ mod get_entry;
 mod get_inclusion;
 mod get_item;
 mod get_item_path;
+mod get_metrics;
 mod get_reference;
 mod health;
 mod list_events;
@@ -81,6 +82,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(list_tokens::list_tokens)
         .service(revoke_token::revoke_token)
         .service(create_hosted_key::create_hosted_key)
+        .service(get_metrics::get_metrics)
         .service(health::live)
         .service(health::ready);
 }

@@ -40,6 +40,7 @@ pub mod overdue;
 pub mod posting;
 pub mod proofs;
 pub mod publisher;
+pub mod pulse;
 pub mod rebuild;
 pub mod replay;
 pub mod sequencer;
