@@ -238,13 +238,90 @@ pub fn export_shipped(
     Ok(each_once(warnings))
 }
 
-/// A shipment that is looked at.
-struct Crossing<'a> {
-    rules: &'a RuleSet,
-    borders: &'a Borders,
-    from: Country,
-    day: Date,
-    event: &'a ExportShipped,
+/// A shipment as the law of its ground sees it. Pure, so that whoever verifies asks the same.
+pub(crate) struct Crossing<'a> {
+    pub(crate) rules: &'a RuleSet,
+    pub(crate) borders: &'a Borders,
+    /// Where it leaves from.
+    pub(crate) from: Country,
+    /// The day on which it leaves.
+    pub(crate) day: Date,
+    pub(crate) event: &'a ExportShipped,
+}
+
+/// What a consent allows, apart from number and mass.
+pub(crate) struct Allowed<'a> {
+    pub(crate) from: &'a Country,
+    pub(crate) to: &'a Country,
+    pub(crate) days: (&'a Date, &'a Date),
+    pub(crate) plants: &'a [SiteId],
+    pub(crate) waste_codes: &'a [WasteCode],
+    pub(crate) basel_codes: &'a [BaselCode],
+}
+
+impl Consent {
+    fn allowed(&self) -> Allowed<'_> {
+        Allowed {
+            from: &self.from_country,
+            to: &self.to_country,
+            days: (&self.valid_from, &self.valid_until),
+            plants: &self.facilities,
+            waste_codes: &self.waste_codes,
+            basel_codes: &self.basel_codes,
+        }
+    }
+}
+
+impl Crossing<'_> {
+    /// Whether a consent is for this way, day and plant.
+    pub(crate) fn is_allowed(&self, allowed: &Allowed<'_>) -> bool {
+        let way = *allowed.from == self.from && *allowed.to == self.event.to_country;
+        let in_time = *allowed.days.0 <= self.day && self.day <= *allowed.days.1;
+        let named = |facility| allowed.plants.is_empty() || allowed.plants.contains(&facility);
+        way && in_time && self.event.to_facility.is_none_or(named)
+    }
+
+    /// Whether the ground covers a piece of waste: its entry and code under the consent, the green list under Annex VII,
+    /// criteria of law for what has ceased to be waste.
+    pub(crate) fn covers(&self, class: &str, code: Option<&WasteCode>, allowed: Option<&Allowed<'_>>) -> bool {
+        let event = self.event;
+        match event.ground {
+            BorderGround::Consent => allowed.is_some_and(|allowed| {
+                let basel = self.basel_of(class);
+                let by_entry = allowed.basel_codes.iter().any(|known| Some(known.as_str()) == basel);
+                by_entry && code.is_some_and(|code| allowed.waste_codes.contains(code))
+            }),
+            BorderGround::AnnexVii => event.document.is_some() && self.is_green(class),
+            BorderGround::EndOfWaste => {
+                let criteria = self.rules.fraction(class).and_then(|known| known.end_of_waste.as_ref());
+                event.document.is_some() && criteria.is_some()
+            }
+            BorderGround::NonWasteReuse | BorderGround::NonWasteWarranty => true,
+        }
+    }
+
+    /// Whether the law keeps a piece of waste from where it goes; what has ceased to be waste may go anywhere.
+    pub(crate) fn is_banned(&self, class: &str, code: Option<&WasteCode>, covered: bool) -> bool {
+        let ends = self.event.ground == BorderGround::EndOfWaste && covered;
+        !ends && is_banned(self.rules, self.borders, &self.from, &self.event.to_country, self.basel_of(class), code)
+    }
+
+    fn basel_of(&self, class: &str) -> Option<&str> {
+        self.rules.basel_entry(class, &self.day).map(|entry| entry.code.as_str())
+    }
+
+    fn is_green(&self, class: &str) -> bool {
+        let Some(entry) = self.rules.basel_entry(class, &self.day) else { return false };
+        if entry.control == Control::AnnexVii {
+            return true;
+        }
+        let inside = |country: &Country| {
+            let own = self.rules.jurisdiction(country).map(|known| &known.code);
+            own.is_some() && own == entry.annex_vii_within.as_ref()
+        };
+        let in_time = entry.annex_vii_until.as_ref().is_some_and(|until| self.day.as_str() <= until.as_str());
+        in_time && inside(&self.from) && inside(&self.event.to_country)
+    }
 }
 
 impl Crossing<'_> {
@@ -293,15 +370,10 @@ impl Crossing<'_> {
             let detail = format!("{mass} are shipped; the consent has {left} left");
             return refuse(RefusalCode::ConsentExceeded, "/lots", detail);
         };
-        let covers = consent.from_country == self.from
-            && consent.to_country == self.event.to_country
-            && consent.valid_from <= self.day
-            && self.day <= consent.valid_until;
-        let plants = &consent.facilities;
-        let named = self.event.to_facility.is_none_or(|facility| plants.is_empty() || plants.contains(&facility));
+        let allowed = self.is_allowed(&consent.allowed());
         state.mention(RecordId::new(RecordKind::Consent, &consent.id));
         state.put(Record::Consent(Consent { shipped_g, ..consent }));
-        Ok(if covers && named { Vec::new() } else { warning(WarningCode::BorderNotCovered, "/under/consent") })
+        Ok(if allowed { Vec::new() } else { warning(WarningCode::BorderNotCovered, "/under/consent") })
     }
 
     /// Looks at one item; what its ground does not cover marks it.
@@ -328,57 +400,19 @@ impl Crossing<'_> {
             _ => {}
         }
         let code = waste_code(state, context, &item.class, item.overridden.as_ref(), Some(&self.from))?;
-        let basel = self.rules.basel_entry(item.class.as_str(), &self.day).map(|entry| entry.code.clone());
-        let covered = self.covers(state, &item, basel.as_deref(), code.as_ref())?;
+        let consent = match &self.event.under {
+            Some(under) => state.consent(&under.consent)?.cloned(),
+            None => None,
+        };
+        let class = item.class.as_str();
+        let covered = self.covers(class, code.as_ref(), consent.as_ref().map(Consent::allowed).as_ref());
         let mut warnings = if covered { Vec::new() } else { warning(WarningCode::BorderNotCovered, pointer) };
-        let ends = self.event.ground == BorderGround::EndOfWaste && covered;
-        let to = &self.event.to_country;
-        if !ends && is_banned(self.rules, self.borders, &self.from, to, basel.as_deref(), code.as_ref()) {
+        if self.is_banned(class, code.as_ref(), covered) {
             warnings.extend(warning(WarningCode::ExportBanned, pointer));
         }
         let evidence = item.evidence.clone().warned(&warnings, context.index);
         state.put(Record::Item(Item { evidence, ..item }));
         Ok(warnings)
-    }
-
-    /// Whether the ground covers a piece of waste: its entry and code under the consent, the green list under Annex VII,
-    /// criteria of law for what has ceased to be waste.
-    fn covers(
-        &self,
-        state: &State<'_>,
-        item: &Item,
-        basel: Option<&str>,
-        code: Option<&WasteCode>,
-    ) -> Result<bool, Stop> {
-        let event = self.event;
-        Ok(match event.ground {
-            BorderGround::Consent => {
-                let consent = event.under.as_ref().map(|under| state.consent(&under.consent)).transpose()?.flatten();
-                consent.is_some_and(|consent| {
-                    let by_entry = consent.basel_codes.iter().any(|known| Some(known.as_str()) == basel);
-                    by_entry && code.is_some_and(|code| consent.waste_codes.contains(code))
-                })
-            }
-            BorderGround::AnnexVii => event.document.is_some() && self.is_green(item),
-            BorderGround::EndOfWaste => {
-                let criteria = self.rules.fraction(item.class.as_str()).and_then(|known| known.end_of_waste.as_ref());
-                event.document.is_some() && criteria.is_some()
-            }
-            BorderGround::NonWasteReuse | BorderGround::NonWasteWarranty => true,
-        })
-    }
-
-    fn is_green(&self, item: &Item) -> bool {
-        let Some(entry) = self.rules.basel_entry(item.class.as_str(), &self.day) else { return false };
-        if entry.control == Control::AnnexVii {
-            return true;
-        }
-        let inside = |country: &Country| {
-            let own = self.rules.jurisdiction(country).map(|known| &known.code);
-            own.is_some() && own == entry.annex_vii_within.as_ref()
-        };
-        let in_time = entry.annex_vii_until.as_ref().is_some_and(|until| self.day.as_str() <= until.as_str());
-        in_time && inside(&self.from) && inside(&self.event.to_country)
     }
 
     /// Used equipment and parts: tested each, wiped or without a medium, packed (WEEE Directive, Annex VI).

@@ -4,7 +4,9 @@ use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
 use crate::domain::delegation::Delegation;
 use crate::domain::event::{Event, Statement, Vkey};
-use crate::domain::ids::{BatchId, EntryIndex, KeyId, ScaleId};
+use crate::domain::evidence::{Evidence, FlawCode};
+use crate::domain::finding::Cure;
+use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::registry::Ledger as LedgerRecord;
 use crate::domain::serial::SerialBlock;
@@ -180,6 +182,7 @@ impl<'a> Collector<'a> {
         for treatment in &treatments {
             self.add(treatment.entry)?;
             self.add_way_back(treatment)?;
+            self.add_cures(&treatment.evidence)?;
         }
         self.add_rules()?;
         let complete = self.add_lineage(treatments.iter().map(|treatment| Node::Item(treatment.item)))?;
@@ -224,26 +227,54 @@ impl<'a> Collector<'a> {
         Ok(path)
     }
 
-    /// The way from a treated lot to its batch, first parents only, and the batch's own beginning, inputs and end: what
-    /// a verifier cannot do without.
+    /// The way from a treated lot to its batches, and the batches' own beginning, inputs and end: what a verifier cannot do
+    /// without. Of a lot of one batch the first parents suffice; of several, all are needed to part their grams again.
     fn add_way_back(&mut self, treatment: &Treatment) -> Result<(), StoreError> {
-        for batch in treatment.batches() {
-            self.add_turning_points(batch)?;
-        }
-        let mut node = Node::Item(treatment.item);
-        for _ in 0..BUNDLE_LINEAGE_MAX {
-            if let Node::Batch(batch) = node {
-                return self.add_turning_points(batch);
+        let batches: BTreeSet<BatchId> = treatment.batches().collect();
+        for batch in &batches {
+            self.add_turning_points(*batch)?;
+            let record = records::load(self.database, &[batch.to_string()])?.into_iter().next();
+            if let Some(Record::Batch(batch)) = record {
+                self.add_cures(&batch.evidence)?;
             }
-            let mut parent = None;
+        }
+        let parents_needed = if batches.len() > 1 { usize::MAX } else { 1 };
+        let (mut left, mut seen) = (VecDeque::from([Node::Item(treatment.item)]), BTreeSet::new());
+        while let Some(node) = left.pop_front().filter(|_| seen.len() < BUNDLE_LINEAGE_MAX) {
+            if node.batch().is_some() || !seen.insert(node) {
+                continue;
+            }
+            let mut parents = Vec::new();
             for index in self.path(node, usize::MAX)? {
                 self.add(index)?;
                 let links = self.read.get(&index).map(|read| read.links.clone()).unwrap_or_default();
-                parent = parent.or_else(|| links.iter().flat_map(|link| link.up(node)).next().copied());
+                parents.extend(links.iter().flat_map(|link| link.up(node)).copied());
             }
-            match parent {
-                Some(found) => node = found,
-                None => return Ok(()),
+            left.extend(parents.into_iter().take(parents_needed));
+        }
+        Ok(())
+    }
+
+    /// What cured flaws behind grams: reviews, findings, and the agreement of both sides of a handover.
+    fn add_cures(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
+        let ids: Vec<String> = evidence.flaws.iter().map(|flaw| Cure::id_of(flaw.entry)).collect();
+        for record in records::load(self.database, &ids)? {
+            let Record::Cure(cure) = record else { continue };
+            self.add(cure.entry)?;
+            for cured in &cure.cured {
+                self.add(cured.by)?;
+                let cures_dispute = cured.codes.contains(&FlawCode::Disputed);
+                let handover = self.read.get(&cure.entry).and_then(|read| match &read.statement.event {
+                    Event::HandoverAccepted(event) => Some(event.handover),
+                    Event::ImportReceived(event) => Some(event.handover),
+                    _ => None,
+                });
+                if let Some(handover) = handover.filter(|_| cures_dispute) {
+                    let subject = RecordId::new(RecordKind::Handover, &handover).subject();
+                    for index in mentions::of_subject(self.database, &subject, 0, PAGE_ROWS_MAX)? {
+                        self.add(index)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -339,6 +370,7 @@ impl<'a> Collector<'a> {
             Record::Delegation(delegation) => [delegation.granted].into_iter().chain(delegation.ended).collect(),
             Record::Scale(scale) => scale.verifications.iter().map(|verification| verification.entry).collect(),
             Record::Handover(handover) => vec![handover.offered],
+            Record::Consent(consent) => vec![consent.stated],
             _ => Vec::new(),
         }
     }
@@ -363,7 +395,11 @@ fn supports_of(read: &Read) -> Vec<String> {
         Event::TreatedFinal(event) => ids.extend(event.facility.map(|facility| facility.to_string())),
         Event::ScaleRegistered(event) => ids.push(event.at_site.to_string()),
         Event::KeyRegistered(event) => ids.push(event.organisation.to_string()),
-        Event::HandoverOffered(event) => ids.extend(event.to.map(|to| to.to_string())),
+        Event::HandoverOffered(event) => ids.extend(receiver_of(event.to, event.to_facility)),
+        Event::ExportShipped(event) => {
+            ids.extend(receiver_of(event.to, event.to_facility));
+            ids.extend(event.under.iter().map(|under| under.consent.to_string()));
+        }
         Event::HandoverAccepted(event) => ids.push(event.handover.to_string()),
         Event::ImportReceived(event) => ids.push(event.handover.to_string()),
         Event::KeyRevoked(event) => ids.push(event.kid.to_string()),
@@ -371,4 +407,8 @@ fn supports_of(read: &Read) -> Vec<String> {
     }
     ids.extend(read.statement.event.scales().iter().map(ScaleId::to_string));
     ids
+}
+
+fn receiver_of(to: Option<OrganisationId>, facility: Option<SiteId>) -> Option<String> {
+    to.map(|to| to.to_string()).or(facility.map(|facility| facility.to_string()))
 }

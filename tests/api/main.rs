@@ -32,6 +32,7 @@ mod hosted_keys;
 mod idempotency;
 mod items;
 mod keys;
+mod long_ways;
 mod lookup;
 mod lots;
 mod mass_model;

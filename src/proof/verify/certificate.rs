@@ -10,7 +10,7 @@ use crate::domain::registry::SiteAudit;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::{Date, OccurredAt};
-use crate::proof::verify::matter::{Lot, Matter};
+use crate::proof::verify::matter::{Batch, Matter};
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use crate::proof::verify::{Rejection, invalid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -249,17 +249,21 @@ impl Case<'_> {
         let said = said.ok_or("it is not shown, or comes after the issue")?;
         let Event::TreatedFinal(treated) = &said.statement.event else { return Err("it is no final treatment".into()) };
         let common = &said.statement.common;
-        if !self.shown.has_role(&said.party(), &[Role::Treater, Role::Recycler]) {
+        if treated.facility.is_none() && !self.shown.has_role(&said.party(), &[Role::Treater, Role::Recycler]) {
             return Err("whoever states it neither treats nor recycles".into());
         }
         let operation = self.rules.operation(treated.operation.as_str()).filter(|operation| operation.r#final);
         let operation = operation.ok_or("its operation ends no mass")?;
         let day = common.occurred_at.date().ok_or("it has no day")?;
-        let site = common.site.and_then(|id| Some((id, self.shown.site(&id)?)));
+        let site = treated.facility.or(common.site).and_then(|id| Some((id, self.shown.site(&id)?)));
         let (site_id, site) = site.ok_or("its site is not shown")?;
+        if treated.facility.is_some() && site.organisation.is_some() {
+            return Err("who has a key speaks for itself: its papers are no treatment".into());
+        }
         let lot = self.matter.treated.get(&said.index).ok_or("where it comes from is not shown")?;
-        if let Some(flaw) = lot.flaws.iter().map(|flaw| (*flaw).to_owned()).chain(lot.gaps.iter().cloned()).next() {
-            return Err(flaw);
+        let mut conditions = self.matter.settle(&lot.flaws)?;
+        if let Some(gap) = lot.gaps.iter().next() {
+            return Err(gap.clone());
         }
         match lot.weighed {
             Some(true) => {}
@@ -275,12 +279,16 @@ impl Case<'_> {
         if site.is_suspended_at(self.said.index) {
             return Err("its site was suspended when the certificate was issued".into());
         }
-        let (closed, gaps) = self.check_batch(lot)?;
-        self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
-        let of_treatment = self.require_audit(&site_id, &day)?;
-        let of_batch = self.require_audit(&self.issue.pool_site, &day)?;
-        let conditions = [&common.occurred_at, &lot.latest, &of_treatment.occurred_at, &of_batch.occurred_at, &closed];
-        let latest = conditions.into_iter().max_by_key(|time| time.ms()).and_then(OccurredAt::month);
+        for (batch, from, to) in lot.sources.lines(treated.net_g)? {
+            if from < allotment.to.get() && allotment.from.get() < to {
+                let gaps = self.check_batch(&batch, &mut conditions)?;
+                self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
+            }
+        }
+        conditions.push(self.require_audit(&site_id, &day)?.occurred_at);
+        conditions.push(self.require_audit(&self.issue.pool_site, &day)?.occurred_at);
+        conditions.extend([common.occurred_at.clone(), lot.latest.clone()]);
+        let latest = conditions.iter().max_by_key(|time| time.ms()).and_then(OccurredAt::month);
         if latest.is_none_or(|month| month > self.issue.vintage) {
             return Err(format!("a condition was met after the vintage {}", self.issue.vintage));
         }
@@ -315,31 +323,38 @@ impl Case<'_> {
         first.ok_or_else(|| format!("no audit of the site {site} within {months} months is shown"))
     }
 
-    /// The lot left a batch that its centre opened at the pool's site and has closed; gives when the last of it happened.
-    fn check_batch(&self, lot: &Lot) -> Result<(OccurredAt, BTreeSet<String>), String> {
-        let id = lot.batch.ok_or("it left no batch")?;
-        let batch = self
-            .matter
-            .batches
-            .get(&id)
-            .filter(|batch| batch.site == Some(self.issue.pool_site) && batch.organisation == self.issue.holder);
+    /// A batch that the centre opened at the pool's site and has closed; adds when its conditions were met, and gives what of
+    /// its inputs does not follow.
+    fn check_batch(&self, id: &BatchId, conditions: &mut Vec<OccurredAt>) -> Result<BTreeSet<String>, String> {
+        let is_of_pool =
+            |batch: &&Batch| batch.site == Some(self.issue.pool_site) && batch.organisation == self.issue.holder;
+        let batch = self.matter.batches.get(id).filter(is_of_pool);
         let batch = batch.ok_or_else(|| format!("the batch {id} is not shown to be one of the certificate's site"))?;
         if !batch.closed {
             return Err(format!("the batch {id} is not shown to be closed"));
         }
-        match batch.flaws.iter().next() {
-            Some(flaw) => Err(format!("the batch {id}: {flaw}")),
-            None => Ok((batch.latest.clone(), batch.gaps.clone())),
-        }
+        let cured = self.matter.settle(&batch.flaws).map_err(|flaw| format!("the batch {id}: {flaw}"))?;
+        conditions.extend(cured);
+        conditions.push(batch.latest.clone());
+        Ok(batch.gaps.clone())
     }
 
     /// No batch backs more than what went into it, where that is shown; over both blocks of the issue.
     fn require_inputs(&mut self, allotments: &[Allotment]) -> Result<(), Rejection> {
         let mut taken: BTreeMap<BatchId, i64> = BTreeMap::new();
         for allotment in allotments {
+            let net = self.shown.statement(allotment.treatment).and_then(|said| match &said.statement.event {
+                Event::TreatedFinal(treated) => Some(treated.net_g),
+                _ => None,
+            });
             let lot = self.matter.treated.get(&allotment.treatment);
-            if let Some(batch) = lot.and_then(|lot| lot.batch) {
-                *taken.entry(batch).or_default() += allotment.to.get() - allotment.from.get();
+            // Lines that do not follow were found where the certificate itself rests on them.
+            let lines = lot.zip(net).and_then(|(lot, net)| lot.sources.lines(net).ok()).unwrap_or_default();
+            for (batch, from, to) in lines {
+                let overlap = to.min(allotment.to.get()) - from.max(allotment.from.get());
+                if overlap > 0 {
+                    *taken.entry(batch).or_default() += overlap;
+                }
             }
         }
         for (id, grams) in taken {

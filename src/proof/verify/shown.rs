@@ -3,9 +3,12 @@
 
 use crate::domain::codes::{Country, KeyCustody, KeyUse, RevocationReason, Role, SiteCode};
 use crate::domain::event::{
-    CommitmentPointer, Common, Event, HandoverOffered, LedgerOpened, Permit, ScaleRegistered, Statement, TypeName,
+    CommitmentPointer, Common, Event, ExportConsented, LedgerOpened, OfferedLot, Permit, ScaleRegistered, Statement,
+    TypeName,
 };
-use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
+use crate::domain::ids::{
+    ConsentId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId,
+};
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::mass::Grams;
 use crate::domain::registry::{SiteAudit, compatible_roles};
@@ -14,6 +17,7 @@ use crate::domain::time::{Date, LedgerTime};
 use crate::proof::entry::Entry;
 use crate::proof::keys;
 use crate::proof::statement::Unverified;
+use crate::proof::verify::matter::{Flaw, What};
 use crate::proof::verify::{CertificateFacts, ErasedFacts, Rejection, invalid};
 use ed25519_dalek::VerifyingKey;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -58,6 +62,19 @@ impl ShownSite {
     }
 }
 
+/// What was offered to whom, within a country or over a border.
+pub(super) struct ShownOffer {
+    /// The entry.
+    pub(super) index: EntryIndex,
+    pub(super) to: Option<OrganisationId>,
+    /// A plant without a key.
+    pub(super) facility: Option<SiteId>,
+    pub(super) items: Vec<ItemId>,
+    pub(super) lots: Vec<ItemId>,
+    /// Whether it crosses a border as a shipment.
+    pub(super) is_shipment: bool,
+}
+
 /// What one organisation lets another say.
 struct ShownDelegation {
     types: Vec<TypeName>,
@@ -88,7 +105,8 @@ pub(super) struct Shown {
     delegations: HashMap<(OrganisationId, OrganisationId), ShownDelegation>,
     scales: HashMap<ScaleId, Vec<(EntryIndex, ScaleRegistered)>>,
     audits: HashMap<SiteId, Vec<SiteAudit>>,
-    offers: HashMap<HandoverId, (EntryIndex, HandoverOffered)>,
+    offers: HashMap<HandoverId, ShownOffer>,
+    consents: HashMap<ConsentId, (EntryIndex, OrganisationId, ExportConsented)>,
     identities: HashSet<(OrganisationId, StatementId)>,
 }
 
@@ -97,6 +115,11 @@ impl ShownStatement {
     pub(super) fn party(&self) -> OrganisationId {
         let common = &self.statement.common;
         common.on_behalf_of.unwrap_or(common.org)
+    }
+
+    /// A flaw that it brings.
+    pub(super) const fn flaw(&self, what: What) -> Flaw {
+        Flaw { entry: self.index, what }
     }
 }
 
@@ -133,6 +156,7 @@ impl Shown {
             scales: HashMap::new(),
             audits: HashMap::new(),
             offers: HashMap::new(),
+            consents: HashMap::new(),
             identities: HashSet::new(),
             opened,
         };
@@ -255,9 +279,45 @@ impl Shown {
                 });
                 Ok(())
             }
-            Event::HandoverOffered(event) => once(self.offers.insert(event.handover, (index, event.clone())).is_none()),
-            _ => self.register_site(index, statement),
+            _ => self.register_offer(index, statement),
         }
+    }
+
+    /// What it offers, or may be shipped under.
+    fn register_offer(&mut self, index: EntryIndex, statement: &Statement) -> Result<(), String> {
+        let once = |fresh: bool| if fresh { Ok(()) } else { Err("it registers what is registered".to_owned()) };
+        let lots = |lots: &Option<Vec<OfferedLot>>| lots.iter().flatten().map(|lot| lot.lot).collect();
+        let (handover, offer) = match &statement.event {
+            Event::HandoverOffered(event) => (
+                event.handover,
+                ShownOffer {
+                    index,
+                    to: event.to,
+                    facility: event.to_facility,
+                    items: event.items.clone().unwrap_or_default(),
+                    lots: lots(&event.lots),
+                    is_shipment: false,
+                },
+            ),
+            Event::ExportShipped(event) => (
+                event.handover,
+                ShownOffer {
+                    index,
+                    to: event.to,
+                    facility: event.to_facility,
+                    items: event.items.clone().unwrap_or_default(),
+                    lots: lots(&event.lots),
+                    is_shipment: true,
+                },
+            ),
+            Event::ExportConsented(event) => {
+                let common = &statement.common;
+                let consent = (index, common.on_behalf_of.unwrap_or(common.org), event.clone());
+                return once(self.consents.insert(event.consent, consent).is_none());
+            }
+            _ => return self.register_site(index, statement),
+        };
+        once(self.offers.insert(handover, offer).is_none())
     }
 
     /// What it says of sites and of who may speak for whom, if its author may.
@@ -418,15 +478,24 @@ impl Shown {
         audits.filter(|audit| audit.entry < index).cloned().collect()
     }
 
-    /// The offer of a handover and its entry.
-    pub(super) fn offer(&self, handover: &HandoverId) -> Option<&(EntryIndex, HandoverOffered)> {
+    /// The offer of a handover.
+    pub(super) fn offer(&self, handover: &HandoverId) -> Option<&ShownOffer> {
         self.offers.get(handover)
+    }
+
+    /// A consent to shipments that an organisation had before an entry.
+    pub(super) fn consent(
+        &self,
+        id: &ConsentId,
+        party: OrganisationId,
+        before: EntryIndex,
+    ) -> Option<&ExportConsented> {
+        self.consents.get(id).filter(|(index, of, _)| *index < before && *of == party).map(|(_, _, consent)| consent)
     }
 
     /// The lots of an offer, in its order.
     pub(super) fn offered_lots(&self, handover: &HandoverId) -> Vec<ItemId> {
-        let lots = self.offer(handover).and_then(|(_, offer)| offer.lots.as_ref());
-        lots.into_iter().flatten().map(|lot| lot.lot).collect()
+        self.offer(handover).map(|offer| offer.lots.clone()).unwrap_or_default()
     }
 
     /// What was erased of an entry's values: pointer, day and entry, in the order of the ledger.

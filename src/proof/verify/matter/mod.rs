@@ -1,0 +1,382 @@
+//! What happened to the grams, as far as a bundle shows it: who held which lot, what it weighed, where it came from, and
+//! that nothing was made or used twice. One pass over the statements, in order.
+//!
+//! What is not shown stays unknown and is said to be; what is shown and cannot be, makes the bundle invalid.
+
+mod flaw;
+mod hands;
+mod sources;
+mod work;
+
+pub(super) use flaw::{Flaw, What};
+pub(super) use sources::Sources;
+
+use crate::domain::codes::Country;
+use crate::domain::event::{Event, Merged, Split, TreatedFinal};
+use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId};
+use crate::domain::mass::{Grams, Weight, WeightBasis};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::OccurredAt;
+use crate::proof::verify::shown::{Shown, ShownStatement};
+use flaw::Cures;
+use hands::Answer;
+use std::collections::{BTreeSet, HashMap};
+pub(super) use work::Batch;
+
+/// What is known of an item.
+#[derive(Debug, Clone)]
+pub(super) struct Lot {
+    /// Who has it; unknown if its way there is not shown.
+    holder: Option<OrganisationId>,
+    /// Its mass; unknown if it is a sum of what is not shown, or the mean of its class.
+    pub(super) grams: Option<Grams>,
+    /// Whether its mass was read from a verified scale; unknown if it is a sum of what is not shown.
+    pub(super) weighed: Option<bool>,
+    /// Its class or fraction.
+    pub(super) class: Option<String>,
+    /// The batches that it left.
+    pub(super) sources: Sources,
+    /// The country where it lies, as far as shown.
+    lies_in: Option<Country>,
+    /// Where it became waste.
+    pub(super) arising: BTreeSet<String>,
+    /// Why its grams back nothing, unless it was cured.
+    pub(super) flaws: BTreeSet<Flaw>,
+    /// What does not follow from what is shown of it: where a step is left out, or a lie.
+    pub(super) gaps: BTreeSet<String>,
+    /// When the latest of it happened.
+    pub(super) latest: OccurredAt,
+    /// Whether custody or weights of lots that were joined to it are not all shown.
+    pub(super) unshown: bool,
+    used: bool,
+}
+
+/// Everything that happened.
+pub(super) struct Matter<'a> {
+    shown: &'a Shown,
+    rules: &'a RuleSet,
+    /// What is known before this entry counts: the issue.
+    until: EntryIndex,
+    items: HashMap<ItemId, Lot>,
+    pub(super) batches: HashMap<BatchId, Batch>,
+    answered: BTreeSet<HandoverId>,
+    cures: Cures,
+    /// Lots as they were when they were treated, by the entry of the treatment.
+    pub(super) treated: HashMap<EntryIndex, Lot>,
+}
+
+const CUSTODY: &str = "custody from hand to hand is not shown";
+
+/// Corrections whose last word is against them: they changed nothing.
+fn corrections_disputed(shown: &Shown, until: EntryIndex) -> BTreeSet<EntryIndex> {
+    let mut disputed = BTreeSet::new();
+    for said in shown.before(until) {
+        match &said.statement.event {
+            Event::CorrectionDisputed(event) => _ = disputed.insert(event.correction),
+            Event::CorrectionConfirmed(event) => _ = disputed.remove(&event.correction),
+            _ => {}
+        }
+    }
+    disputed
+}
+
+impl<'a> Matter<'a> {
+    /// Goes through everything before the issue.
+    pub(super) fn before(shown: &'a Shown, until: EntryIndex, rules: &'a RuleSet) -> Result<Self, String> {
+        let mut matter = Self {
+            shown,
+            rules,
+            until,
+            items: HashMap::new(),
+            batches: HashMap::new(),
+            answered: BTreeSet::new(),
+            cures: Cures::before(shown, until),
+            treated: HashMap::new(),
+        };
+        let disputed = corrections_disputed(shown, until);
+        for said in shown.before(until) {
+            if let Event::Corrected(event) = &said.statement.event
+                && !disputed.contains(&said.index)
+            {
+                let problem = "which this version of the verifier does not follow down the lineage";
+                return Err(format!("entry {} corrects entry {}, {problem}", said.index, event.entry));
+            }
+            matter.take(said).map_err(|problem| format!("entry {}: {problem}", said.index))?;
+        }
+        Ok(matter)
+    }
+
+    fn take(&mut self, said: &ShownStatement) -> Result<(), String> {
+        match &said.statement.event {
+            Event::Registered(event) => self.begin(event.item, event.class.as_str(), &event.weight, said),
+            Event::Collected(event) => {
+                self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.arose(event.item, &event.arising.country);
+                Ok(())
+            }
+            Event::Received(event) => {
+                self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.arose(event.item, &event.arising.country);
+                Ok(())
+            }
+            Event::Retired(event) => {
+                self.held(event.item, said)?;
+                self.arose(event.item, &event.arising.country);
+                Ok(())
+            }
+            Event::Reweighed(event) => self.reweigh(event.item, &event.weight, said),
+            Event::Merged(event) => self.merge(event, said),
+            Event::Split(event) => self.split(event, said),
+            Event::HandoverOffered(event) => {
+                let lots = event.lots.iter().flatten().map(|lot| lot.lot);
+                lots.chain(event.items.iter().flatten().copied()).try_for_each(|item| self.held(item, said))
+            }
+            // A claim moves nothing; whoever acts on it before an offer is shown not to hold it.
+            Event::HandoverAccepted(event) if event.unoffered.is_some() => Ok(()),
+            Event::HandoverAccepted(event) => self.change_hands(&Answer::accepted(event), said),
+            Event::ExportShipped(event) => self.ship(event, said),
+            // It is taken back: it never left its sender's hands.
+            Event::ImportReceived(event) if event.refused_whole.is_some() => self.answer(event.handover),
+            Event::ImportReceived(event) => self.change_hands(&Answer::received(event), said),
+            Event::HandoverWithdrawn(event) => self.answer(event.handover),
+            Event::HandoverRefused(event) => self.answer(event.handover),
+            Event::BatchOpened(event) => self.open(event, said),
+            Event::BatchFed(event) => self.feed(event, said),
+            Event::Dismantled(event) => self.dismantle(event, said),
+            Event::BatchClosed(event) => self.close(event, said),
+            Event::TreatedFinal(event) => self.treat(event, said),
+            Event::TreatedInterim(event) => self.treat_interim(event, said),
+            Event::PartRemoved(event) => self.part_from(event.item, &event.weight, said),
+            Event::PartInstalled(event) => {
+                self.held(event.item, said)?;
+                self.used(event.component, said).map(drop)
+            }
+            Event::Found(event) => {
+                if let Some(lot) = self.items.get_mut(&event.item) {
+                    lot.used = false;
+                }
+                self.held(event.item, said)
+            }
+            Event::Released(event) => self.used(event.item, said).map(drop),
+            Event::Lost(event) => self.used(event.item, said).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The parts of a lot, each with its share of every batch, in the order in which they are named.
+    fn split(&mut self, event: &Split, said: &ShownStatement) -> Result<(), String> {
+        let lot = self.used(event.lot, said)?;
+        let sum: i64 = event.parts.iter().map(|part| part.net_g.get()).sum();
+        let mut left = lot.unwrap_or_else(|| self.unknown(said));
+        if left.grams.is_some_and(|grams| grams.get() != sum) {
+            left.gaps.insert("the parts of a split do not add up to the lot".to_owned());
+        }
+        for part in &event.parts {
+            let (taken, rest) = left.sources.take(part.net_g);
+            left.sources = rest;
+            self.make(part.lot, Lot { grams: Some(part.net_g), sources: taken, ..left.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// The end of a lot's mass.
+    fn treat(&mut self, event: &TreatedFinal, said: &ShownStatement) -> Result<(), String> {
+        let Some(mut lot) = self.used(event.item, said)? else { return Ok(()) };
+        if let Some(grams) = lot.grams.filter(|grams| *grams != event.net_g) {
+            lot.gaps.insert(format!("{} were treated of a lot of {grams}", event.net_g));
+        }
+        if event.facility.is_some() {
+            if event.number.is_none() || event.document.is_none() {
+                return Err("what a plant without a key did is shown by no paper".into());
+            }
+            lot.flaws.insert(said.flaw(What::Papers));
+        }
+        let site = event.facility.or(said.statement.common.site).and_then(|site| self.shown.site(&site));
+        lot.come_to(site.map(|site| site.country.clone()), self.rules.borders.is_some(), said);
+        self.treated.insert(said.index, lot);
+        Ok(())
+    }
+
+    /// The times of the statements that cured some flaws; in words, a flaw that nobody is shown to have cured.
+    pub(super) fn settle(&self, flaws: &BTreeSet<Flaw>) -> Result<Vec<OccurredAt>, String> {
+        self.cures.settle(flaws)
+    }
+
+    /// Something of which nothing is known but that its author has it.
+    fn unknown(&self, said: &ShownStatement) -> Lot {
+        Lot {
+            holder: Some(said.party()),
+            grams: None,
+            weighed: None,
+            class: None,
+            sources: Sources::NotShown,
+            lies_in: self.country_of(said),
+            arising: BTreeSet::new(),
+            flaws: self.flaws_of_key(said),
+            gaps: BTreeSet::new(),
+            latest: said.statement.common.occurred_at.clone(),
+            unshown: false,
+            used: false,
+        }
+    }
+
+    /// Where a statement's site lies, if it names one.
+    fn country_of(&self, said: &ShownStatement) -> Option<Country> {
+        said.statement.common.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone())
+    }
+
+    fn flaws_of_key(&self, said: &ShownStatement) -> BTreeSet<Flaw> {
+        let compromised = self.shown.is_compromised(&said.signer, said.index, self.until);
+        compromised.then(|| said.flaw(What::Compromised)).into_iter().collect()
+    }
+
+    fn make(&mut self, id: ItemId, lot: Lot) -> Result<(), String> {
+        if self.items.insert(id, lot).is_some() {
+            return Err(format!("{id} is made twice"));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: ItemId, class: &str, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
+        let (grams, weighed) = self.read(weight, said);
+        let (class_known, class) = (self.rules.class(class).is_some(), Some(class.to_owned()));
+        let mut lot = Lot { grams, weighed: Some(weighed), class, sources: Sources::Waste, ..self.unknown(said) };
+        lot.flaws.extend((!class_known).then(|| said.flaw(What::UnknownClass)));
+        self.make(id, lot)
+    }
+
+    fn arose(&mut self, id: ItemId, country: &Country) {
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.arising.insert(country.to_string());
+        }
+    }
+
+    /// Notes that an item's holder says something of it; what is not shown may be anybody's.
+    fn held(&mut self, id: ItemId, said: &ShownStatement) -> Result<(), String> {
+        let flaws = self.flaws_of_key(said);
+        let Some(lot) = self.items.get_mut(&id) else { return Ok(()) };
+        if lot.used {
+            return Err(format!("{id} was used up before"));
+        }
+        if lot.holder.is_some_and(|holder| holder != said.party()) {
+            lot.gaps.insert(CUSTODY.to_owned());
+            lot.holder = Some(said.party());
+        }
+        lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);
+        lot.flaws.extend(flaws);
+        Ok(())
+    }
+
+    /// Takes an item that is used up by what is said.
+    fn used(&mut self, id: ItemId, said: &ShownStatement) -> Result<Option<Lot>, String> {
+        self.held(id, said)?;
+        let Some(lot) = self.items.get_mut(&id) else {
+            // It is not shown where it comes from; that it is used up here is.
+            let lot = Lot { used: true, ..self.unknown(said) };
+            self.items.insert(id, lot);
+            return Ok(None);
+        };
+        let before = lot.clone();
+        lot.used = true;
+        Ok(Some(before))
+    }
+
+    /// The mass of a weight, and whether it was read from a scale that the author's organisation had, that was verified
+    /// for the day by then, and that can weigh so much.
+    fn read(&self, weight: &Weight, said: &ShownStatement) -> (Option<Grams>, bool) {
+        let net = weight.net().ok().flatten();
+        let (WeightBasis::Weighed, Some(scale), Some(gross)) = (weight.basis, weight.scale, weight.gross_g) else {
+            return (net, false);
+        };
+        let common = &said.statement.common;
+        let known = || self.shown.scale(&scale).iter().filter(|(index, _)| *index < said.index);
+        let Some((_, last)) = known().next_back() else { return (net, false) };
+        let owner = self.shown.site(&last.at_site).and_then(|site| site.organisation);
+        let covers = |day| known().any(|(_, scale)| scale.verified_on <= day && day <= scale.verified_until);
+        let verified = common.occurred_at.date().is_some_and(covers);
+        (net, verified && owner == Some(said.party()) && gross <= last.capacity_g)
+    }
+
+    /// A part takes its grams along; what is left was not weighed as it is now.
+    fn part_from(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
+        self.held(id, said)?;
+        let (part, _) = self.read(weight, said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.grams = lot.grams.zip(part).and_then(|(whole, part)| whole.minus(part));
+            lot.weighed = Some(false);
+        }
+        Ok(())
+    }
+
+    fn reweigh(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
+        self.held(id, said)?;
+        let (grams, weighed) = self.read(weight, said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.sources = lot.sources.scaled(grams);
+            (lot.grams, lot.weighed) = (grams, Some(weighed));
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, event: &Merged, said: &ShownStatement) -> Result<(), String> {
+        let whole = self.join(&event.inputs, said)?;
+        let classes: BTreeSet<&String> = whole.classes.iter().collect();
+        if classes.len() > 1 {
+            return Err("what is merged is of different classes".into());
+        }
+        let class = whole.classes.first().cloned();
+        self.make(event.lot, Lot { class, ..whole.lot })
+    }
+
+    /// Uses up items and adds up what is known of them.
+    fn join(&mut self, inputs: &[ItemId], said: &ShownStatement) -> Result<Joined, String> {
+        let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
+        let mut whole = Joined { lot, classes: Vec::new() };
+        let mut sources: Option<Sources> = None;
+        for id in inputs {
+            let input = self.used(*id, said)?;
+            let more = input.as_ref().map_or(Sources::NotShown, |input| input.sources.clone());
+            sources = Some(match sources {
+                Some(so_far) => so_far.join(more),
+                None => more,
+            });
+            match input {
+                Some(input) => whole.add(input),
+                None => whole.add_unknown(),
+            }
+        }
+        whole.lot.sources = sources.unwrap_or(Sources::NotShown);
+        Ok(whole)
+    }
+}
+
+/// What joins, added up.
+struct Joined {
+    lot: Lot,
+    /// The classes of what is known.
+    classes: Vec<String>,
+}
+
+impl Joined {
+    fn add_unknown(&mut self) {
+        self.lot.grams = None;
+        self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
+    }
+
+    fn add(&mut self, input: Lot) {
+        let lot = &mut self.lot;
+        lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
+        lot.weighed = match (lot.weighed, input.weighed) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        };
+        lot.arising.extend(input.arising);
+        lot.flaws.extend(input.flaws);
+        // Of the lots that were joined, one way back is shown whole; of the others a step may be left out.
+        lot.unshown |= input.unshown || !input.gaps.is_empty();
+        lot.latest = lot.latest.clone().later(&input.latest);
+        lot.lies_in = lot.lies_in.take().or(input.lies_in);
+        self.classes.extend(input.class);
+    }
+}

@@ -1,0 +1,94 @@
+//! Which batches the grams of a lot left, as far as a bundle shows it. The arithmetic is the ledger's own.
+
+use crate::domain::composition::{Composition, SourceId};
+use crate::domain::ids::BatchId;
+use crate::domain::mass::Grams;
+
+/// Where a lot's grams come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::proof::verify) enum Sources {
+    /// Nothing of it is shown.
+    NotShown,
+    /// It was not dismantled under the ledger.
+    Waste,
+    /// From batches.
+    Batches {
+        /// Grams by batch.
+        of: Composition,
+        /// Whether that is all: of what else joined the lot the batches are not shown.
+        whole: bool,
+    },
+}
+
+const SEVERAL: &str = "it was joined from several batches, of which not all are shown";
+
+impl Sources {
+    /// What leaves a batch.
+    pub(super) fn of_batch(batch: &BatchId, grams: Option<Grams>) -> Self {
+        let grams = grams.filter(|grams| *grams > Grams::ZERO);
+        grams.map_or(Self::NotShown, |grams| {
+            let of = Composition::of(SourceId::of_batch(batch), grams);
+            Self::Batches { of, whole: true }
+        })
+    }
+
+    /// Whether it left a batch.
+    pub(super) const fn is_dismantled(&self) -> bool {
+        matches!(self, Self::Batches { .. })
+    }
+
+    /// The same batches, weighed again.
+    #[must_use]
+    pub(super) fn scaled(&self, to: Option<Grams>) -> Self {
+        match (self, to) {
+            (Self::Batches { of, whole }, Some(to)) => Self::Batches { of: of.scaled(to), whole: *whole },
+            _ => self.clone(),
+        }
+    }
+
+    /// A part, and what is left.
+    pub(super) fn take(&self, part: Grams) -> (Self, Self) {
+        match self {
+            Self::Batches { of, whole } => {
+                let (taken, left) = of.take(part);
+                (Self::Batches { of: taken, whole: *whole }, Self::Batches { of: left, whole: *whole })
+            }
+            other => (other.clone(), other.clone()),
+        }
+    }
+
+    /// Both together. What is not shown, or was not dismantled, makes the sum incomplete.
+    pub(super) fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Batches { of, whole }, Self::Batches { of: more, whole: also }) => match of.plus(&more) {
+                Ok(sum) => Self::Batches { of: sum, whole: whole && also },
+                Err(_) => Self::Batches { of, whole: false },
+            },
+            (Self::Batches { of, .. }, _) | (_, Self::Batches { of, .. }) => Self::Batches { of, whole: false },
+            (Self::Waste, Self::Waste) => Self::Waste,
+            _ => Self::NotShown,
+        }
+    }
+
+    /// The treatment's gram line: the batch of each stretch, in the order of the sources (rules.md §5).
+    pub(in crate::proof::verify) fn lines(&self, net: Grams) -> Result<Vec<(BatchId, i64, i64)>, &'static str> {
+        let (of, whole) = match self {
+            Self::NotShown => return Err("where it comes from is not shown"),
+            Self::Waste => return Err("it left no batch"),
+            Self::Batches { of, whole } => (of, *whole),
+        };
+        if let [only] = of.shares() {
+            return Ok(only.source.batch().map(|batch| (batch, 0, net.get())).into_iter().collect());
+        }
+        if !whole || of.total() != net {
+            return Err(SEVERAL);
+        }
+        let (mut lines, mut from) = (Vec::with_capacity(of.shares().len()), 0);
+        for share in of.shares() {
+            let to = from + share.grams.get();
+            lines.extend(share.source.batch().map(|batch| (batch, from, to)));
+            from = to;
+        }
+        Ok(lines)
+    }
+}

@@ -1,0 +1,175 @@
+//! What is done with waste at a site: dismantling in batches, and interim treatment.
+
+use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedInterim};
+use crate::domain::ids::{BatchId, OrganisationId, SiteId};
+use crate::domain::lot::permit_covers;
+use crate::domain::mass::Grams;
+use crate::domain::time::{DAY_MS, OccurredAt};
+use crate::proof::verify::matter::flaw::{Flaw, What};
+use crate::proof::verify::matter::{Lot, Matter, Sources};
+use crate::proof::verify::shown::ShownStatement;
+use std::collections::BTreeSet;
+
+/// What is known of a batch.
+#[derive(Debug, Clone)]
+pub(in crate::proof::verify) struct Batch {
+    pub(in crate::proof::verify) organisation: OrganisationId,
+    pub(in crate::proof::verify) site: Option<SiteId>,
+    began_ms: i64,
+    /// What went in, less what remained; unknown if the mass of something is not shown.
+    pub(in crate::proof::verify) input: Option<Grams>,
+    pub(in crate::proof::verify) closed: bool,
+    pub(in crate::proof::verify) arising: BTreeSet<String>,
+    pub(in crate::proof::verify) flaws: BTreeSet<Flaw>,
+    /// What does not follow from what is shown of its inputs: of theirs a step may be left out.
+    pub(in crate::proof::verify) gaps: BTreeSet<String>,
+    pub(in crate::proof::verify) latest: OccurredAt,
+    /// What came out, as far as shown.
+    output: i64,
+    division: Grams,
+}
+
+impl Matter<'_> {
+    pub(super) fn open(&mut self, event: &BatchOpened, said: &ShownStatement) -> Result<(), String> {
+        let common = &said.statement.common;
+        let opened = Batch {
+            organisation: said.party(),
+            site: common.site,
+            began_ms: common.occurred_at.ms(),
+            input: Some(Grams::ZERO),
+            closed: false,
+            arising: BTreeSet::new(),
+            flaws: self.flaws_of_key(said),
+            gaps: BTreeSet::new(),
+            latest: common.occurred_at.clone(),
+            output: 0,
+            division: Grams::ZERO,
+        };
+        let before = self.batches.insert(event.batch, opened);
+        if before.is_some() { Err("a batch is opened twice".into()) } else { Ok(()) }
+    }
+
+    pub(super) fn dismantle(&mut self, event: &Dismantled, said: &ShownStatement) -> Result<(), String> {
+        let (overdue, arising) = self.at_work(&event.batch, said)?;
+        let (grams, weighed) = self.read(&event.weight, said);
+        let mut flaws = self.flaws_of_key(said);
+        flaws.extend(overdue.then(|| said.flaw(What::Overdue)));
+        let known = self.rules.fraction(event.fraction.as_str()).is_some();
+        flaws.extend((!known).then(|| said.flaw(What::UnknownClass)));
+        let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
+        if let Some(batch) = self.batches.get_mut(&event.batch) {
+            batch.output += grams.map_or(0, Grams::get);
+            batch.division = batch.division.max(division);
+        }
+        let (class, weighed) = (Some(event.fraction.to_string()), Some(weighed));
+        let sources = Sources::of_batch(&event.batch, grams);
+        self.make(event.lot, Lot { grams, weighed, class, sources, arising, flaws, ..self.unknown(said) })
+    }
+
+    /// The batch of a statement, if it is shown, open, and its author's. Gives whether it has lasted too long, and where
+    /// its inputs arose.
+    fn at_work(&mut self, id: &BatchId, said: &ShownStatement) -> Result<(bool, BTreeSet<String>), String> {
+        let flaws = self.flaws_of_key(said);
+        let Some(batch) = self.batches.get_mut(id) else { return Ok((false, BTreeSet::new())) };
+        let common = &said.statement.common;
+        if batch.organisation != said.party() || batch.closed {
+            return Err(format!("the batch {id} is another's, or closed"));
+        }
+        batch.latest = batch.latest.clone().later(&common.occurred_at);
+        batch.flaws.extend(flaws);
+        let overdue = common.occurred_at.ms() - batch.began_ms > self.rules.batch_days_max * DAY_MS;
+        Ok((overdue, batch.arising.clone()))
+    }
+
+    pub(super) fn feed(&mut self, event: &BatchFed, said: &ShownStatement) -> Result<(), String> {
+        if self.at_work(&event.batch, said)?.0 {
+            return Err("a batch is fed later than a batch may last".into());
+        }
+        for id in &event.items {
+            let lot = self.used(*id, said)?;
+            let permitted = lot.as_ref().is_none_or(|lot| self.may_dismantle(&event.batch, lot, said));
+            let Some(batch) = self.batches.get_mut(&event.batch) else { continue };
+            let grams = lot.as_ref().and_then(|lot| lot.grams);
+            batch.input = batch.input.zip(grams).and_then(|(sum, more)| sum.plus(more));
+            let Some(lot) = lot else { continue };
+            if lot.sources.is_dismantled() {
+                return Err("what was dismantled is fed again".into());
+            }
+            batch.flaws.extend((lot.weighed == Some(false)).then(|| said.flaw(What::Unweighed)));
+            batch.flaws.extend((!permitted).then(|| said.flaw(What::Unpermitted)));
+            batch.flaws.extend(lot.flaws);
+            batch.gaps.extend(lot.gaps);
+            batch.arising.extend(lot.arising);
+            batch.latest = batch.latest.clone().later(&lot.latest);
+        }
+        Ok(())
+    }
+
+    fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
+        let site = self.batches.get(batch).and_then(|batch| batch.site);
+        site.is_none_or(|site| self.is_permitted(&site, lot.class.as_deref(), "R12", said))
+    }
+
+    /// Whether a site that is shown had a permit for the operation, the day, and the waste code of a class.
+    fn is_permitted(&self, site: &SiteId, class: Option<&str>, operation: &str, said: &ShownStatement) -> bool {
+        let (Some(site), Some(class)) = (self.shown.site(site), class) else { return true };
+        let Some(day) = said.statement.common.occurred_at.date() else { return false };
+        let Some(code) = self.rules.waste_code(class, &site.country, &day) else { return false };
+        site.permits_before(said.index).iter().any(|permit| permit_covers(permit, &day, &code, Some(operation)))
+    }
+
+    pub(super) fn close(&mut self, event: &BatchClosed, said: &ShownStatement) -> Result<(), String> {
+        let (_, arising) = self.at_work(&event.batch, said)?;
+        for stock in event.remaining.iter().flatten() {
+            let (grams, weighed) = self.read(&stock.weight, said);
+            let (class, weighed, arising) = (Some(stock.class.to_string()), Some(weighed), arising.clone());
+            let flaws = self.batches.get(&event.batch).map(|batch| batch.flaws.clone()).unwrap_or_default();
+            let sources = Sources::Waste;
+            self.make(stock.lot, Lot { grams, weighed, class, sources, arising, flaws, ..self.unknown(said) })?;
+            if let Some(batch) = self.batches.get_mut(&event.batch) {
+                let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
+                batch.input = batch.input.zip(grams).map(less);
+            }
+        }
+        if let Some(batch) = self.batches.get_mut(&event.batch) {
+            batch.closed = true;
+            let out = batch.output + event.loss_g.get() + event.out_of_scope_g.get();
+            let band = |input| self.rules.bands.batch_g(input, batch.division);
+            if batch.input.is_some_and(|input| out > input.get() + band(input)) {
+                return Err("more came out of a batch than went in, beyond the band".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lots become lots; what comes out has its share of every batch behind what went in.
+    pub(super) fn treat_interim(&mut self, event: &TreatedInterim, said: &ShownStatement) -> Result<(), String> {
+        let whole = self.join(&event.inputs, said)?;
+        let (mut lot, site) = (whole.lot, said.statement.common.site);
+        lot.come_to(self.country_of(said), self.rules.borders.is_some(), said);
+        let operation = event.operation.as_str();
+        let may = |class: &String| site.is_some_and(|site| self.is_permitted(&site, Some(class), operation, said));
+        let permitted = whole.classes.iter().all(may);
+        lot.flaws.extend((!permitted).then(|| said.flaw(What::InterimUnpermitted)));
+        let yields: Vec<_> = event.outputs.iter().map(|output| self.read(&output.weight, said)).collect();
+        let divisions = event.outputs.iter().filter_map(|output| output.weight.scale);
+        let division = divisions.map(|scale| self.shown.division(&scale)).max().unwrap_or(Grams::ZERO);
+        let weighed: i64 = yields.iter().filter_map(|(grams, _)| *grams).map(Grams::get).sum();
+        let out = weighed + event.loss_g.get() + event.out_of_scope_g.get();
+        if let Some(input) = lot.grams {
+            let band = self.rules.bands.batch_g(input, division);
+            if out > input.get() + band {
+                return Err("more came out of an interim treatment than went in, beyond the band".into());
+            }
+            lot.flaws.extend((input.get() - out > band).then(|| said.flaw(What::InterimShort)));
+        }
+        let mut left = lot.sources.scaled(Grams::new(out));
+        for (output, (grams, weighed)) in event.outputs.iter().zip(yields) {
+            let (sources, rest) = left.take(grams.unwrap_or(Grams::ZERO));
+            left = rest;
+            let (class, weighed) = (Some(output.fraction.to_string()), Some(weighed));
+            self.make(output.lot, Lot { grams, weighed, class, sources, ..lot.clone() })?;
+        }
+        Ok(())
+    }
+}
