@@ -1,6 +1,7 @@
 //! What a command is told: arguments and environment, validated once.
 
 use crate::domain::ids::Origin;
+use crate::ledger::tree::EntriesFor;
 use crate::store::DatabaseUrl;
 use crate::store::backend::sqlite_in;
 use clap::Args;
@@ -13,6 +14,10 @@ fn parse_database_url(text: &str) -> Result<DatabaseUrl, String> {
 
 fn parse_origin(text: &str) -> Result<Origin, String> {
     Origin::parse(text).ok_or_else(|| "expected a name such as ledger.example/1a2b3c4d".to_owned())
+}
+
+fn parse_entries_for(text: &str) -> Result<EntriesFor, String> {
+    EntriesFor::parse(text).ok_or_else(|| "expected public or auditors".to_owned())
 }
 
 /// Where a ledger lies.
@@ -57,4 +62,7 @@ pub struct Serving {
     /// 32 bytes in hex that open the hosted keys; by default a file beside the data folder.
     #[arg(long, env = "LOOPLEDGER_SEALING_KEY", hide_env_values = true, value_name = "HEX")]
     pub sealing_key: Option<String>,
+    /// Who may read all entries in bulk at /log/tile/entries: public, or auditors, who have a token with the scope audit.
+    #[arg(long, env = "LOOPLEDGER_ENTRIES", default_value = "auditors", value_parser = parse_entries_for)]
+    pub entries: EntriesFor,
 }

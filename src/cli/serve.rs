@@ -7,7 +7,7 @@ use crate::domain::ids::{OrganisationId, Origin};
 use crate::http;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Clock;
-use crate::ledger::opening::{self, Settings};
+use crate::ledger::opening::{self, Settings, Sharing};
 use crate::ledger::tokens;
 use crate::limits::TOKEN_DAYS_DEFAULT;
 use crate::store::{DatabaseUrl, Store};
@@ -32,7 +32,8 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
     let sealing_key = sealing_key(serving, &origin, is_new)?;
     let publishing = publishing(serving, &keys, &origin)?;
     let listener = TcpListener::bind(&serving.listen)?;
-    let ledger = opening::open(store, Settings { clock, sealing_key, publishing })?;
+    let sharing = Sharing { entries_for: serving.entries };
+    let ledger = opening::open(store, Settings { clock, sealing_key, publishing, sharing })?;
     announce(&ledger, &listener, &database)?;
     http::serve_until_told_to_end(Arc::new(ledger), listener, usize::from(serving.workers))?;
     Ok(ExitCode::SUCCESS)

@@ -44,6 +44,7 @@ pub mod rebuild;
 pub mod replay;
 pub mod sequencer;
 pub mod tokens;
+pub mod tree;
 pub mod vault;
 pub mod waiting;
 pub mod waiting_list;
@@ -70,6 +71,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+use tree::EntriesFor;
 use vault::Vault;
 
 /// Keys that are remembered between requests; a key's bytes never change, so forgetting is only a matter of space.
@@ -91,6 +93,8 @@ pub struct Ledger {
     pub vault: Vault,
     /// Now.
     pub clock: Clock,
+    /// Who may read the bundles of all entries.
+    pub entries_for: EntriesFor,
     /// Dropped before the checkpoints: it finishes what is queued, then they sign a last one over it.
     pub(crate) sequencer: Sequencer,
     pub(crate) checkpoints: Checkpoints,

@@ -15,6 +15,7 @@ use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
+use crate::ledger::tree::EntriesFor;
 use crate::ledger::vault::Vault;
 use crate::ledger::{append, keyring, rebuild};
 use crate::proof::entry::ChainHash;
@@ -134,6 +135,15 @@ pub struct Settings {
     pub sealing_key: Zeroizing<[u8; 32]>,
     /// The checkpoint key and the guard's path, on the one node that publishes.
     pub publishing: Option<(SigningKey, PathBuf)>,
+    /// How the tree is given to others.
+    pub sharing: Sharing,
+}
+
+/// How the tree of the ledger is given to others.
+#[derive(Default)]
+pub struct Sharing {
+    /// Who may read the bundles of all entries.
+    pub entries_for: EntriesFor,
 }
 
 /// Opens an existing ledger for service.
@@ -174,6 +184,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         health,
         vault,
         clock: settings.clock,
+        entries_for: settings.sharing.entries_for,
         sequencer,
         checkpoints,
         keys: RwLock::default(),

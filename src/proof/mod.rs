@@ -14,6 +14,7 @@ pub mod json;
 pub mod keys;
 pub mod merkle;
 pub mod note;
+pub mod signed_tree;
 pub mod statement;
 pub mod tile_path;
 pub mod tiles;

@@ -45,5 +45,6 @@ mod registry;
 mod reuse;
 mod story;
 mod tampering;
+mod tiles;
 mod tokens;
 mod waiting;
