@@ -20,6 +20,13 @@ fn parse_entries_for(text: &str) -> Result<EntriesFor, String> {
     EntriesFor::parse(text).ok_or_else(|| "expected public or auditors".to_owned())
 }
 
+/// The environment's settings of an object store: credentials, region, endpoint.
+pub fn object_store_environment() -> Vec<(String, String)> {
+    let settings =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    settings.filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
 /// Where a ledger lies.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
