@@ -1,6 +1,7 @@
 //! What a command is told: arguments and environment, validated once.
 
 use crate::domain::ids::Origin;
+use crate::ledger::objects::ObjectsUrl;
 use crate::ledger::tree::EntriesFor;
 use crate::store::DatabaseUrl;
 use crate::store::backend::sqlite_in;
@@ -18,6 +19,10 @@ fn parse_origin(text: &str) -> Result<Origin, String> {
 
 fn parse_entries_for(text: &str) -> Result<EntriesFor, String> {
     EntriesFor::parse(text).ok_or_else(|| "expected public or auditors".to_owned())
+}
+
+fn parse_objects_url(text: &str) -> Result<ObjectsUrl, String> {
+    ObjectsUrl::parse(text).ok_or_else(|| "expected a folder or s3://BUCKET/PREFIX".to_owned())
 }
 
 /// The environment's settings of an object store: credentials, region, endpoint.
@@ -72,4 +77,8 @@ pub struct Serving {
     /// Who may read all entries in bulk at /log/tile/entries: public, or auditors, who have a token with the scope audit.
     #[arg(long, env = "LOOPLEDGER_ENTRIES", default_value = "auditors", value_parser = parse_entries_for)]
     pub entries: EntriesFor,
+    /// Keep a copy of the tree there, for anybody to serve: hash tiles, checkpoint, and entries if they are public.
+    /// Credentials of a bucket and its endpoint come from the environment (AWS_ACCESS_KEY_ID and so on).
+    #[arg(long, env = "LOOPLEDGER_PUBLISH_TO", value_name = "DIR|s3://BUCKET/PREFIX", value_parser = parse_objects_url)]
+    pub publish_to: Option<ObjectsUrl>,
 }

@@ -110,6 +110,11 @@ pub const OBJECT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const OBJECT_SECONDS_MAX: u64 = 20;
 /// Connecting to a bucket, in seconds.
 pub const OBJECT_CONNECT_SECONDS_MAX: u64 = 5;
+/// Pause between two copies of the tree to a mirror, in milliseconds. Each leaves the partial tiles of its checkpoint
+/// behind, up to one a level: at most some 70,000 small files a day.
+pub const MIRROR_PAUSE_MS: u64 = 5_000;
+/// Longest pause before a mirror that fails is tried again, in milliseconds.
+pub const MIRROR_RETRY_MS_MAX: u64 = 60_000;
 /// Lifetime of a token where its maker names none, in days.
 pub const TOKEN_DAYS_DEFAULT: i64 = 365;
 /// Longest lifetime of a token, in days.

@@ -12,7 +12,9 @@ use crate::limits::{OBJECT_BYTES_MAX, OBJECT_CONNECT_SECONDS_MAX, OBJECT_SECONDS
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{ClientConfigKey, GetOptions, ObjectStore, PutMode, PutOptions, RetryConfig, UpdateVersion};
+use object_store::{
+    Attribute, Attributes, ClientConfigKey, GetOptions, ObjectStore, PutMode, PutOptions, RetryConfig, UpdateVersion,
+};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::OpenOptions;
@@ -163,7 +165,7 @@ impl Objects {
     /// Fails with [`ObjectsError::Differs`] if other bytes lie there. If we crash in it, the object is there whole or not
     /// at all.
     pub fn create(&self, path: &str, bytes: &[u8]) -> Result<(), ObjectsError> {
-        let Err(failure) = self.put(path, bytes, PutMode::Create) else { return Ok(()) };
+        let Err(failure) = self.put(path, bytes, PutMode::Create, Change::Never) else { return Ok(()) };
         match self.get(path)? {
             Some(object) if object.bytes == bytes => Ok(()),
             Some(_) => Err(ObjectsError::Differs(self.name(path))),
@@ -178,7 +180,7 @@ impl Objects {
     pub fn swap(&self, path: &str, expected: Option<&Version>, bytes: &[u8]) -> Result<Version, ObjectsError> {
         let put = match &self.place {
             Place::Folder(files) => self.swap_file(files, path, expected, bytes),
-            Place::Bucket(_) => self.put(path, bytes, mode(expected)),
+            Place::Bucket(_) => self.put(path, bytes, mode(expected), Change::Soon),
         };
         let Err(failure) = put else { return put };
         match self.get(path)? {
@@ -195,7 +197,7 @@ impl Objects {
             return Ok(());
         }
         for unmet in [None, Some(&Version("\"0\"".into()))] {
-            match self.try_put(path, &object.bytes, mode(unmet)) {
+            match self.try_put(path, &object.bytes, mode(unmet), Change::Soon) {
                 Ok(_) => return Err(self.unconditional()),
                 Err(Failure::Answered(
                     object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
@@ -211,16 +213,24 @@ impl Objects {
         ObjectsError::Unusable(format!("{url} ignores If-Match and If-None-Match: choose a place that honours them"))
     }
 
-    fn put(&self, path: &str, bytes: &[u8], mode: PutMode) -> Result<Version, ObjectsError> {
-        self.try_put(path, bytes, mode).map_err(|failure| failure.into_error(&self.name(path)))
+    fn put(&self, path: &str, bytes: &[u8], mode: PutMode, change: Change) -> Result<Version, ObjectsError> {
+        self.try_put(path, bytes, mode, change).map_err(|failure| failure.into_error(&self.name(path)))
     }
 
-    fn try_put(&self, path: &str, bytes: &[u8], mode: PutMode) -> Result<Version, Failure> {
+    fn try_put(&self, path: &str, bytes: &[u8], mode: PutMode, change: Change) -> Result<Version, Failure> {
         let location = self.location(path).map_err(Failure::Before)?;
         if u64::try_from(bytes.len()).map_or(true, |length| length > OBJECT_BYTES_MAX) {
             return Err(Failure::Before(ObjectsError::TooLong(self.name(path))));
         }
-        let put = self.store().put_opts(&location, bytes.to_vec().into(), PutOptions::from(mode));
+        let attributes = match &self.place {
+            Place::Bucket(_) => change.attributes(),
+            Place::Folder(_) => Attributes::new(),
+        };
+        let put = self.store().put_opts(
+            &location,
+            bytes.to_vec().into(),
+            PutOptions { mode, attributes, ..PutOptions::default() },
+        );
         let put = self.wait(path, put)?;
         match (&self.place, put.e_tag) {
             (Place::Folder(_), _) => Ok(Version::of_bytes(bytes)),
@@ -282,6 +292,25 @@ impl Objects {
 impl Version {
     fn of_bytes(bytes: &[u8]) -> Self {
         Self(data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)))
+    }
+}
+
+/// How long others may keep what they read, if the bucket is served as it is.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// What is written create-only.
+    Never,
+    /// What moves: text.
+    Soon,
+}
+
+impl Change {
+    fn attributes(self) -> Attributes {
+        let (kind, kept) = match self {
+            Self::Never => ("application/octet-stream", "public, max-age=31536000, immutable"),
+            Self::Soon => ("text/plain; charset=utf-8", "no-cache"),
+        };
+        Attributes::from_iter([(Attribute::ContentType, kind), (Attribute::CacheControl, kept)])
     }
 }
 

@@ -12,6 +12,7 @@ use crate::ledger::clock::Clock;
 use crate::ledger::guard::FileGuard;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
+use crate::ledger::mirror::{Mirror, Mirroring};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
@@ -144,6 +145,8 @@ pub struct Settings {
 pub struct Sharing {
     /// Who may read the bundles of all entries.
     pub entries_for: EntriesFor,
+    /// Where the node that publishes keeps a copy.
+    pub mirror: Option<Mirroring>,
 }
 
 /// Opens an existing ledger for service.
@@ -157,6 +160,14 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let seen = store.read(right_edge)?;
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
+    let Sharing { entries_for, mirror } = settings.sharing;
+    let mirror = mirror.filter(|_| {
+        let publishes = settings.publishing.is_some();
+        if !publishes {
+            tracing::warn!("the tree is copied by the node that has the checkpoint key, not by this one");
+        }
+        publishes
+    });
     let thread = match settings.publishing {
         Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
         None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
@@ -175,6 +186,11 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
+    let mirror = mirror.map(|mirroring| {
+        let (store, health, shown) = (Arc::clone(&store), Arc::clone(&health), published.clone());
+        Mirror { store, health, entries_for, mirroring, shown }.start()
+    });
+    let mirror = mirror.transpose()?;
     let checkpoints = Checkpoints::new(published, thread);
     Ok(Ledger {
         origin,
@@ -184,9 +200,10 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         health,
         vault,
         clock: settings.clock,
-        entries_for: settings.sharing.entries_for,
+        entries_for,
         sequencer,
         checkpoints,
+        mirror,
         keys: RwLock::default(),
         counted: RwLock::default(),
     })

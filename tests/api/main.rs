@@ -35,6 +35,7 @@ mod keys;
 mod lookup;
 mod lots;
 mod mass_model;
+mod mirror;
 mod openings;
 mod process;
 mod projects;

@@ -2,7 +2,7 @@
 //! GET and HEAD, with faults on demand. The faults are those of real stores and lines.
 
 use loopledger::ledger::objects::{Objects, ObjectsError, ObjectsUrl};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -35,6 +35,8 @@ type Planned = (&'static str, Fault);
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
+    /// What the last PUT of an object said of its kind and of caches.
+    headers: BTreeMap<String, [String; 2]>,
     /// For requests of a method, first come first served.
     faults: VecDeque<Planned>,
     late: Option<Request>,
@@ -107,6 +109,16 @@ impl S3 {
     /// The bytes of an object; the path is without the bucket.
     pub fn object(&self, path: &str) -> Option<Vec<u8>> {
         self.state.lock().expect("the state").objects.get(path).cloned()
+    }
+
+    /// The content type and cache headers with which an object was written.
+    pub fn headers(&self, path: &str) -> Option<[String; 2]> {
+        self.state.lock().expect("the state").headers.get(path).cloned()
+    }
+
+    /// Every path that was ever written.
+    pub fn written(&self) -> BTreeSet<String> {
+        self.state.lock().expect("the state").written.iter().map(|(path, _)| path.clone()).collect()
     }
 
     /// Writes past every condition, as an administrator could.
@@ -208,6 +220,8 @@ impl State {
                     return (412, String::new(), b"<Error><Code>PreconditionFailed</Code></Error>".to_vec());
                 }
                 self.objects.insert(request.path.clone(), request.body.clone());
+                let sent = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
+                self.headers.insert(request.path.clone(), [sent("content-type"), sent("cache-control")]);
                 self.written.push((request.path.clone(), request.body.clone()));
                 (200, header(&request.body), Vec::new())
             }

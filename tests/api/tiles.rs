@@ -2,9 +2,15 @@
 
 use crate::client::Answer;
 use crate::harness::{Kind, NOON_MS, Party, TestApp, TestDatabase, both_databases, laptop_fields, new_id, signed};
+use crate::process::run;
 use loopledger::ledger::opening::Sharing;
 use loopledger::ledger::tree::EntriesFor;
+use loopledger::store::DatabaseUrl;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
 use std::sync::Arc;
 
 /// RFC 6962 §2.1, as it is written.
@@ -83,7 +89,7 @@ fn bundle(entries: &[Vec<u8>]) -> Vec<u8> {
 
 /// A service whose entries anybody may read.
 pub fn public() -> Sharing {
-    Sharing { entries_for: EntriesFor::Public }
+    Sharing { entries_for: EntriesFor::Public, mirror: None }
 }
 
 /// Adds some entries and waits until they are published.
@@ -251,4 +257,100 @@ both_databases! {
             assert!(app.ledger.health.halted().is_some(), "{damage}");
         }
     }
+
+    /// The exported files are what is served; what is there already is compared, and a later export adds to it.
+    fn an_export_is_what_is_served(kind) {
+        let app = TestApp::start_sharing(TestDatabase::new(kind), NOON_MS, public());
+        let donor = app.join(&["donor"]);
+        let place = tempfile::tempdir().expect("a folder");
+        let mut before = BTreeMap::new();
+        for count in [250, 50, 300] {
+            let size = grow(&app, &donor, count);
+            for _ in 0..2 {
+                let output = export_tiles(&app, place.path(), &[]);
+                assert!(output.status.success(), "{output:?}");
+                assert!(String::from_utf8_lossy(&output.stdout).starts_with(&format!("{size} entries, root ")));
+            }
+            let files = files_in(place.path());
+            let expected = Expected::read(&app, size);
+            for (path, bytes) in expected.tiles().into_iter().chain(expected.bundles()) {
+                assert!(files.get(&path) == Some(&bytes), "{path} of {size}");
+            }
+            for (path, bytes) in &files {
+                let served = log(&app, path, "");
+                assert!(served.status == 200 && served.bytes == *bytes, "{path} of {size}");
+            }
+            assert!(before.keys().all(|path| files.contains_key(path)), "nothing goes away");
+            before = files;
+        }
+        let vkey = place.path().join("vkey");
+        let hashes = tempfile::tempdir().expect("a folder");
+        let output = export_tiles(&app, hashes.path(), &["--hashes-only", "--vkey", &vkey.display().to_string()]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(fs::read_to_string(vkey).expect("a vkey").starts_with(crate::harness::ORIGIN));
+        let files = files_in(hashes.path());
+        assert!(files.contains_key("tile/1/000.p/2") && files.keys().all(|path| !path.contains("entries")));
+    }
+
+    /// What lies there is another history's, a file was changed, or the database is older: nothing is overwritten.
+    fn an_export_meets_another_history(kind) {
+        let start = || TestApp::start_sharing(TestDatabase::new(kind), NOON_MS, public());
+        let place = tempfile::tempdir().expect("a folder");
+        let (app, other) = (start(), start());
+        let (donor, stranger) = (app.join(&["donor"]), other.join(&["donor"]));
+        grow(&app, &donor, 300);
+        assert!(export_tiles(&app, place.path(), &[]).status.success());
+        let refuses = |app: &TestApp, words: &str| {
+            let before = files_in(place.path());
+            let output = export_tiles(app, place.path(), &[]);
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(2) && told.contains(words), "{output:?}");
+            assert_eq!(files_in(place.path()), before);
+        };
+        refuses(&other, "was a backup put back?");
+        grow(&other, &stranger, 301);
+        refuses(&other, "signs another history");
+        fs::remove_file(place.path().join("checkpoint")).expect("removed");
+        refuses(&other, "tile/0/000 holds other bytes than those that belong there");
+        assert!(export_tiles(&app, place.path(), &[]).status.success());
+        for path in ["tile/0/000", "tile/entries/000", "tile/1/000.p/1"] {
+            let file = place.path().join(path);
+            let sound = fs::read(&file).expect("a file");
+            let mut damaged = sound.clone();
+            damaged[10] ^= 1;
+            fs::write(&file, &damaged).expect("written");
+            refuses(&app, &format!("{path} holds other bytes than those that belong there"));
+            fs::write(&file, &sound).expect("written");
+        }
+        assert!(export_tiles(&app, place.path(), &[]).status.success());
+    }
+}
+
+/// Runs `loopledger export --tiles` beside the service.
+pub fn export_tiles(app: &TestApp, folder: &Path, more: &[&str]) -> Output {
+    let url = match &app.database.url {
+        DatabaseUrl::Sqlite(file) => format!("sqlite:{}", file.display()),
+        DatabaseUrl::Postgres(url) => url.clone(),
+    };
+    let folder = folder.display().to_string();
+    run(&[&["export", "--database-url", &url, "--tiles", &folder], more].concat())
+}
+
+/// Every file of the exported log by its path, without what locks the checkpoint and the vkey.
+fn files_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(place) = left.pop() {
+        for entry in fs::read_dir(place).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("inside").display().to_string();
+                files.insert(name, fs::read(path).expect("readable"));
+            }
+        }
+    }
+    files.retain(|path, _| path.starts_with("tile/") || path == "checkpoint");
+    files
 }

@@ -135,6 +135,7 @@ fn serving(arguments: &Demo) -> Serving {
         test_ledger: true,
         sealing_key: None,
         entries: EntriesFor::default(),
+        publish_to: None,
     }
 }
 
