@@ -37,6 +37,7 @@ mod lots;
 mod mass_model;
 mod mirror;
 mod openings;
+mod other_tools;
 mod process;
 mod projects;
 mod proofs;
