@@ -161,13 +161,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
     let Sharing { entries_for, mirror } = settings.sharing;
-    let mirror = mirror.filter(|_| {
-        let publishes = settings.publishing.is_some();
-        if !publishes {
-            tracing::warn!("the tree is copied by the node that has the checkpoint key, not by this one");
-        }
-        publishes
-    });
+    let is_publisher = settings.publishing.is_some();
     let thread = match settings.publishing {
         Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
         None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
@@ -186,11 +180,17 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
-    let mirror = mirror.map(|mirroring| {
-        let (store, health, shown) = (Arc::clone(&store), Arc::clone(&health), published.clone());
-        Mirror { store, health, entries_for, mirroring, shown }.start()
-    });
-    let mirror = mirror.transpose()?;
+    let mirror = match mirror {
+        Some(mirroring) if is_publisher => {
+            let (store, health, shown) = (Arc::clone(&store), Arc::clone(&health), published.clone());
+            Some(Mirror { store, health, entries_for, mirroring, shown }.start()?)
+        }
+        Some(_) => {
+            tracing::warn!("the tree is copied by the node that has the checkpoint key, not by this one");
+            None
+        }
+        None => None,
+    };
     let checkpoints = Checkpoints::new(published, thread);
     Ok(Ledger {
         origin,
