@@ -1,6 +1,8 @@
 //! What a command is told: arguments and environment, validated once.
 
 use crate::domain::ids::Origin;
+use crate::ledger::objects::ObjectsUrl;
+use crate::ledger::tree::EntriesFor;
 use crate::store::DatabaseUrl;
 use crate::store::backend::sqlite_in;
 use clap::Args;
@@ -13,6 +15,21 @@ fn parse_database_url(text: &str) -> Result<DatabaseUrl, String> {
 
 fn parse_origin(text: &str) -> Result<Origin, String> {
     Origin::parse(text).ok_or_else(|| "expected a name such as ledger.example/1a2b3c4d".to_owned())
+}
+
+fn parse_entries_for(text: &str) -> Result<EntriesFor, String> {
+    EntriesFor::parse(text).ok_or_else(|| "expected public or auditors".to_owned())
+}
+
+fn parse_objects_url(text: &str) -> Result<ObjectsUrl, String> {
+    ObjectsUrl::parse(text).ok_or_else(|| "expected a folder or s3://BUCKET/PREFIX".to_owned())
+}
+
+/// The environment's settings of an object store: credentials, region, endpoint.
+pub fn object_store_environment() -> Vec<(String, String)> {
+    let settings =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    settings.filter(|(name, _)| name.starts_with("AWS_")).collect()
 }
 
 /// Where a ledger lies.
@@ -57,4 +74,11 @@ pub struct Serving {
     /// 32 bytes in hex that open the hosted keys; by default a file beside the data folder.
     #[arg(long, env = "LOOPLEDGER_SEALING_KEY", hide_env_values = true, value_name = "HEX")]
     pub sealing_key: Option<String>,
+    /// Who may read all entries in bulk at /log/tile/entries: public, or auditors, who have a token with the scope audit.
+    #[arg(long, env = "LOOPLEDGER_ENTRIES", default_value = "auditors", value_parser = parse_entries_for)]
+    pub entries: EntriesFor,
+    /// Keep a copy of the tree there, for anybody to serve: hash tiles, checkpoint, and entries if they are public.
+    /// Credentials of a bucket and its endpoint come from the environment (AWS_ACCESS_KEY_ID and so on).
+    #[arg(long, env = "LOOPLEDGER_PUBLISH_TO", value_name = "DIR|s3://BUCKET/PREFIX", value_parser = parse_objects_url)]
+    pub publish_to: Option<ObjectsUrl>,
 }

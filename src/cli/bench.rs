@@ -6,7 +6,7 @@ use crate::domain::ids::{OrganisationId, Origin, StatementId};
 use crate::domain::time::LedgerTime;
 use crate::http;
 use crate::ledger::clock::Clock;
-use crate::ledger::opening::{self, Founding, Settings};
+use crate::ledger::opening::{self, Founding, Settings, Sharing};
 use crate::ledger::replay::Replay;
 use crate::ledger::tokens::{self, Scope};
 use crate::ledger::{Ledger, keyring};
@@ -139,7 +139,7 @@ fn open(store: &Arc<Store>, folder: &Path) -> Result<Target, CommandError> {
     opening::found(store, &clock, &founding)?;
     let guard = folder.join(Uuid::now_v7().to_string());
     let publishing = Some((checkpoint_key, guard));
-    let settings = Settings { clock, sealing_key: Zeroizing::new([0; 32]), publishing };
+    let settings = Settings { clock, sealing_key: Zeroizing::new([0; 32]), publishing, sharing: Sharing::default() };
     let ledger = Arc::new(opening::open(Arc::clone(store), settings)?);
     let (poster, key) = (OrganisationId(Uuid::now_v7()), keyring::generate()?);
     let scopes = [Scope::Post, Scope::Relay].into();

@@ -3,8 +3,9 @@
 use crate::cli::CommandError;
 use crate::config::Place;
 use crate::ledger::bundling::vkey_of;
-use crate::ledger::export::{ExportError, entries_of_last_checkpoint};
+use crate::ledger::export::{ExportError, entries_of_last_checkpoint, tree_of_last_checkpoint};
 use crate::store::Store;
+use crate::store::tiles::StoredCheckpoint;
 use clap::Args;
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -16,28 +17,47 @@ use std::process::ExitCode;
 pub(super) struct Export {
     #[command(flatten)]
     place: Place,
+    /// The tree as C2SP tlog-tiles has it, in a folder: tile/ and, written last, checkpoint. What is there already is
+    /// compared and never overwritten.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["entries", "checkpoint"])]
+    tiles: Option<PathBuf>,
+    /// Leave out the bundles of entries.
+    #[arg(long, requires = "tiles")]
+    hashes_only: bool,
     /// One entry a line, as far as the checkpoint reaches.
-    #[arg(long, value_name = "FILE")]
-    entries: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "tiles", requires = "checkpoint")]
+    entries: Option<PathBuf>,
     /// The newest signed checkpoint.
-    #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "tiles", requires = "entries")]
+    checkpoint: Option<PathBuf>,
     /// The checkpoint key as a vkey. Whoever verifies must have it by another road than this file.
-    #[arg(long, value_name = "FILE")]
-    vkey: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "tiles")]
+    vkey: Option<PathBuf>,
 }
 
-/// Writes the three files; a running service is not disturbed.
+/// Writes the files; a running service is not disturbed.
 pub(super) fn run(arguments: &Export) -> Result<ExitCode, CommandError> {
     let store = Store::open_to_read(&arguments.place.database())?;
-    let mut out = BufWriter::new(File::create(&arguments.entries)?);
+    let checkpoint = match &arguments.tiles {
+        Some(folder) => tree_of_last_checkpoint(&store, folder, !arguments.hashes_only)?,
+        None => write_lines(&store, arguments)?,
+    };
+    if let Some(vkey) = &arguments.vkey {
+        fs::write(vkey, format!("{}\n", vkey_of(&store, &checkpoint)?))?;
+    }
+    println!("{} entries, root {}", checkpoint.size, checkpoint.root);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_lines(store: &Store, arguments: &Export) -> Result<StoredCheckpoint, CommandError> {
+    let (Some(entries), Some(checkpoint_file)) = (&arguments.entries, &arguments.checkpoint) else {
+        return Err("give --tiles, or --entries, --checkpoint and --vkey".into());
+    };
+    let mut out = BufWriter::new(File::create(entries)?);
     let checkpoint = store.snapshot(|database| {
         let checkpoint = entries_of_last_checkpoint(database, &mut out)?;
         Ok::<_, ExportError>(checkpoint)
     })?;
-    let vkey = vkey_of(&store, &checkpoint)?;
-    fs::write(&arguments.checkpoint, &checkpoint.note)?;
-    fs::write(&arguments.vkey, format!("{vkey}\n"))?;
-    println!("{} entries, root {}", checkpoint.size, checkpoint.root);
-    Ok(ExitCode::SUCCESS)
+    fs::write(checkpoint_file, &checkpoint.note)?;
+    Ok(checkpoint)
 }

@@ -2,12 +2,14 @@
 
 use crate::cli::CommandError;
 use crate::cli::ledger_folder::{KeyFiles, found, operator_scopes, publishing, sealing_key};
-use crate::config::Serving;
+use crate::config::{Serving, object_store_environment};
 use crate::domain::ids::{OrganisationId, Origin};
 use crate::http;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Clock;
-use crate::ledger::opening::{self, Settings};
+use crate::ledger::mirror::Mirroring;
+use crate::ledger::objects::Objects;
+use crate::ledger::opening::{self, Settings, Sharing};
 use crate::ledger::tokens;
 use crate::limits::TOKEN_DAYS_DEFAULT;
 use crate::store::{DatabaseUrl, Store};
@@ -32,10 +34,17 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
     let sealing_key = sealing_key(serving, &origin, is_new)?;
     let publishing = publishing(serving, &keys, &origin)?;
     let listener = TcpListener::bind(&serving.listen)?;
-    let ledger = opening::open(store, Settings { clock, sealing_key, publishing })?;
+    let sharing = sharing(serving)?;
+    let ledger = opening::open(store, Settings { clock, sealing_key, publishing, sharing })?;
     announce(&ledger, &listener, &database)?;
     http::serve_until_told_to_end(Arc::new(ledger), listener, usize::from(serving.workers))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn sharing(serving: &Serving) -> Result<Sharing, CommandError> {
+    let place = serving.publish_to.as_ref();
+    let objects = place.map(|url| Objects::open(url, object_store_environment())).transpose()?;
+    Ok(Sharing { entries_for: serving.entries, mirror: objects.map(Mirroring::to) })
 }
 
 /// A new ledger and the operator's token, which is printed this once. If we crash before that, `loopledger token` makes

@@ -24,6 +24,9 @@ pub(super) struct Ready {
     size: u64,
     /// Entries that the newest checkpoint covers.
     checkpoint_size: u64,
+    /// Entries that the copy of the tree covers, on a node that keeps one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror_size: Option<u64>,
 }
 
 /// Does the node append?
@@ -39,9 +42,10 @@ pub(super) struct Ready {
 #[get("/health/ready")]
 pub(super) async fn ready(ledger: web::Data<Ledger>) -> Result<web::Json<Ready>, Problem> {
     let checkpoint_size = ledger.checkpoint().map_or(0, |shown| shown.size);
+    let mirror_size = ledger.mirrored();
     let origin = ledger.origin.to_string();
     let readiness = blocking(move || ledger.readiness()).await?;
     let unready = |reason: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "", reason);
     let size = readiness.map_err(unready)?;
-    Ok(web::Json(Ready { ledger: origin, size, checkpoint_size }))
+    Ok(web::Json(Ready { ledger: origin, size, checkpoint_size, mirror_size }))
 }

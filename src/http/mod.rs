@@ -18,11 +18,13 @@ mod get_correction;
 mod get_donation_report;
 mod get_eligibility;
 mod get_entry;
+mod get_entry_bundle;
 mod get_inclusion;
 mod get_item;
 mod get_item_path;
 mod get_metrics;
 mod get_reference;
+mod get_tile;
 mod health;
 mod list_events;
 mod list_overdue;
@@ -76,6 +78,8 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(registry::get_key)
         .service(get_reference::get_reference)
         .service(get_checkpoint::get_checkpoint)
+        .service(get_entry_bundle::get_entry_bundle)
+        .service(get_tile::get_tile)
         .service(get_inclusion::get_inclusion)
         .service(get_consistency::get_consistency)
         .service(create_token::create_token)

@@ -14,7 +14,7 @@ use crate::ledger::vault::VaultError;
 use crate::proof::statement::{BytesCode, BytesRefused};
 use crate::store::StoreError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,6 +55,8 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        // What is refused today may be there tomorrow, such as a tile that no checkpoint reaches yet.
+        response.insert_header((CACHE_CONTROL, "no-store"));
         if self.status == 503 {
             response.insert_header((RETRY_AFTER, "1"));
         }

@@ -1,10 +1,13 @@
 //! Export: the ledger as files that any tool can check.
 
 use crate::domain::ids::EntryIndex;
+use crate::ledger::objects::{Objects, ObjectsUrl};
+use crate::ledger::tree_copy::{CopyError, Extent, TreeCopy};
 use crate::proof::tiles::TILE_WIDTH;
 use crate::store::tiles::StoredCheckpoint;
-use crate::store::{Database, StoreError, entries, tiles};
+use crate::store::{Database, Store, StoreError, entries, tiles};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +18,9 @@ pub enum ExportError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tree of files.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// The output.
     #[error("cannot write: {0}")]
     Io(#[from] io::Error),
@@ -43,5 +49,19 @@ pub fn entries_of_last_checkpoint(
         }
     }
     out.flush()?;
+    Ok(checkpoint)
+}
+
+/// Writes the tree that the newest checkpoint signs to a folder, as C2SP tlog-tiles has it, and gives that checkpoint.
+///
+/// Files that are there already must be the same bytes: they are compared, all of them, and never overwritten.
+pub fn tree_of_last_checkpoint(
+    store: &Store,
+    folder: &Path,
+    with_entries: bool,
+) -> Result<StoredCheckpoint, ExportError> {
+    let checkpoint = store.read(tiles::shown_checkpoint)?.ok_or(ExportError::NoCheckpoint)?;
+    let objects = Objects::open(&ObjectsUrl::Folder(folder.to_owned()), []).map_err(CopyError::from)?;
+    TreeCopy { store, objects: &objects, with_entries }.bring_to(&checkpoint, Extent::Everything, &|| true)?;
     Ok(checkpoint)
 }

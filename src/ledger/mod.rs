@@ -30,11 +30,14 @@ pub mod donation_totals;
 pub mod downstream;
 pub mod erasure;
 pub mod export;
+mod files;
 pub mod guard;
 pub mod health;
 pub mod keyring;
 mod log;
 pub mod lookup;
+pub mod mirror;
+pub mod objects;
 pub mod opening;
 pub mod overdue;
 pub mod posting;
@@ -45,6 +48,8 @@ pub mod rebuild;
 pub mod replay;
 pub mod sequencer;
 pub mod tokens;
+pub mod tree;
+pub mod tree_copy;
 pub mod vault;
 pub mod waiting;
 pub mod waiting_list;
@@ -64,6 +69,7 @@ use append::AppendError;
 use clock::Clock;
 use ed25519_dalek::VerifyingKey;
 use health::Health;
+use mirror::RunningMirror;
 use posting::{Group, Mode, Outcome, Posted, Refused};
 use publisher::Checkpoints;
 use sequencer::{Sequencer, Unavailable};
@@ -71,6 +77,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+use tree::EntriesFor;
 use vault::Vault;
 
 /// Keys that are remembered between requests; a key's bytes never change, so forgetting is only a matter of space.
@@ -92,9 +99,13 @@ pub struct Ledger {
     pub vault: Vault,
     /// Now.
     pub clock: Clock,
+    /// Who may read the bundles of all entries.
+    pub entries_for: EntriesFor,
     /// Dropped before the checkpoints: it finishes what is queued, then they sign a last one over it.
     pub(crate) sequencer: Sequencer,
     pub(crate) checkpoints: Checkpoints,
+    /// Dropped after the checkpoints: it copies the last one.
+    pub(crate) mirror: Option<RunningMirror>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
     pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,
@@ -152,6 +163,11 @@ impl Ledger {
     /// The newest checkpoint that was shown.
     pub fn checkpoint(&self) -> Option<StoredCheckpoint> {
         self.checkpoints.newest()
+    }
+
+    /// Entries that the copy of the tree covers; `None` on a node that keeps none.
+    pub fn mirrored(&self) -> Option<u64> {
+        self.mirror.as_ref().map(RunningMirror::covers)
     }
 
     /// Waits until a checkpoint covers an entry; `None` if that takes longer than `patience`.

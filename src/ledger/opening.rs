@@ -12,9 +12,11 @@ use crate::ledger::clock::Clock;
 use crate::ledger::guard::FileGuard;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
+use crate::ledger::mirror::{Mirror, Mirroring};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
+use crate::ledger::tree::EntriesFor;
 use crate::ledger::vault::Vault;
 use crate::ledger::{append, keyring, rebuild};
 use crate::proof::entry::ChainHash;
@@ -134,6 +136,17 @@ pub struct Settings {
     pub sealing_key: Zeroizing<[u8; 32]>,
     /// The checkpoint key and the guard's path, on the one node that publishes.
     pub publishing: Option<(SigningKey, PathBuf)>,
+    /// How the tree is given to others.
+    pub sharing: Sharing,
+}
+
+/// How the tree of the ledger is given to others.
+#[derive(Default)]
+pub struct Sharing {
+    /// Who may read the bundles of all entries.
+    pub entries_for: EntriesFor,
+    /// Where the node that publishes keeps a copy.
+    pub mirror: Option<Mirroring>,
 }
 
 /// Opens an existing ledger for service.
@@ -147,6 +160,8 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let seen = store.read(right_edge)?;
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
+    let Sharing { entries_for, mirror } = settings.sharing;
+    let is_publisher = settings.publishing.is_some();
     let thread = match settings.publishing {
         Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
         None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
@@ -165,6 +180,17 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
+    let mirror = match mirror {
+        Some(mirroring) if is_publisher => {
+            let (store, health, shown) = (Arc::clone(&store), Arc::clone(&health), published.clone());
+            Some(Mirror { store, health, entries_for, mirroring, shown }.start()?)
+        }
+        Some(_) => {
+            tracing::warn!("the tree is copied by the node that has the checkpoint key, not by this one");
+            None
+        }
+        None => None,
+    };
     let checkpoints = Checkpoints::new(published, thread);
     Ok(Ledger {
         origin,
@@ -174,8 +200,10 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         health,
         vault,
         clock: settings.clock,
+        entries_for,
         sequencer,
         checkpoints,
+        mirror,
         keys: RwLock::default(),
         counted: RwLock::default(),
     })

@@ -38,6 +38,7 @@ impl RequestBuilder {
         let headers = response.headers().clone();
         let header =
             |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let bytes = response.body_mut().read_to_vec().map_err(|error| error.to_string())?;
         Ok(Answer {
             status: response.status().as_u16(),
             content_type: header("content-type"),
@@ -45,7 +46,9 @@ impl RequestBuilder {
             erased: header("loopledger-erased"),
             retry_after: header("retry-after"),
             as_of: header("loopledger-as-of"),
-            text: response.body_mut().read_to_string().map_err(|error| error.to_string())?,
+            cache_control: header("cache-control"),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         })
     }
 }
@@ -61,7 +64,10 @@ pub struct Answer {
     pub retry_after: String,
     /// The entry for which an item's answer stands.
     pub as_of: String,
+    pub cache_control: String,
     pub text: String,
+    /// The body as it came; `text` is what of it is UTF-8.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {

@@ -13,7 +13,7 @@ use loopledger::domain::ids::{EntryIndex, Origin};
 use loopledger::domain::time::LedgerTime;
 use loopledger::ledger::Ledger;
 use loopledger::ledger::audit::audit;
-use loopledger::ledger::opening::{self, Settings};
+use loopledger::ledger::opening::{self, Settings, Sharing};
 use loopledger::ledger::posting::{Mode, Outcome};
 use loopledger::ledger::replay::Replay;
 use loopledger::proof::entry::{ChainHash, Entry};
@@ -154,7 +154,8 @@ fn open(database: &TestDatabase) -> Ledger {
     let clock = given_clock(&Arc::new(AtomicI64::new(NOON_MS)));
     let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
     found(&store, &clock, operator_id());
-    let settings = Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None };
+    let settings =
+        Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None, sharing: Sharing::default() };
     opening::open(store, settings).expect("the ledger opens")
 }
 

@@ -5,7 +5,7 @@ use crate::harness::{
     Kind, NOON_MS, OperatorKeys, TestApp, TestDatabase, both_databases, given_clock, laptop_fields, new_id, signed,
 };
 use ed25519_dalek::SigningKey;
-use loopledger::ledger::opening::{self, Settings};
+use loopledger::ledger::opening::{self, Settings, Sharing};
 use loopledger::proof::checkpoint::Checkpoint;
 use loopledger::store::{DatabaseUrl, Store};
 use std::fs;
@@ -66,6 +66,7 @@ both_databases! {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some((SigningKey::from_bytes(&[77; 32]), guard)),
+            sharing: Sharing::default(),
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("swapped")));
@@ -177,6 +178,7 @@ both_databases! {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some((OperatorKeys::fixed().checkpoint, database.guard())),
+            sharing: Sharing::default(),
         };
         assert!(opening::open(store, settings).is_err());
     }

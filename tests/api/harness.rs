@@ -14,7 +14,7 @@ use loopledger::ledger::Ledger;
 use loopledger::ledger::audit::{Report, audit};
 use loopledger::ledger::clock::Clock;
 use loopledger::ledger::keyring;
-use loopledger::ledger::opening::{self, Founding, Settings};
+use loopledger::ledger::opening::{self, Founding, Settings, Sharing};
 use loopledger::ledger::tokens::{self, Scope};
 use loopledger::proof::keys::thumbprint;
 use loopledger::proof::statement::{prove_possession, sign};
@@ -210,6 +210,11 @@ impl TestApp {
 
     /// A service over a database that may hold a ledger already.
     pub fn start_on(database: TestDatabase, now_ms: i64) -> Self {
+        Self::start_sharing(database, now_ms, Sharing::default())
+    }
+
+    /// The same, which gives its tree to others in a way of its own.
+    pub fn start_sharing(database: TestDatabase, now_ms: i64, sharing: Sharing) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
@@ -223,6 +228,7 @@ impl TestApp {
             clock,
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some((keys.checkpoint, database.guard())),
+            sharing,
         };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
@@ -275,10 +281,12 @@ impl TestApp {
         Self::follower_of(database, Arc::clone(&self.now_ms), self.operator.token.clone())
     }
 
-    fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
+    /// A node without the checkpoint key.
+    pub fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
-        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing: None };
+        let settings =
+            Settings { clock: given_clock(&now_ms), sealing_key, publishing: None, sharing: Sharing::default() };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

@@ -24,8 +24,9 @@ use crate::config::{Place, Serving};
 use crate::http;
 use crate::ledger::clock::Clock;
 use crate::ledger::export::entries_of_last_checkpoint;
-use crate::ledger::opening::{self, Settings};
+use crate::ledger::opening::{self, Settings, Sharing};
 use crate::ledger::tokens::{self, Scope};
+use crate::ledger::tree::EntriesFor;
 use crate::ledger::{Ledger, keyring};
 use crate::proof::note::NoteVerifier;
 use crate::store::{DatabaseUrl, Store};
@@ -133,6 +134,8 @@ fn serving(arguments: &Demo) -> Serving {
         origin: None,
         test_ledger: true,
         sealing_key: None,
+        entries: EntriesFor::default(),
+        publish_to: None,
     }
 }
 
@@ -189,7 +192,7 @@ fn open(serving: &Serving, files: &DemoFiles) -> Result<Ledger, CommandError> {
     fs::write(files.founded(), "")?;
     let sealing_key = sealing_key(serving, &origin, !files.finished().exists())?;
     let publishing = publishing(serving, &keys, &origin)?;
-    Ok(opening::open(store, Settings { clock, sealing_key, publishing })?)
+    Ok(opening::open(store, Settings { clock, sealing_key, publishing, sharing: Sharing::default() })?)
 }
 
 fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Result<(), CommandError> {
