@@ -15,6 +15,13 @@ fn parse_origin(text: &str) -> Result<Origin, String> {
     Origin::parse(text).ok_or_else(|| "expected a name such as ledger.example/1a2b3c4d".to_owned())
 }
 
+/// The environment's settings of an object store: credentials, region, endpoint.
+pub fn object_store_environment() -> Vec<(String, String)> {
+    let settings =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    settings.filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
 /// Where a ledger lies.
 #[derive(Debug, Clone, Args)]
 pub struct Place {

@@ -104,6 +104,12 @@ pub const CLOCK_OFF_DATABASE_MS_MAX: i64 = 2_000;
 pub const NOTE_SIGNATURES_MAX: usize = 64;
 /// A checkpoint note, in bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+/// One object of a bucket or folder, in bytes: above the longest bundle of 256 entries.
+pub const OBJECT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// One request to a bucket, in seconds.
+pub const OBJECT_SECONDS_MAX: u64 = 20;
+/// Connecting to a bucket, in seconds.
+pub const OBJECT_CONNECT_SECONDS_MAX: u64 = 5;
 /// Lifetime of a token where its maker names none, in days.
 pub const TOKEN_DAYS_DEFAULT: i64 = 365;
 /// Longest lifetime of a token, in days.
@@ -111,6 +117,8 @@ pub const TOKEN_DAYS_MAX: i64 = 730;
 
 // An entry frames one statement with some 260 bytes; the longest statement must fit.
 const _: () = assert!(STATEMENT_BYTES_MAX + 1_024 <= ENTRY_BYTES_MAX);
+// An entry bundle of tlog-tiles holds 256 entries, each behind two bytes of length.
+const _: () = assert!(256 * (ENTRY_BYTES_MAX as u64 + 2) <= OBJECT_BYTES_MAX);
 // A line holds the longest statement; its openings share the rest.
 const _: () = assert!(STATEMENT_BYTES_MAX + OPENINGS_MAX * 64 < LINE_BYTES_MAX);
 // One batch with mode=all must fit into one transaction, and one transaction into the queue.

@@ -43,6 +43,7 @@ mod readme;
 mod refusals;
 mod registry;
 mod reuse;
+mod s3;
 mod story;
 mod tampering;
 mod tokens;
