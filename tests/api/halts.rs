@@ -6,6 +6,7 @@ use crate::harness::{
 };
 use ed25519_dalek::SigningKey;
 use loopledger::ledger::opening::{self, Settings};
+use loopledger::ledger::publisher::Publishing;
 use loopledger::proof::checkpoint::Checkpoint;
 use loopledger::store::{DatabaseUrl, Store};
 use std::fs;
@@ -60,12 +61,11 @@ both_databases! {
         let app = TestApp::start(kind);
         app.wait_for_checkpoint();
         let database = app.stop();
-        let guard = database.guard();
         let store = Arc::new(Store::open(&database.url, 2).expect("the database opens"));
         let settings = Settings {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
-            publishing: Some((SigningKey::from_bytes(&[77; 32]), guard)),
+            publishing: Some(Publishing { keys: vec![SigningKey::from_bytes(&[77; 32])], ..database.publishing() }),
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("swapped")));
@@ -82,7 +82,7 @@ both_databases! {
         fs::write(database.guard(), foreign).expect("writable");
         let mut app = TestApp::start_on(database, NOON_MS);
         app.expect_damage();
-        is_halted(&app, "not this ledger's");
+        is_halted(&app, "holds no checkpoint of this ledger");
     }
 
     /// The guard is gone although checkpoints were signed.
@@ -176,7 +176,7 @@ both_databases! {
         let settings = Settings {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
-            publishing: Some((OperatorKeys::fixed().checkpoint, database.guard())),
+            publishing: Some(database.publishing()),
         };
         assert!(opening::open(store, settings).is_err());
     }
@@ -259,4 +259,4 @@ impl Backup {
 
 const GUARDED: &[&str] = &["entries", "tiles", "checkpoints"];
 const TABLES: &[&str] =
-    &["entries", "tiles", "checkpoints", "shown", "head", "openings", "records", "mentions", "accounts"];
+    &["entries", "tiles", "checkpoints", "shown", "head", "halts", "openings", "records", "mentions", "accounts"];

@@ -13,8 +13,10 @@ use loopledger::http;
 use loopledger::ledger::Ledger;
 use loopledger::ledger::audit::{Report, audit};
 use loopledger::ledger::clock::Clock;
+use loopledger::ledger::guard::{Guard, GuardUrl};
 use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Founding, Settings};
+use loopledger::ledger::publisher::Publishing;
 use loopledger::ledger::tokens::{self, Scope};
 use loopledger::proof::keys::thumbprint;
 use loopledger::proof::statement::{prove_possession, sign};
@@ -105,6 +107,11 @@ impl TestDatabase {
         self.folder.path().join("guard/ledger")
     }
 
+    /// The fixed checkpoint key, and the guard as a file.
+    pub fn publishing(&self) -> Publishing {
+        publishing_on(&GuardUrl::File(self.guard()), Vec::new())
+    }
+
     /// Runs SQL as whoever owns the database could.
     pub fn tamper(&self, sql: &str) -> Result<(), String> {
         match &self.url {
@@ -151,6 +158,13 @@ impl OperatorKeys {
         let key = |seed| SigningKey::from_bytes(&[seed; 32]);
         Self { operator: key(1), recovery: key(2), checkpoint: key(3) }
     }
+}
+
+/// The fixed checkpoint key, and a guard anywhere.
+pub fn publishing_on(guard: &GuardUrl, environment: Vec<(String, String)>) -> Publishing {
+    let origin = Origin::parse(ORIGIN).expect("an origin");
+    let guard = Guard::open(guard, &origin, environment).expect("a guard");
+    Publishing { keys: vec![OperatorKeys::fixed().checkpoint], guard }
 }
 
 /// An organisation with its key and token.
@@ -210,6 +224,12 @@ impl TestApp {
 
     /// A service over a database that may hold a ledger already.
     pub fn start_on(database: TestDatabase, now_ms: i64) -> Self {
+        let publishing = database.publishing();
+        Self::start_publishing(database, now_ms, publishing)
+    }
+
+    /// The same with keys and a guard of one's own.
+    pub fn start_publishing(database: TestDatabase, now_ms: i64, publishing: Publishing) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
@@ -219,11 +239,7 @@ impl TestApp {
         let scopes = Scope::ALL.iter().copied().collect();
         let token = tokens::create(&store, &clock, operator_id(), &scopes, 365).expect("a token").token;
         let keys = OperatorKeys::fixed();
-        let settings = Settings {
-            clock,
-            sealing_key: Zeroizing::new([9; 32]),
-            publishing: Some((keys.checkpoint, database.guard())),
-        };
+        let settings = Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: Some(publishing) };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: keys.operator, token };
