@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use zeroize::Zeroizing;
 
 /// It appends nothing, says why, and still serves proofs.
-fn is_halted(app: &TestApp, words: &str) {
+pub fn is_halted(app: &TestApp, words: &str) {
     let jws = signed(&app.operator, "registered", &laptop_fields(&new_id()));
     app.post_jws(&app.operator.token, &jws).refused(503, "ledger_halted", "");
     let ready = app.get("/health/ready", "");

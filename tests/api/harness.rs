@@ -281,20 +281,29 @@ impl TestApp {
         let store = Store::open(&database.url, 1).expect("the database opens");
         found(&store, &given_clock(&now_ms), operator_id());
         drop(store);
-        Self::follower_of(database, now_ms, String::new())
+        Self::node_of(database, now_ms, String::new(), None)
     }
 
     /// A second node on the same database, which does not publish.
     pub fn second_node(&self) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
-        Self::follower_of(database, Arc::clone(&self.now_ms), self.operator.token.clone())
+        self.another_node(None)
     }
 
-    fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
+    /// A second node on the same database, which publishes too.
+    pub fn second_publisher(&self, publishing: Publishing) -> Self {
+        self.another_node(Some(publishing))
+    }
+
+    fn another_node(&self, publishing: Option<Publishing>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
+        Self::node_of(database, Arc::clone(&self.now_ms), self.operator.token.clone(), publishing)
+    }
+
+    fn node_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String, publishing: Option<Publishing>) -> Self {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
-        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing: None };
+        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

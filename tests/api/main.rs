@@ -26,6 +26,7 @@ mod findings;
 mod forgeries;
 mod forging;
 mod forty_computers;
+mod guards;
 mod halts;
 mod harness;
 mod hosted_keys;
