@@ -2,7 +2,7 @@
 
 use crate::cli::CommandError;
 use crate::config::Place;
-use crate::ledger::bundling::vkey_of;
+use crate::ledger::bundling::vkeys_of;
 use crate::ledger::export::{ExportError, entries_of_last_checkpoint};
 use crate::store::Store;
 use clap::Args;
@@ -22,7 +22,7 @@ pub(super) struct Export {
     /// The newest signed checkpoint.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// The checkpoint key as a vkey. Whoever verifies must have it by another road than this file.
+    /// The checkpoint keys as vkeys, a line each: one, or two while one takes the place of the other. Whoever verifies must have it by another road than this file.
     #[arg(long, value_name = "FILE")]
     vkey: PathBuf,
 }
@@ -35,9 +35,9 @@ pub(super) fn run(arguments: &Export) -> Result<ExitCode, CommandError> {
         let checkpoint = entries_of_last_checkpoint(database, &mut out)?;
         Ok::<_, ExportError>(checkpoint)
     })?;
-    let vkey = vkey_of(&store, &checkpoint)?;
+    let vkeys = vkeys_of(&store, &checkpoint)?;
     fs::write(&arguments.checkpoint, &checkpoint.note)?;
-    fs::write(&arguments.vkey, format!("{vkey}\n"))?;
+    fs::write(&arguments.vkey, vkeys.join("\n") + "\n")?;
     println!("{} entries, root {}", checkpoint.size, checkpoint.root);
     Ok(ExitCode::SUCCESS)
 }

@@ -57,8 +57,8 @@ impl fmt::Display for GuardUrl {
             Self::Object { place, name } => write!(f, "{place}/{name}"),
             Self::Row(DatabaseUrl::Sqlite(path)) => write!(f, "sqlite:{}", path.display()),
             Self::Row(DatabaseUrl::Postgres(url)) => {
-                let place =
-                    url.rsplit_once('@').map_or_else(|| url.trim_start_matches("postgres://"), |(_, place)| place);
+                let (_, place) = url.split_once("://").unwrap_or_default();
+                let (_, place) = place.rsplit_once('@').unwrap_or(("", place));
                 write!(f, "postgres://{}", place.split('?').next().unwrap_or_default())
             }
         }
@@ -284,6 +284,7 @@ mod tests {
         assert_eq!(shown("s3://bucket/a/b").as_deref(), Some("s3://bucket/a/b"));
         assert_eq!(shown("sqlite:a/b").as_deref(), Some("sqlite:a/b"));
         assert_eq!(shown("postgres://me:secret@host/db?x=y").as_deref(), Some("postgres://host/db"));
+        assert_eq!(shown("postgresql://host/db").as_deref(), Some("postgres://host/db"));
         for refused in ["", "s3://bucket", "s3://bucket/", "gs://bucket/a", "sqlite:", "https://host/a"] {
             assert_eq!(GuardUrl::parse(refused), None, "{refused}");
         }

@@ -194,7 +194,9 @@ fn start_publisher(
     match opened {
         Ok(publisher) => return Ok(publisher.start(writer_ends)?),
         Err(PublishError::Store(error)) => return Err(error.into()),
-        Err(error @ (PublishError::Guard(_) | PublishError::Moved)) => return Err(refused(error.to_string())),
+        Err(error @ (PublishError::Guard(_) | PublishError::Moved | PublishError::Halted)) => {
+            return Err(refused(error.to_string()));
+        }
         Err(PublishError::Fork(problem)) => health.halt(problem),
         Err(PublishError::NotOurs(problem)) => health.halt_here(problem),
     }

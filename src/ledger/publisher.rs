@@ -92,6 +92,9 @@ pub enum PublishError {
     /// The guard could not be read or written; trying again is safe.
     #[error("{0}")]
     Guard(String),
+    /// Another node has halted the ledger; this one learns why at its next look.
+    #[error("the ledger is halted")]
+    Halted,
     /// The guard holds another checkpoint than this node put there.
     #[error("the guard was moved by somebody else")]
     Moved,
@@ -190,10 +193,6 @@ impl Publisher {
         self.require_guard_unmoved()?;
         let store = Arc::clone(&self.store);
         let head = store.read(head::read)?;
-        if head.is_halted {
-            // Another node found a contradiction: it is learnt with the next look.
-            return Ok(());
-        }
         if head.size() < self.signed.size() {
             let (has, signed) = (head.size(), self.signed.size());
             return Err(fork(format!("the database has {has} entries, but a checkpoint over {signed} is signed")));
@@ -206,7 +205,13 @@ impl Publisher {
             return Ok(());
         }
         let stored = self.sign(&frontier)?;
-        store.write(|database| store_checkpoint(database, &stored))?;
+        store.write(|database| {
+            // Under the head's lock, as an append: once a halt is written nothing more counts as signed, on any node.
+            if head::lock(database)?.is_halted {
+                return Err(PublishError::Halted);
+            }
+            store_checkpoint(database, &stored)
+        })?;
         (self.signed, self.chain_hash) = (frontier, chain_hash);
         self.pending = Some(stored);
         self.show_pending()
@@ -350,6 +355,7 @@ fn follow_until_end(
         show_newest(store, shown);
         health.look();
     }
+    health.look();
 }
 
 fn show_newest(store: &Store, shown: &watch::Sender<Option<StoredCheckpoint>>) {

@@ -19,6 +19,7 @@ mod custody;
 mod delegations;
 mod demo;
 mod determinism;
+mod disasters;
 mod dismantling;
 mod donation_report;
 mod erasure;
