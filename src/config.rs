@@ -1,6 +1,7 @@
 //! What a command is told: arguments and environment, validated once.
 
 use crate::domain::ids::Origin;
+use crate::ledger::guard::GuardUrl;
 use crate::ledger::objects::ObjectsUrl;
 use crate::ledger::tree::EntriesFor;
 use crate::store::DatabaseUrl;
@@ -23,6 +24,11 @@ fn parse_entries_for(text: &str) -> Result<EntriesFor, String> {
 
 fn parse_objects_url(text: &str) -> Result<ObjectsUrl, String> {
     ObjectsUrl::parse(text).ok_or_else(|| "expected a folder or s3://BUCKET/PREFIX".to_owned())
+}
+
+fn parse_guard(text: &str) -> Result<GuardUrl, String> {
+    let expected = "expected a file, s3://BUCKET/PATH, postgres://… or sqlite:FILE";
+    GuardUrl::parse(text).ok_or_else(|| expected.to_owned())
 }
 
 /// The environment's settings of an object store: credentials, region, endpoint.
@@ -50,6 +56,15 @@ impl Place {
     }
 }
 
+/// Where its guard lies.
+#[derive(Debug, Clone, Args)]
+pub struct GuardPlace {
+    /// The guard: a file, s3://BUCKET/PATH, or another database (postgres://… or sqlite:FILE); by default a file beside the
+    /// data folder, never in it, so that no backup of the one has the other.
+    #[arg(long, env = "LOOPLEDGER_GUARD", hide_env_values = true, value_name = "PLACE", value_parser = parse_guard)]
+    pub guard: Option<GuardUrl>,
+}
+
 /// How to serve.
 #[derive(Debug, Clone, Args)]
 pub struct Serving {
@@ -62,9 +77,9 @@ pub struct Serving {
     /// Threads that answer requests.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// The guard's file; by default beside the data folder, never in it, so that no backup of the one has the other.
-    #[arg(long, env = "LOOPLEDGER_GUARD", value_name = "FILE")]
-    pub guard: Option<PathBuf>,
+    /// Where the guard lies.
+    #[command(flatten)]
+    pub guard: GuardPlace,
     /// A new ledger's name, for ever; by default loopledger.local/ and 8 random hex digits.
     #[arg(long, value_parser = parse_origin)]
     pub origin: Option<Origin>,

@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Audit) -> Result<ExitCode, CommandError> {
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
 }
 
-fn show_progress(done: u64, all: u64) {
+pub(super) fn show_progress(done: u64, all: u64) {
     if std::io::stderr().is_terminal() {
         let end = if done == all { "\n" } else { "" };
         eprint!("\r{done} of {all} entries{end}");

@@ -6,7 +6,9 @@ use crate::domain::ids::{OrganisationId, Origin, StatementId};
 use crate::domain::time::LedgerTime;
 use crate::http;
 use crate::ledger::clock::Clock;
+use crate::ledger::guard::{Guard, GuardUrl};
 use crate::ledger::opening::{self, Founding, Settings, Sharing};
+use crate::ledger::publisher::Publishing;
 use crate::ledger::replay::Replay;
 use crate::ledger::tokens::{self, Scope};
 use crate::ledger::{Ledger, keyring};
@@ -137,8 +139,8 @@ fn open(store: &Arc<Store>, folder: &Path) -> Result<Target, CommandError> {
         checkpoint_key: &checkpoint_key,
     };
     opening::found(store, &clock, &founding)?;
-    let guard = folder.join(Uuid::now_v7().to_string());
-    let publishing = Some((checkpoint_key, guard));
+    let guard = GuardUrl::File(folder.join(Uuid::now_v7().to_string()));
+    let publishing = Some(Publishing { keys: vec![checkpoint_key], guard: Guard::open(&guard, &origin, [])? });
     let settings = Settings { clock, sealing_key: Zeroizing::new([0; 32]), publishing, sharing: Sharing::default() };
     let ledger = Arc::new(opening::open(Arc::clone(store), settings)?);
     let (poster, key) = (OrganisationId(Uuid::now_v7()), keyring::generate()?);

@@ -2,7 +2,7 @@
 
 use crate::cli::CommandError;
 use crate::config::Place;
-use crate::ledger::bundling::vkey_of;
+use crate::ledger::bundling::vkeys_of;
 use crate::ledger::export::{ExportError, entries_of_last_checkpoint, tree_of_last_checkpoint};
 use crate::store::Store;
 use crate::store::tiles::StoredCheckpoint;
@@ -30,7 +30,8 @@ pub(super) struct Export {
     /// The newest signed checkpoint.
     #[arg(long, value_name = "FILE", required_unless_present = "tiles", requires = "entries")]
     checkpoint: Option<PathBuf>,
-    /// The checkpoint key as a vkey. Whoever verifies must have it by another road than this file.
+    /// The checkpoint keys as vkeys, a line each: one, or two while one takes the place of the other. Whoever verifies must
+    /// have it by another road than this file.
     #[arg(long, value_name = "FILE", required_unless_present = "tiles")]
     vkey: Option<PathBuf>,
 }
@@ -43,7 +44,7 @@ pub(super) fn run(arguments: &Export) -> Result<ExitCode, CommandError> {
         None => write_lines(&store, arguments)?,
     };
     if let Some(vkey) = &arguments.vkey {
-        fs::write(vkey, format!("{}\n", vkey_of(&store, &checkpoint)?))?;
+        fs::write(vkey, vkeys_of(&store, &checkpoint)?.join("\n") + "\n")?;
     }
     println!("{} entries, root {}", checkpoint.size, checkpoint.root);
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,13 @@
 //! The folder of a ledger: its keys, what lies beside it, and the making of a new one.
 
 use crate::cli::CommandError;
-use crate::config::Serving;
+use crate::config::{GuardPlace, Place, Serving, object_store_environment};
 use crate::domain::ids::{OrganisationId, Origin, StatementId};
 use crate::ledger::clock::Clock;
+use crate::ledger::guard::{Guard, GuardUrl};
 use crate::ledger::keyring;
 use crate::ledger::opening::{self, Founding};
+use crate::ledger::publisher::Publishing;
 use crate::ledger::tokens::Scope;
 use crate::store::Store;
 use data_encoding::HEXLOWER;
@@ -35,6 +37,11 @@ impl KeyFiles {
     pub(super) fn checkpoint(&self) -> PathBuf {
         self.0.join("checkpoint.json")
     }
+
+    /// The key that is to take the checkpoint key's place; both sign while the ledger names both.
+    pub(super) fn next_checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint-next.json")
+    }
 }
 
 /// Makes the ledger: keys first, then index 0; gives its name and its operator.
@@ -52,15 +59,16 @@ pub(super) fn found(
         let cure = "put the database back; or, if nothing was ever posted to it, move the keys away to begin anew";
         return Err(format!("{folder} holds the keys of a ledger, but the database is empty: {cure}").into());
     }
+    let origin = match &serving.origin {
+        Some(origin) => origin.clone(),
+        None => random_origin()?,
+    };
+    require_unused_guard(serving, &origin)?;
     let (operator_key, recovery_key, checkpoint_key) =
         (keyring::generate()?, keyring::generate()?, keyring::generate()?);
     keyring::write_key(&keys.operator(), &operator_key)?;
     keyring::write_key(&keys.recovery(), &recovery_key)?;
     keyring::write_key(&keys.checkpoint(), &checkpoint_key)?;
-    let origin = match &serving.origin {
-        Some(origin) => origin.clone(),
-        None => random_origin()?,
-    };
     let operator = OrganisationId(Uuid::now_v7());
     let founding = Founding {
         origin: origin.clone(),
@@ -72,12 +80,27 @@ pub(super) fn found(
         checkpoint_key: &checkpoint_key,
     };
     if let Err(error) = opening::found(store, clock, &founding) {
+        // A commit whose outcome is unknown may have happened: then these are the ledger's keys.
+        if opening::ledger_in(store)?.is_some_and(|ledger| ledger.operator == operator) {
+            return Ok((origin, operator));
+        }
         for file in [keys.operator(), keys.recovery(), keys.checkpoint()] {
             fs::remove_file(file)?;
         }
         return Err(error.into());
     }
     Ok((origin, operator))
+}
+
+/// A guard that holds a checkpoint while the database is empty: the database was deleted, or the guard is another ledger's.
+fn require_unused_guard(serving: &Serving, origin: &Origin) -> Result<(), CommandError> {
+    let guard = open_guard(&serving.place, &serving.guard, origin)?;
+    let Some(note) = guard.read()? else { return Ok(()) };
+    let held: Vec<&str> = note.lines().take(2).collect();
+    let what =
+        format!("the database is empty, but the guard {} holds a checkpoint of {}", guard.url(), held.join(", size "));
+    let cure = "put the database back (README, \"The guard is ahead of the database\"), or give a new ledger a guard of its own";
+    Err(format!("{what}: {cure}").into())
 }
 
 /// Everything that a token of the operator may do.
@@ -118,18 +141,25 @@ pub(super) fn sealing_key(
     bytes.map(Zeroizing::new).ok_or_else(|| "the sealing key must be 64 hex digits".into())
 }
 
-/// The node that has the checkpoint key publishes; every other one follows.
+/// The node that has a checkpoint key publishes; every other one follows.
 pub(super) fn publishing(
     serving: &Serving,
     keys: &KeyFiles,
     origin: &Origin,
-) -> Result<Option<(SigningKey, PathBuf)>, CommandError> {
-    if !keys.checkpoint().exists() {
+) -> Result<Option<Publishing>, CommandError> {
+    let files = [keys.checkpoint(), keys.next_checkpoint()];
+    let keys: Vec<SigningKey> =
+        files.iter().filter(|file| file.exists()).map(|file| keyring::read_key(file)).collect::<Result<_, _>>()?;
+    if keys.is_empty() {
         return Ok(None);
     }
-    let key = keyring::read_key(&keys.checkpoint())?;
-    let guard = serving.guard.clone().unwrap_or_else(|| outside(&serving.place.data, origin, ""));
-    Ok(Some((key, guard)))
+    Ok(Some(Publishing { keys, guard: open_guard(&serving.place, &serving.guard, origin)? }))
+}
+
+/// The guard that is told, or the file beside the data folder.
+pub(super) fn open_guard(place: &Place, told: &GuardPlace, origin: &Origin) -> Result<Guard, CommandError> {
+    let url = told.guard.clone().unwrap_or_else(|| GuardUrl::File(outside(&place.data, origin, "")));
+    Ok(Guard::open(&url, origin, object_store_environment())?)
 }
 
 /// A file beside the data folder, never in it, so that no backup of the one has the other; named after the ledger, so

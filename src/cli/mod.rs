@@ -2,11 +2,14 @@
 
 mod audit;
 mod bench;
+mod checkpoint_key;
 mod demo;
 mod export;
+mod guard;
 mod keygen;
 mod ledger_folder;
 mod post;
+mod resume;
 mod serve;
 mod sign;
 mod token;
@@ -45,6 +48,12 @@ enum Command {
     Keygen(keygen::Keygen),
     /// Make a token of the operator, when none is left.
     Token(token::Token),
+    /// Make the key that is to sign checkpoints, and the statement that says so.
+    CheckpointKey(checkpoint_key::CheckpointKey),
+    /// Look at the guard, or set it after it was lost.
+    Guard(guard::GuardCommand),
+    /// Lift a halt, after everything was checked again.
+    Resume(resume::Resume),
     /// Sign a payload.
     Sign(sign::Sign),
     /// Post statements, over any line: what was posted is never posted twice.
@@ -72,6 +81,9 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Command::Demo(demo) => demo::run(&demo),
         Command::Keygen(keygen) => keygen::run(&keygen),
         Command::Token(token) => token::run(&token),
+        Command::CheckpointKey(checkpoint_key) => checkpoint_key::run(&checkpoint_key),
+        Command::Guard(guard) => guard::run(&guard),
+        Command::Resume(resume) => resume::run(&resume),
         Command::Sign(sign) => sign::run(&sign),
         Command::Post(post) => post::run(&post),
         Command::Audit(audit) => audit::run(&audit),

@@ -29,7 +29,11 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
     let clock = Clock::system();
     let (origin, is_new) = match opening::ledger_in(&store)? {
         Some(ledger) => (ledger.origin, false),
-        None => (found_and_announce(&store, &clock, serving, &keys)?, true),
+        None => match found_and_announce(&store, &clock, serving, &keys) {
+            Ok(origin) => (origin, true),
+            // Of nodes that start at once on an empty database one makes the ledger, and the others follow it.
+            Err(error) => (opening::ledger_in(&store)?.ok_or(error)?.origin, false),
+        },
     };
     let sealing_key = sealing_key(serving, &origin, is_new)?;
     let publishing = publishing(serving, &keys, &origin)?;

@@ -28,7 +28,7 @@ use crate::proof::statement::{BytesRefused, Signed, Unverified};
 use crate::proof::tiles::TILE_WIDTH;
 use crate::store::entries::{Identity, NewEntry, StoredEntry};
 use crate::store::head::Head;
-use crate::store::{Database, StoreError, backend, entries, head, mentions, openings, past, records, tiles};
+use crate::store::{Database, StoreError, backend, entries, halt, head, mentions, openings, past, records, tiles};
 use ed25519_dalek::VerifyingKey;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ pub struct Seen {
 pub enum AppendError {
     /// The database.
     Store(StoreError),
-    /// The database contradicts what this node has seen.
+    /// The database contradicts what this node has seen, or another node has found a contradiction.
     Halt(String),
     /// This node's clock is off.
     ClockOff(String),
@@ -86,6 +86,9 @@ pub fn append(
     groups: &[&Group],
 ) -> Result<Appended, AppendError> {
     let start = head::lock(database)?;
+    if start.is_halted {
+        return Err(AppendError::Halt(halt::reason(database)?.unwrap_or_default()));
+    }
     if let Some(seen) = seen {
         require_same_history(database, &start, seen)?;
     }

@@ -3,17 +3,17 @@
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
 use crate::domain::delegation::Delegation;
-use crate::domain::event::{Event, Statement, Vkey};
+use crate::domain::event::{Event, Statement};
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::finding::Cure;
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, ScaleId, SiteId};
 use crate::domain::lineage::{Link, Node, links};
-use crate::domain::registry::Ledger as LedgerRecord;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
 use crate::ledger::certificates::{Registered, find_certificate, treatments_behind};
 use crate::ledger::lookup::{offered_lots, subject_of_node};
+use crate::ledger::signed::named_keys;
 use crate::ledger::{Ledger, erasure};
 use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
 use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
@@ -63,7 +63,7 @@ impl Ledger {
     /// The bundle of a certificate under a checkpoint; `None` if there is no such certificate, or the checkpoint does not
     /// cover its issue yet.
     pub fn bundle(&self, serial: &SerialBlock, checkpoint: &StoredCheckpoint) -> Result<Option<Bundle>, StoreError> {
-        let vkey = vkey_of(&self.store, checkpoint)?;
+        let vkeys = vkeys_of(&self.store, checkpoint)?;
         self.store.snapshot(|database| {
             let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
             let mut collector = Collector::new(database, checkpoint.size);
@@ -92,7 +92,7 @@ impl Ledger {
             }
             Ok(Some(Bundle {
                 certificate: serial.to_string(),
-                keys: vec![vkey.clone()],
+                keys: vkeys.clone(),
                 checkpoint: checkpoint.note.clone(),
                 entries: bundled,
                 openings: openings.into_iter().map(opening).collect(),
@@ -143,15 +143,14 @@ impl Ledger {
     }
 }
 
-/// The key that signed a checkpoint: the ledger's, or the one before a change.
-pub fn vkey_of(store: &Store, checkpoint: &StoredCheckpoint) -> Result<String, StoreError> {
-    let ledger = crate::ledger::opening::ledger_in(store)?;
-    let signed = |vkey: &&str| {
-        NoteVerifier::parse(vkey).is_ok_and(|verifier| Checkpoint::open(&checkpoint.note, &verifier).is_ok())
-    };
-    let vkeys: Vec<&str> = ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys).map(Vkey::as_str).collect();
-    let found = vkeys.into_iter().find(signed).map(str::to_owned);
-    found.ok_or_else(|| StoreError::damaged("the checkpoint is signed by none of the ledger's keys"))
+/// The keys that signed a checkpoint, the ledger's own first: one, and while one takes the place of another, both.
+pub fn vkeys_of(store: &Store, checkpoint: &StoredCheckpoint) -> Result<Vec<String>, StoreError> {
+    let signed = |key: &NoteVerifier| Checkpoint::open(&checkpoint.note, key).is_ok();
+    let vkeys: Vec<_> = named_keys(store)?.iter().filter(|key| signed(key)).map(NoteVerifier::vkey).collect();
+    if vkeys.is_empty() {
+        return Err(StoreError::damaged("the checkpoint is signed by none of the ledger's keys"));
+    }
+    Ok(vkeys)
 }
 
 fn unproved(error: ProofError<StoreError>) -> StoreError {

@@ -9,12 +9,11 @@ use crate::domain::time::{LedgerTime, OccurredAt};
 use crate::ledger::Ledger;
 use crate::ledger::append::{Seen, append};
 use crate::ledger::clock::Clock;
-use crate::ledger::guard::FileGuard;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::mirror::{Mirror, Mirroring};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
-use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
+use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher, Publishing};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::tree::EntriesFor;
 use crate::ledger::vault::Vault;
@@ -26,7 +25,6 @@ use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records, waiting};
 use ed25519_dalek::SigningKey;
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -134,8 +132,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Opens the secrets of hosted keys.
     pub sealing_key: Zeroizing<[u8; 32]>,
-    /// The checkpoint key and the guard's path, on the one node that publishes.
-    pub publishing: Option<(SigningKey, PathBuf)>,
+    /// Keys and guard, on the one node that publishes.
+    pub publishing: Option<Publishing>,
     /// How the tree is given to others.
     pub sharing: Sharing,
 }
@@ -156,15 +154,18 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     rebuild::bring_up_to_date(&store)?;
     let ledger = ledger_in(&store)?.ok_or_else(|| refused("this database holds no ledger"))?;
     let (origin, operator) = (ledger.origin, ledger.operator);
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(Arc::clone(&store), settings.clock.clone()));
+    health.look();
     let seen = store.read(right_edge)?;
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
     let Sharing { entries_for, mirror } = settings.sharing;
     let is_publisher = settings.publishing.is_some();
     let thread = match settings.publishing {
-        Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
-        None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
+        Some(publishing) if health.halted().is_none() => {
+            start_publisher(&origin, &store, &health, publishing, shown, writer_ends)?
+        }
+        _ => publisher::follow(Arc::clone(&store), Arc::clone(&health), shown, writer_ends)?,
     };
     let log = Arc::new(Log::new(Arc::clone(&store)));
     let writer = Writer {
@@ -213,35 +214,21 @@ fn start_publisher(
     origin: &Origin,
     store: &Arc<Store>,
     health: &Arc<Health>,
-    key: SigningKey,
-    guard_path: &std::path::Path,
+    publishing: Publishing,
     shown: watch::Sender<Option<StoredCheckpoint>>,
     writer_ends: std::sync::mpsc::Receiver<()>,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let guard = FileGuard::open(guard_path).map_err(|error| refused(error.to_string()))?;
-    let opened = require_checkpoint_key(store, origin, &key).and_then(|()| {
-        Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), key, guard, shown.clone())
-    });
+    let opened = Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), publishing, shown.clone());
     match opened {
-        Ok(publisher) => Ok(publisher.start(writer_ends)?),
-        Err(PublishError::Store(error)) => Err(error.into()),
-        Err(PublishError::Guard(error)) => Err(error.into()),
-        Err(PublishError::Fork(problem)) => {
-            health.halt(problem);
-            Ok(publisher::follow(Arc::clone(store), shown, writer_ends)?)
+        Ok(publisher) => return Ok(publisher.start(writer_ends)?),
+        Err(PublishError::Store(error)) => return Err(error.into()),
+        Err(error @ (PublishError::Guard(_) | PublishError::Moved | PublishError::Halted)) => {
+            return Err(refused(error.to_string()));
         }
+        Err(PublishError::Fork(problem)) => health.halt(problem),
+        Err(PublishError::NotOurs(problem)) => health.halt_here(problem),
     }
-}
-
-/// The checkpoint key must be the one that the ledger names, or named before a change that has just been made: a key of another ledger must never sign here.
-fn require_checkpoint_key(store: &Store, origin: &Origin, key: &SigningKey) -> Result<(), PublishError> {
-    let ledger = ledger_in(store)?;
-    let ours = NoteVerifier::new(origin.as_str(), key.verifying_key()).map(|verifier| verifier.vkey());
-    let mut named = ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys);
-    if named.any(|vkey| Some(vkey.as_str()) == ours.as_deref()) {
-        return Ok(());
-    }
-    Err(PublishError::Fork("the checkpoint key here is not this ledger's; are the keys of two ledgers swapped?".into()))
+    Ok(publisher::follow(Arc::clone(store), Arc::clone(health), shown, writer_ends)?)
 }
 
 /// The end of the ledger as the last entry's own bytes show it, compared with the head row.

@@ -3,21 +3,23 @@
 //! Order: derive the root from rows read afresh, sign in memory, check the own signature, store the checkpoint (its
 //! primary key is the size, another root halts), move the guard, and only then show the checkpoint, here and on every
 //! node. If we crash anywhere in between, the next start finds a stored checkpoint that the guard lags behind, and goes
-//! on from it. Only a contradiction halts; a disk or database that fails is tried again.
+//! on from it. Only a contradiction halts; a disk, bucket or database that fails is tried again.
+//!
+//! A second publisher on the same guard finds it moved. If what lies there is a checkpoint of this very database, both
+//! publish one history: this node steps back alone. Anything else is a second history, and the ledger halts.
 
 use crate::domain::ids::{EntryIndex, Origin};
-use crate::ledger::guard::{FileGuard, GuardError};
+use crate::ledger::guard::{Guard, GuardError};
 use crate::ledger::health::Health;
+use crate::ledger::signed::{SignedState, fork, named_keys, open_note, require_signed, require_signed_state};
 use crate::limits::PUBLISH_PAUSE_MS;
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::merkle::{Frontier, leaf_hash};
 use crate::proof::note::NoteVerifier;
-use crate::proof::tiles::{ProofError, Prover};
-use crate::store::tiles::{self, StoredCheckpoint, StoredTiles};
-use crate::store::{Database, Store, StoreError, StoreFault, entries, head};
+use crate::store::tiles::{self, StoredCheckpoint};
+use crate::store::{Database, Store, StoreError, entries, head};
 use ed25519_dalek::SigningKey;
-use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -39,7 +41,7 @@ impl Checkpoints {
         Self { shown, thread: Some(thread) }
     }
 
-    /// Whether the thread still runs; it ends by itself only when the ledger halts or closes.
+    /// Whether the thread still runs; it ends by itself only when the ledger closes.
     pub fn are_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
@@ -66,18 +68,36 @@ impl Drop for Checkpoints {
     }
 }
 
+/// What the one node has that publishes.
+#[derive(Debug)]
+pub struct Publishing {
+    /// The checkpoint keys at hand. Those sign that the ledger names: one, and while one takes the place of another, both.
+    pub keys: Vec<SigningKey>,
+    /// The guard.
+    pub guard: Guard,
+}
+
 /// Why a checkpoint was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// What is stored contradicts what was signed: signing on would fork the ledger.
     #[error("{0}")]
     Fork(String),
+    /// The key or the guard of this node is not the ledger's, or another node publishes: this node must not sign.
+    #[error("{0}")]
+    NotOurs(String),
     /// The database did not answer; trying again is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The guard could not be read or written; trying again is safe.
-    #[error(transparent)]
-    Guard(io::Error),
+    #[error("{0}")]
+    Guard(String),
+    /// Another node has halted the ledger; this one learns why at its next look.
+    #[error("the ledger is halted")]
+    Halted,
+    /// The guard holds another checkpoint than this node put there.
+    #[error("the guard was moved by somebody else")]
+    Moved,
 }
 
 /// What the publisher's thread works with.
@@ -85,9 +105,7 @@ pub struct Publisher {
     origin: Origin,
     store: Arc<Store>,
     health: Arc<Health>,
-    key: SigningKey,
-    verifier: NoteVerifier,
-    guard: FileGuard,
+    publishing: Publishing,
     shown: watch::Sender<Option<StoredCheckpoint>>,
     /// The tree as far as it is signed, derived from rows.
     signed: Frontier,
@@ -102,66 +120,48 @@ pub struct Publisher {
 impl From<GuardError> for PublishError {
     fn from(error: GuardError) -> Self {
         match error {
-            GuardError::Io(error) => Self::Guard(error),
-            GuardError::Held(_) | GuardError::Moved => Self::Fork(error.to_string()),
+            GuardError::Unreachable(problem) => Self::Guard(problem),
+            GuardError::Moved => Self::Moved,
+            GuardError::Held(_) | GuardError::Unusable(_) => Self::NotOurs(error.to_string()),
         }
     }
 }
 
-fn fork(problem: impl Into<String>) -> PublishError {
-    PublishError::Fork(problem.into())
-}
-
-/// The right edge of the tree of a size, from tiles and leaf hashes.
-fn stored_frontier(database: &mut Database, size: u64) -> Result<Frontier, PublishError> {
-    let mut source = StoredTiles(database);
-    Prover::new(&mut source, size).frontier().map_err(|error| match error {
-        ProofError::Source(error) if error.fault != StoreFault::Damaged => PublishError::Store(error),
-        other => fork(format!("the tree of size {size} cannot be derived: {other}")),
-    })
-}
-
 impl Publisher {
-    /// Opens the guard and checks that the database extends both it and every checkpoint stored.
+    /// Reads the guard and checks that the database extends both it and every checkpoint stored.
     ///
     /// A fork is found here, before anything is signed.
     pub fn open(
         origin: Origin,
         store: Arc<Store>,
         health: Arc<Health>,
-        key: SigningKey,
-        guard: FileGuard,
+        publishing: Publishing,
         shown: watch::Sender<Option<StoredCheckpoint>>,
     ) -> Result<Self, PublishError> {
-        let verifier = NoteVerifier::new(origin.as_str(), key.verifying_key())
-            .ok_or_else(|| fork("the origin cannot be the name of a key"))?;
-        let stored = store.read(tiles::last_checkpoint)?;
-        let guard_note = match guard.read()? {
-            Some(note) => note,
-            None => first_guard(&origin, &key, &guard, stored.as_ref())?,
-        };
-        let guarded = open_guard(&guard_note, &verifier)?;
-        if let Some(stored) = &stored {
-            require_signed(stored, &verifier)?;
-        }
-        let (signed, chain_hash) = store.read(|database| require_extends(database, &guarded, stored.as_ref()))?;
-        let pending = stored;
-        let mut publisher =
-            Self { origin, store, health, key, verifier, guard, shown, signed, chain_hash, guard_note, pending };
-        publisher.show_pending()?;
+        let named = named_keys(&store)?;
+        let first = || first_guard(&origin, &publishing, &named);
+        require_a_named_key(&origin, &publishing.keys, &named)?;
+        let state = require_signed_state(&store, &publishing.guard, &named, first)?;
+        let SignedState { guard_note, stored: pending, frontier: signed, chain_hash } = state;
+        let mut publisher = Self { origin, store, health, publishing, shown, signed, chain_hash, guard_note, pending };
+        publisher.show_pending().map_err(|error| publisher.explain(error))?;
         Ok(publisher)
     }
 
-    /// Publishes whenever the ledger has grown, until the writer has ended and its last entry is signed; halts on a
-    /// fork.
+    /// Publishes whenever the ledger has grown, until the writer has ended and its last entry is signed. Once halted it
+    /// lets go of the guard and follows.
     pub fn start(mut self, writer_ends: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
         thread::Builder::new().name("publisher".into()).spawn(move || {
             while self.publish_or_halt() {
+                self.health.look();
                 if has_ended(&writer_ends) {
                     self.publish_or_halt();
+                    self.health.look();
                     return;
                 }
             }
+            let Self { store, health, shown, .. } = self;
+            follow_until_end(&store, &health, &shown, &writer_ends);
         })
     }
 
@@ -170,15 +170,19 @@ impl Publisher {
         if self.health.halted().is_some() {
             return false;
         }
-        match self.publish() {
+        match self.publish().map_err(|error| self.explain(error)) {
             Ok(()) => true,
-            Err(error @ (PublishError::Store(_) | PublishError::Guard(_))) => {
-                tracing::warn!(%error, "no checkpoint could be published; trying again");
-                true
-            }
             Err(PublishError::Fork(problem)) => {
                 self.health.halt(problem);
                 false
+            }
+            Err(PublishError::NotOurs(problem)) => {
+                self.health.halt_here(problem);
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no checkpoint could be published; trying again");
+                true
             }
         }
     }
@@ -201,27 +205,55 @@ impl Publisher {
             return Ok(());
         }
         let stored = self.sign(&frontier)?;
-        store.write(|database| store_checkpoint(database, &stored))?;
+        store.write(|database| {
+            // Under the head's lock, as an append: once a halt is written nothing more counts as signed, on any node.
+            if head::lock(database)?.is_halted {
+                return Err(PublishError::Halted);
+            }
+            store_checkpoint(database, &stored)
+        })?;
         (self.signed, self.chain_hash) = (frontier, chain_hash);
         self.pending = Some(stored);
         self.show_pending()
     }
 
-    /// Signs in memory and checks the own signature before anybody sees it.
+    /// Signs in memory and checks the own signatures before anybody sees them.
     fn sign(&self, frontier: &Frontier) -> Result<StoredCheckpoint, PublishError> {
+        let named = named_keys(&self.store)?;
         let checkpoint = Checkpoint { origin: self.origin.clone(), size: frontier.size(), root: frontier.root() };
-        let note = checkpoint.sign(&self.key).ok_or_else(|| fork("the checkpoint cannot be signed"))?;
+        let note = sign(&checkpoint, &self.publishing.keys, &named)?;
         let stored = StoredCheckpoint { size: checkpoint.size, root: checkpoint.root, note };
-        require_signed(&stored, &self.verifier)?;
+        require_signed(&stored, &named)?;
         Ok(stored)
     }
 
     /// Before each signature: somebody else's checkpoint in the guard means a second publisher.
     fn require_guard_unmoved(&self) -> Result<(), PublishError> {
-        if self.guard.read()?.as_ref() != Some(&self.guard_note) {
-            return Err(fork(format!("the guard {} was moved by somebody else", self.guard.path().display())));
+        if self.publishing.guard.read()?.as_ref() == Some(&self.guard_note) { Ok(()) } else { Err(PublishError::Moved) }
+    }
+
+    /// What it means that the guard was moved: by another publisher of this very ledger, or by a second history.
+    fn explain(&self, error: PublishError) -> PublishError {
+        let PublishError::Moved = error else { return error };
+        let place = self.publishing.guard.url();
+        let is_of_this_database = || -> Result<bool, PublishError> {
+            let Some(note) = self.publishing.guard.read()? else { return Ok(false) };
+            let Ok(held) = open_note(&note, &named_keys(&self.store)?) else { return Ok(false) };
+            let stored = self.store.read(|database| tiles::checkpoint(database, held.size))?;
+            Ok(stored.is_some_and(|stored| stored.root == held.root))
+        };
+        match is_of_this_database() {
+            Err(error) => error,
+            Ok(true) => {
+                let cure = "one node alone may have keys/checkpoint.json; take it from the other, or from this one, and start this one again";
+                PublishError::NotOurs(format!("another node publishes this ledger and moved the guard {place}: {cure}"))
+            }
+            Ok(false) => {
+                let cure =
+                    "this database does not know what lies there (README, \"Two checkpoints contradict each other\")";
+                fork(format!("the guard {place} was moved by somebody else: {cure}"))
+            }
         }
-        Ok(())
     }
 
     /// Goes on from what is signed, over entries as they are stored now: bytes, leaf hashes and chain must agree.
@@ -250,7 +282,7 @@ impl Publisher {
     /// Moves the guard to a checkpoint that is stored, then lets it be seen. What fails here is tried again later.
     fn show_pending(&mut self) -> Result<(), PublishError> {
         let Some(pending) = &self.pending else { return Ok(()) };
-        self.guard.swap(Some(&self.guard_note), &pending.note)?;
+        self.publishing.guard.swap(Some(&self.guard_note), &pending.note)?;
         self.guard_note.clone_from(&pending.note);
         self.store.write(|database| tiles::show_checkpoint(database, pending.size))?;
         self.shown.send_replace(self.pending.take());
@@ -258,68 +290,37 @@ impl Publisher {
     }
 }
 
-/// The guard of a ledger of which nothing is signed yet: a checkpoint over no entries, so that a guard which is missing
-/// later is known to have been lost.
-fn first_guard(
-    origin: &Origin,
-    key: &SigningKey,
-    guard: &FileGuard,
-    stored: Option<&StoredCheckpoint>,
-) -> Result<String, PublishError> {
-    if let Some(stored) = stored {
-        let (size, path) = (stored.size, guard.path().display());
-        let cure = "put the last checkpoint that you trust there, as a file, and start again";
-        return Err(fork(format!("checkpoint {size} is stored, but the guard {path} is gone; {cure}")));
-    }
-    let nothing = Checkpoint { origin: origin.clone(), size: 0, root: Frontier::default().root() };
-    let note = nothing.sign(key).ok_or_else(|| fork("the checkpoint cannot be signed"))?;
-    guard.swap(None, &note)?;
-    Ok(note)
-}
-
-/// A checkpoint's note must say under our key what its row says.
-fn require_signed(stored: &StoredCheckpoint, verifier: &NoteVerifier) -> Result<(), PublishError> {
-    let opened = Checkpoint::open(&stored.note, verifier).map(|opened| (opened.size, opened.root));
-    if opened == Ok((stored.size, stored.root)) {
+/// One of the keys at hand must be the ledger's: a key of another ledger must never sign here.
+fn require_a_named_key(origin: &Origin, keys: &[SigningKey], named: &[NoteVerifier]) -> Result<(), PublishError> {
+    if keys.iter().any(|key| named.iter().any(|named| is_key(named, origin, key))) {
         return Ok(());
     }
-    Err(fork(format!("the checkpoint over {} entries is not signed by the checkpoint key", stored.size)))
+    let problem = "the checkpoint key of this node is not this ledger's; are the keys of two ledgers swapped, of test and \
+                   production? Give this node its own, or none, and start it again";
+    Err(PublishError::NotOurs(problem.to_owned()))
 }
 
-fn open_guard(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, PublishError> {
-    Checkpoint::open(note, verifier).map_err(|error| {
-        fork(format!("the guard's checkpoint is not this ledger's: {error}; are test and production keys swapped?"))
-    })
+fn is_key(named: &NoteVerifier, origin: &Origin, key: &SigningKey) -> bool {
+    NoteVerifier::new(origin.as_str(), key.verifying_key()).as_ref() == Some(named)
 }
 
-/// The database must extend the guard's checkpoint and the last one that it stores itself.
-fn require_extends(
-    database: &mut Database,
-    guarded: &Checkpoint,
-    stored: Option<&StoredCheckpoint>,
-) -> Result<(Frontier, ChainHash), PublishError> {
-    let size = head::read(database)?.size();
-    if size < guarded.size {
-        let cure = "a backup was put back or commits were lost; restore the newer database";
-        let problem = format!("the database has {size} entries, the guard was signed over {}", guarded.size);
-        return Err(fork(format!("{problem}; {cure}")));
-    }
-    if stored_frontier(database, guarded.size)?.root() != guarded.root {
-        return Err(fork(format!("the first {} entries are not those that were signed", guarded.size)));
-    }
-    let last = stored.map_or(0, |stored| stored.size);
-    if guarded.size > last {
-        return Err(fork("the guard holds a checkpoint that this database never stored; a backup was put back"));
-    }
-    let frontier = stored_frontier(database, last)?;
-    if stored.is_some_and(|stored| stored.root != frontier.root()) || last > size {
-        return Err(fork(format!("the stored checkpoint over {last} entries does not fit them")));
-    }
-    let last_entry = match last.checked_sub(1) {
-        Some(index) => entries::find(database, EntryIndex(index))?,
-        None => None,
-    };
-    Ok((frontier, last_entry.map_or(ChainHash::START, |entry| ChainHash::of(&entry.bytes))))
+/// Signs by each key at hand that the ledger names, the one in force first.
+fn sign(checkpoint: &Checkpoint, keys: &[SigningKey], named: &[NoteVerifier]) -> Result<String, PublishError> {
+    require_a_named_key(&checkpoint.origin, keys, named)?;
+    let at_hand = |named: &NoteVerifier| keys.iter().find(|key| is_key(named, &checkpoint.origin, key));
+    let mut signers = named.iter().filter_map(at_hand);
+    let first = signers.next().and_then(|key| checkpoint.sign(key));
+    let note = signers.fold(first, |note, key| checkpoint.add_signature(&note?, key));
+    note.ok_or_else(|| fork("the checkpoint cannot be signed"))
+}
+
+/// The guard of a ledger of which nothing is signed yet: a checkpoint over no entries, so that a guard which is missing
+/// later is known to have been lost.
+fn first_guard(origin: &Origin, publishing: &Publishing, named: &[NoteVerifier]) -> Result<String, PublishError> {
+    let nothing = Checkpoint { origin: origin.clone(), size: 0, root: Frontier::default().root() };
+    let note = sign(&nothing, &publishing.keys, named)?;
+    publishing.guard.swap(None, &note)?;
+    Ok(note)
 }
 
 /// Stores a checkpoint; one that is there with another root would be a second history.
@@ -331,18 +332,30 @@ fn store_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> R
     }
 }
 
-/// Shows checkpoints that another node published: what a node without the checkpoint key does.
+/// Shows checkpoints that another node published: what a node does that does not publish.
 pub fn follow(
     store: Arc<Store>,
+    health: Arc<Health>,
     shown: watch::Sender<Option<StoredCheckpoint>>,
     writer_ends: Receiver<()>,
 ) -> std::io::Result<JoinHandle<()>> {
     show_newest(&store, &shown);
-    thread::Builder::new().name("follower".into()).spawn(move || {
-        while !has_ended(&writer_ends) {
-            show_newest(&store, &shown);
-        }
-    })
+    let follow = move || follow_until_end(&store, &health, &shown, &writer_ends);
+    thread::Builder::new().name("follower".into()).spawn(follow)
+}
+
+fn follow_until_end(
+    store: &Store,
+    health: &Health,
+    shown: &watch::Sender<Option<StoredCheckpoint>>,
+    writer_ends: &Receiver<()>,
+) {
+    health.look();
+    while !has_ended(writer_ends) {
+        show_newest(store, shown);
+        health.look();
+    }
+    health.look();
 }
 
 fn show_newest(store: &Store, shown: &watch::Sender<Option<StoredCheckpoint>>) {

@@ -116,7 +116,7 @@ impl Sequencer {
         let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| Unavailable::QueueFull)?;
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Unavailable::NotCommitted)?;
-        let died = || self.health.halt("the writer's thread died; start the service again");
+        let died = || self.health.halt_here("the writer's thread died; start the service again");
         if queue.send(Submission { group, reply, _places: places }).is_err() {
             died();
             return Err(Unavailable::NotCommitted);

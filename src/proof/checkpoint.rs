@@ -49,6 +49,14 @@ impl Checkpoint {
         sign_note(self.origin.as_str(), key, &self.body())
     }
 
+    /// Adds the signature line of another key to a note of this checkpoint: while one key takes the place of another, who
+    /// knows either can verify it.
+    pub fn add_signature(&self, note: &str, key: &SigningKey) -> Option<String> {
+        let another = self.sign(key)?;
+        let line = another.strip_prefix(&self.body())?.strip_prefix('\n')?;
+        Some(format!("{note}{line}"))
+    }
+
     /// Reads a note that the key signed and whose origin is the key's name.
     pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Self, CheckpointProblem> {
         let checkpoint = Self::parse(verifier.open(note)?).ok_or(CheckpointProblem::NotACheckpoint)?;

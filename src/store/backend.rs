@@ -21,6 +21,10 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 /// The first SQLite without the race of a WAL reset that could damage a database.
 const SQLITE_VERSION_MIN: i64 = 3_051_003;
 
+/// How often a node tries to bring the schema up to date, and the pause between two tries.
+const MIGRATION_TRIES_MAX: u32 = 10;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(200);
+
 pub use either::Database;
 
 #[expect(missing_docs, reason = "the derive makes items that carry no documentation")]
@@ -190,15 +194,29 @@ pub(super) fn commit_error(error: &Error) -> StoreError {
 }
 
 /// Brings the schema up to date.
+///
+/// Nodes that start at once all try, and the database lets one of them through: it refuses a second table of a name and
+/// takes that migration back whole. Whoever was second finds at the next try that nothing is left to do.
 pub(super) fn migrate(url: &DatabaseUrl) -> StoreResult<()> {
     let failed = |message: String| StoreError { fault: StoreFault::Failed, message };
     let mut connection = establish(url).map_err(|error| failed(error.to_string()))?;
     set_up(&mut connection, Access::ReadWrite)?;
+    for _ in 1..MIGRATION_TRIES_MAX {
+        match run_migrations(&mut connection) {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::warn!(error, "the schema could not be brought up to date; trying again"),
+        }
+        std::thread::sleep(MIGRATION_PAUSE);
+    }
+    run_migrations(&mut connection).map_err(failed)
+}
+
+fn run_migrations(connection: &mut Database) -> Result<(), String> {
     let migrations = match connection {
         Database::Postgres(_) => POSTGRES_MIGRATIONS,
         Database::Sqlite(_) => SQLITE_MIGRATIONS,
     };
-    connection.run_pending_migrations(migrations).map(|_| ()).map_err(|error| failed(error.to_string()))
+    connection.run_pending_migrations(migrations).map(|_| ()).map_err(|error| error.to_string())
 }
 
 #[derive(QueryableByName)]
@@ -246,6 +264,28 @@ fn assert_sqlite_version(connection: &mut Database) -> StoreResult<()> {
         return Err(StoreError { fault: StoreFault::Failed, message });
     }
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Whether a ledger's tables stand in this database, in whatever schema.
+pub(super) fn holds_a_ledger(connection: &mut Database) -> StoreResult<bool> {
+    let query = match connection {
+        Database::Postgres(_) => {
+            "SELECT count(*) AS count FROM (SELECT schemaname FROM pg_catalog.pg_tables \
+             WHERE tablename IN ('entries', 'checkpoints', 'head') GROUP BY schemaname HAVING count(*) = 3) ledgers"
+        }
+        Database::Sqlite(_) => {
+            "SELECT count(*) / 3 AS count FROM sqlite_schema \
+             WHERE type = 'table' AND name IN ('entries', 'checkpoints', 'head')"
+        }
+    };
+    let row: Count = sql_query(query).get_result(connection)?;
+    Ok(row.count > 0)
 }
 
 #[derive(QueryableByName)]

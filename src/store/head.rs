@@ -16,6 +16,8 @@ pub struct Head {
     pub chain_hash: ChainHash,
     /// Time of the last entry.
     pub time: LedgerTime,
+    /// Whether a halt stands: then nothing is appended.
+    pub is_halted: bool,
 }
 
 impl Head {
@@ -25,9 +27,9 @@ impl Head {
     }
 }
 
-type Row = (i64, Vec<u8>, Vec<u8>, i64);
+type Row = (i64, Vec<u8>, Vec<u8>, i64, i64);
 
-fn read_row((size, chain_hash, frontier, time_ms): Row) -> StoreResult<Head> {
+fn read_row((size, chain_hash, frontier, time_ms, halted): Row) -> StoreResult<Head> {
     let damaged = || StoreError::damaged("the head row cannot be read");
     let size = u64::try_from(size).map_err(|_| damaged())?;
     let peaks: Option<Vec<_>> = frontier.chunks(32).map(TreeHash::from_slice).collect();
@@ -35,11 +37,12 @@ fn read_row((size, chain_hash, frontier, time_ms): Row) -> StoreResult<Head> {
         frontier: peaks.and_then(|peaks| Frontier::new(size, peaks)).ok_or_else(damaged)?,
         chain_hash: ChainHash(chain_hash.try_into().map_err(|_| damaged())?),
         time: LedgerTime::from_ms(time_ms).ok_or_else(damaged)?,
+        is_halted: halted != 0,
     })
 }
 
-fn columns() -> (head::size, head::chain_hash, head::frontier, head::time_ms) {
-    (head::size, head::chain_hash, head::frontier, head::time_ms)
+fn columns() -> (head::size, head::chain_hash, head::frontier, head::time_ms, head::halted) {
+    (head::size, head::chain_hash, head::frontier, head::time_ms, head::halted)
 }
 
 /// Reads the end of the ledger without locking it.

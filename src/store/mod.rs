@@ -8,6 +8,8 @@
 pub mod backend;
 pub mod derived;
 pub mod entries;
+pub mod guard_row;
+pub mod halt;
 pub mod head;
 pub mod hosted_keys;
 pub mod measure;

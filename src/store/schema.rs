@@ -44,6 +44,24 @@ diesel::table! {
         frontier -> Binary,
         time_ms -> BigInt,
         lock_count -> BigInt,
+        halted -> BigInt,
+    }
+}
+
+diesel::table! {
+    halts (number) {
+        number -> BigInt,
+        reason -> Text,
+        halted_ms -> BigInt,
+        because -> Text,
+        resumed_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    loopledger_guard (origin) {
+        origin -> Text,
+        note -> Text,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bundles: one file proves a certificate to somebody who has nothing but the ledger's key.
 
 use crate::forging::vkey;
-use crate::harness::{Kind, OperatorKeys, TestApp, both_databases};
+use crate::harness::{Kind, NOON_MS, OperatorKeys, TestApp, TestDatabase, both_databases};
 use crate::process::run;
 use crate::story::Story;
 use loopledger::proof::bundle::{Bundle, BundledOpening};
@@ -65,6 +65,21 @@ both_databases! {
         assert!(!String::from_utf8_lossy(&bundle).contains(&story.centre.token));
         let auditors = app.get(&format!("/v1/certificates/{serial}/bundle"), &app.operator.token);
         assert_eq!(auditors.text.as_bytes(), bundle, "the same bytes for whoever may have it");
+    }
+
+    /// While one checkpoint key takes the place of another, whoever knows either verifies.
+    fn a_bundle_under_two_checkpoint_keys(kind) {
+        let database = TestDatabase::new(kind);
+        let next = ed25519_dalek::SigningKey::from_bytes(&[44; 32]);
+        let mut publishing = database.publishing();
+        publishing.keys.push(next.clone());
+        let app = TestApp::start_publishing(database, NOON_MS, publishing);
+        app.say(&app.operator, "checkpoint_key_changed", &json!({"vkey": vkey(&next)})).accepted();
+        let (_, bundle) = small(&Story::begin(&app));
+        for key in [&next, &OperatorKeys::fixed().checkpoint] {
+            verify(&bundle, Some(&NoteVerifier::parse(&vkey(key)).expect("a vkey"))).expect("valid");
+        }
+        assert_eq!(Bundle::parse(&bundle).expect("a bundle").keys, [vkey(&next), anchor().vkey()]);
     }
 
     /// What went into the lot is shown too, from hand to hand.

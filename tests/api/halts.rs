@@ -2,10 +2,15 @@
 //! words.
 
 use crate::harness::{
-    Kind, NOON_MS, OperatorKeys, TestApp, TestDatabase, both_databases, given_clock, laptop_fields, new_id, signed,
+    Kind, NOON_MS, ORIGIN, OperatorKeys, TestApp, TestDatabase, both_databases, given_clock, laptop_fields, new_id,
+    signed,
 };
 use ed25519_dalek::SigningKey;
+use loopledger::domain::ids::Origin;
+use loopledger::ledger::guard::{Guard, GuardUrl};
 use loopledger::ledger::opening::{self, Settings, Sharing};
+use loopledger::ledger::publisher::Publishing;
+use loopledger::ledger::resume::{ResumeError, resume};
 use loopledger::proof::checkpoint::Checkpoint;
 use loopledger::store::{DatabaseUrl, Store};
 use std::fs;
@@ -14,14 +19,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use zeroize::Zeroizing;
 
 /// It appends nothing, says why, and still serves proofs.
-fn is_halted(app: &TestApp, words: &str) {
+pub fn is_halted(app: &TestApp, words: &str) {
+    is_halted_for(app, words, &app.operator.token);
+}
+
+fn is_halted_for(app: &TestApp, words: &str, token: &str) {
     let jws = signed(&app.operator, "registered", &laptop_fields(&new_id()));
-    app.post_jws(&app.operator.token, &jws).refused(503, "ledger_halted", "");
+    app.post_jws(token, &jws).refused(503, "ledger_halted", "");
     let ready = app.get("/health/ready", "");
     ready.refused(503, "not_ready", "");
     assert!(ready.text.contains(words), "{}", ready.text);
     assert_eq!(app.get("/health/live", "").status, 200);
-    assert_eq!(app.get("/v1/entries/0", &app.operator.token).status, 200);
+    assert_eq!(app.get("/v1/entries/0", token).status, 200);
 }
 
 both_databases! {
@@ -30,7 +39,7 @@ both_databases! {
         let app = TestApp::start(kind);
         let donor = app.join(&["donor"]);
         let size = app.wait_for_checkpoint();
-        let backup = Backup::take(&app);
+        let backup = Backup::take(&app.database);
         app.laptop(&donor);
         app.wait_for_checkpoint();
         let database = app.stop();
@@ -46,7 +55,7 @@ both_databases! {
         let mut app = TestApp::start(kind);
         let donor = app.join(&["donor"]);
         app.wait_for_checkpoint();
-        let backup = Backup::take(&app);
+        let backup = Backup::take(&app.database);
         app.laptop(&donor);
         app.wait_for_checkpoint();
         backup.put_back(&app.database);
@@ -60,12 +69,11 @@ both_databases! {
         let app = TestApp::start(kind);
         app.wait_for_checkpoint();
         let database = app.stop();
-        let guard = database.guard();
         let store = Arc::new(Store::open(&database.url, 2).expect("the database opens"));
         let settings = Settings {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
-            publishing: Some((SigningKey::from_bytes(&[77; 32]), guard)),
+            publishing: Some(Publishing { keys: vec![SigningKey::from_bytes(&[77; 32])], ..database.publishing() }),
             sharing: Sharing::default(),
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
@@ -83,7 +91,7 @@ both_databases! {
         fs::write(database.guard(), foreign).expect("writable");
         let mut app = TestApp::start_on(database, NOON_MS);
         app.expect_damage();
-        is_halted(&app, "not this ledger's");
+        is_halted(&app, "holds no checkpoint of this ledger");
     }
 
     /// The guard is gone although checkpoints were signed.
@@ -177,7 +185,7 @@ both_databases! {
         let settings = Settings {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
-            publishing: Some((OperatorKeys::fixed().checkpoint, database.guard())),
+            publishing: Some(database.publishing()),
             sharing: Sharing::default(),
         };
         assert!(opening::open(store, settings).is_err());
@@ -192,13 +200,151 @@ both_databases! {
         let receipt = app.post_jws(&donor.token, &jws());
         receipt.accepted();
         assert_eq!(receipt.json()["time"], "2026-11-23T12:00:00.000Z", "ledger time never goes back");
-        app.now_ms.store(NOON_MS - 5_001, Ordering::SeqCst);
-        app.post_jws(&donor.token, &jws()).refused(503, "clock_off", "");
-        app.get("/health/ready", "").refused(503, "not_ready", "");
+        for behind_ms in [5_001, 3_600_000] {
+            app.now_ms.store(NOON_MS - behind_ms, Ordering::SeqCst);
+            app.post_jws(&donor.token, &jws()).refused(503, "clock_off", "");
+            let ready = app.get("/health/ready", "");
+            ready.refused(503, "not_ready", "");
+            assert!(ready.text.contains(&format!("{behind_ms} ms behind")), "{}", ready.text);
+        }
         app.now_ms.store(NOON_MS + 1, Ordering::SeqCst);
         app.post_jws(&donor.token, &jws()).accepted();
         assert_eq!(app.get("/health/ready", "").status, 200);
     }
+}
+
+both_databases! {
+    /// A halt is not lifted while guard, checkpoints or entries do not agree, and then it is.
+    fn a_halt_that_does_not_lift(kind) {
+        let app = TestApp::start(kind);
+        app.join(&["donor"]);
+        app.wait_for_checkpoint();
+        app.ledger.health.halt("somebody saw something");
+        app.ledger.health.look();
+        let database = app.stop();
+        let guard = || Guard::open(&GuardUrl::File(database.guard()), &Origin::parse(ORIGIN).expect("an origin"), []);
+        let resumed = || {
+            let store = Store::open(&database.url, 1).expect("the database opens");
+            let clock = given_clock(&Arc::new(AtomicI64::new(NOON_MS)));
+            resume(&store, &guard().expect("a guard"), &clock, "it was nothing", |_, _| {})
+        };
+        let note = fs::read(database.guard()).expect("a guard");
+        fs::remove_file(database.guard()).expect("removable");
+        assert!(matches!(resumed(), Err(ResumeError::Signed(_))));
+        fs::write(database.guard(), note).expect("writable");
+        database.tamper("INSERT INTO accounts (account, site, grams) VALUES ('x', '', 1)").expect("no trigger guards it");
+        assert!(matches!(resumed(), Err(ResumeError::Findings(_))));
+        database.tamper("DELETE FROM accounts WHERE account = 'x'").expect("no trigger guards it");
+        assert_eq!(resumed().expect("everything agrees"), "somebody saw something");
+        assert!(matches!(resumed(), Err(ResumeError::NotHalted)));
+        let app = TestApp::start_on(database, NOON_MS);
+        app.join(&["donor"]);
+    }
+}
+
+/// A halt on one node is every node's: what is written down stops the others at once, and they learn why.
+#[test]
+fn a_halt_reaches_every_node() {
+    if !crate::harness::postgres_is_here() {
+        return;
+    }
+    let mut app = TestApp::start(Kind::Postgres);
+    let (second, donor) = (app.second_node(), app.join(&["donor"]));
+    app.wait_for_checkpoint();
+    let jws = || signed(&donor, "registered", &laptop_fields(&new_id()));
+    second.post_jws(&donor.token, &jws()).accepted();
+    let size = app.ledger.readiness().expect("ready");
+    app.ledger.health.halt("somebody saw something");
+    app.ledger.health.look();
+    // Not a moment later: the head's row says so.
+    let refused = second.post_jws(&donor.token, &jws());
+    refused.refused(503, "ledger_halted", "");
+    assert!(refused.text.contains("somebody saw something"), "{}", refused.text);
+    is_halted(&second, "somebody saw something");
+    assert_eq!(app.ledger.store.read(loopledger::store::head::read).expect("readable").size(), size);
+    // A node that starts now learns it too, whether it publishes or not.
+    let third = app.second_node();
+    is_halted(&third, "somebody saw something");
+    app.expect_damage();
+}
+
+/// A node that is idle learns of a halt by looking.
+#[test]
+fn an_idle_node_learns_of_a_halt() {
+    if !crate::harness::postgres_is_here() {
+        return;
+    }
+    let app = TestApp::start(Kind::Postgres);
+    let (second, mut third) = (app.second_node(), app.second_node());
+    second.ledger.health.halt("somebody saw something");
+    for node in [&app, &third] {
+        while node.ledger.health.halted().is_none() {
+            std::thread::yield_now();
+        }
+        is_halted(node, "somebody saw something");
+    }
+    third.expect_damage();
+}
+
+/// What is wrong with one node stops that node alone.
+#[test]
+fn a_node_with_a_foreign_key_stops_alone() {
+    if !crate::harness::postgres_is_here() {
+        return;
+    }
+    let app = TestApp::start(Kind::Postgres);
+    let mut publishing = app.second_node().database.publishing();
+    publishing.keys = vec![SigningKey::from_bytes(&[77; 32])];
+    let second = app.second_publisher(publishing);
+    is_halted(&second, "is not this ledger's");
+    let donor = app.join(&["donor"]);
+    app.laptop(&donor);
+    app.wait_for_checkpoint();
+    assert_eq!(second.ledger.checkpoint().map(|_| ()), Some(()), "and it still follows");
+}
+
+/// An asynchronous standby that lacks the last commits is promoted: a node that has seen them halts every node.
+#[test]
+fn a_standby_that_lacks_the_last_commits() {
+    if !crate::harness::postgres_is_here() {
+        return;
+    }
+    let mut app = TestApp::unpublished(Kind::Postgres);
+    let second = app.second_node();
+    let scopes = loopledger::ledger::tokens::Scope::ALL.iter().copied().collect();
+    let operator = crate::harness::operator_id();
+    app.operator.token = loopledger::ledger::tokens::create(&app.ledger.store, &app.ledger.clock, operator, &scopes, 1)
+        .expect("a token")
+        .token;
+    let standby = Backup::take(&app.database);
+    let join = || {
+        let fields = serde_json::json!({"organisation": new_id(), "roles": ["donor"], "country": "XD"});
+        signed(&app.operator, "organisation_registered", &fields)
+    };
+    app.post_jws(&app.operator.token, &join()).accepted();
+    standby.put_back(&app.database);
+    app.post_jws(&app.operator.token, &join()).refused(503, "ledger_halted", "");
+    is_halted(&app, "the database went back: it has 1 entries, this node has seen 2");
+    while second.ledger.health.halted().is_none() {
+        std::thread::yield_now();
+    }
+    is_halted_for(&second, "the database went back", &app.operator.token);
+    app.expect_damage();
+}
+
+/// Nodes that start at once on an empty PostgreSQL bring its schema up to date once.
+#[test]
+fn nodes_that_start_at_once_on_an_empty_database() {
+    if !crate::harness::postgres_is_here() {
+        return;
+    }
+    let database = TestDatabase::new(Kind::Postgres);
+    std::thread::scope(|scope| {
+        let opened: Vec<_> = (0..6).map(|_| scope.spawn(|| Store::open(&database.url, 1).map(|_| ()))).collect();
+        for opened in opened {
+            opened.join().expect("it ends").expect("it opens");
+        }
+    });
 }
 
 /// Two services on one data folder: the second refuses to start.
@@ -211,18 +357,18 @@ fn a_second_process_on_one_sqlite_file() {
 }
 
 /// A copy of the whole database, put back later.
-enum Backup {
+pub enum Backup {
     Sqlite(tempfile::TempDir),
     Postgres { schema: String },
 }
 
 impl Backup {
-    fn take(app: &TestApp) -> Self {
-        match &app.database.url {
+    pub fn take(database: &TestDatabase) -> Self {
+        match &database.url {
             DatabaseUrl::Sqlite(_) => {
                 let folder = tempfile::tempdir().expect("a folder");
                 let file = folder.path().join("backup.sqlite");
-                app.database.tamper(&format!("VACUUM INTO '{}'", file.display())).expect("a backup");
+                database.tamper(&format!("VACUUM INTO '{}'", file.display())).expect("a backup");
                 Self::Sqlite(folder)
             }
             DatabaseUrl::Postgres(_) => {
@@ -231,14 +377,14 @@ impl Backup {
                     .iter()
                     .map(|table| format!("CREATE TABLE {schema}.{table} AS SELECT * FROM {table};"))
                     .collect();
-                app.database.tamper(&format!("CREATE SCHEMA {schema}; {copies}")).expect("a backup");
+                database.tamper(&format!("CREATE SCHEMA {schema}; {copies}")).expect("a backup");
                 Self::Postgres { schema }
             }
         }
     }
 
     /// What an administrator can do in spite of every trigger.
-    fn put_back(&self, database: &TestDatabase) {
+    pub fn put_back(&self, database: &TestDatabase) {
         let (before, source, after) = match self {
             Self::Sqlite(folder) => {
                 let file = folder.path().join("backup.sqlite");
@@ -261,4 +407,4 @@ impl Backup {
 
 const GUARDED: &[&str] = &["entries", "tiles", "checkpoints"];
 const TABLES: &[&str] =
-    &["entries", "tiles", "checkpoints", "shown", "head", "openings", "records", "mentions", "accounts"];
+    &["entries", "tiles", "checkpoints", "shown", "head", "halts", "openings", "records", "mentions", "accounts"];

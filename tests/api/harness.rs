@@ -13,8 +13,10 @@ use loopledger::http;
 use loopledger::ledger::Ledger;
 use loopledger::ledger::audit::{Report, audit};
 use loopledger::ledger::clock::Clock;
+use loopledger::ledger::guard::{Guard, GuardUrl};
 use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Founding, Settings, Sharing};
+use loopledger::ledger::publisher::Publishing;
 use loopledger::ledger::tokens::{self, Scope};
 use loopledger::proof::keys::thumbprint;
 use loopledger::proof::statement::{prove_possession, sign};
@@ -105,6 +107,11 @@ impl TestDatabase {
         self.folder.path().join("guard/ledger")
     }
 
+    /// The fixed checkpoint key, and the guard as a file.
+    pub fn publishing(&self) -> Publishing {
+        publishing_on(&GuardUrl::File(self.guard()), Vec::new())
+    }
+
     /// Runs SQL as whoever owns the database could.
     pub fn tamper(&self, sql: &str) -> Result<(), String> {
         match &self.url {
@@ -151,6 +158,13 @@ impl OperatorKeys {
         let key = |seed| SigningKey::from_bytes(&[seed; 32]);
         Self { operator: key(1), recovery: key(2), checkpoint: key(3) }
     }
+}
+
+/// The fixed checkpoint key, and a guard anywhere.
+pub fn publishing_on(guard: &GuardUrl, environment: Vec<(String, String)>) -> Publishing {
+    let origin = Origin::parse(ORIGIN).expect("an origin");
+    let guard = Guard::open(guard, &origin, environment).expect("a guard");
+    Publishing { keys: vec![OperatorKeys::fixed().checkpoint], guard }
 }
 
 /// An organisation with its key and token.
@@ -215,6 +229,16 @@ impl TestApp {
 
     /// The same, which gives its tree to others in a way of its own.
     pub fn start_sharing(database: TestDatabase, now_ms: i64, sharing: Sharing) -> Self {
+        let publishing = database.publishing();
+        Self::start_with(database, now_ms, publishing, sharing)
+    }
+
+    /// The same with keys and a guard of one's own.
+    pub fn start_publishing(database: TestDatabase, now_ms: i64, publishing: Publishing) -> Self {
+        Self::start_with(database, now_ms, publishing, Sharing::default())
+    }
+
+    fn start_with(database: TestDatabase, now_ms: i64, publishing: Publishing, sharing: Sharing) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
@@ -224,12 +248,7 @@ impl TestApp {
         let scopes = Scope::ALL.iter().copied().collect();
         let token = tokens::create(&store, &clock, operator_id(), &scopes, 365).expect("a token").token;
         let keys = OperatorKeys::fixed();
-        let settings = Settings {
-            clock,
-            sealing_key: Zeroizing::new([9; 32]),
-            publishing: Some((keys.checkpoint, database.guard())),
-            sharing,
-        };
+        let settings = Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: Some(publishing), sharing };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: keys.operator, token };
@@ -274,19 +293,32 @@ impl TestApp {
         Self::follower_of(database, now_ms, String::new())
     }
 
-    /// A second node on the same database, which does not publish.
-    pub fn second_node(&self) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
-        Self::follower_of(database, Arc::clone(&self.now_ms), self.operator.token.clone())
-    }
-
     /// A node without the checkpoint key.
     pub fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
+        Self::node_of(database, now_ms, token, None)
+    }
+
+    /// A second node on the same database, which does not publish.
+    pub fn second_node(&self) -> Self {
+        self.another_node(None)
+    }
+
+    /// A second node on the same database, which publishes too.
+    pub fn second_publisher(&self, publishing: Publishing) -> Self {
+        self.another_node(Some(publishing))
+    }
+
+    fn another_node(&self, publishing: Option<Publishing>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
+        Self::node_of(database, Arc::clone(&self.now_ms), self.operator.token.clone(), publishing)
+    }
+
+    fn node_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String, publishing: Option<Publishing>) -> Self {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
-        let settings =
-            Settings { clock: given_clock(&now_ms), sealing_key, publishing: None, sharing: Sharing::default() };
+        let sharing = Sharing::default();
+        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing, sharing };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

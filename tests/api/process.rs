@@ -69,6 +69,12 @@ impl Service {
         Self { child, client: Client { url: url.expect("an address") }, operator, _output: output }
     }
 
+    /// `STOP` freezes it, `CONT` lets it go on.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs").success());
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.child.kill().expect("killed");

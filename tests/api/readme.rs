@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
 /// The code blocks of the README whose first line names them.
-fn block(name: &str) -> String {
+pub fn block(name: &str) -> String {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("readable");
     let blocks: Vec<&str> = readme.split("```").collect();
     let start = format!("# README: {name}");
@@ -16,14 +16,14 @@ fn block(name: &str) -> String {
     found.map(|(_, code)| code.to_owned()).expect("the README has this block")
 }
 
-fn shell(folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
+pub fn shell(folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).envs(variables.iter().copied());
     command.output().expect("bash runs")
 }
 
 #[track_caller]
-fn printed(output: &Output) -> String {
+pub fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -39,6 +39,8 @@ struct State {
     headers: BTreeMap<String, [String; 2]>,
     /// For requests of a method, first come first served.
     faults: VecDeque<Planned>,
+    /// What happens to the GET behind each PUT that meets a fault.
+    way_back: Option<Fault>,
     late: Option<Request>,
     /// Answers nothing but 503.
     is_down: bool,
@@ -97,6 +99,18 @@ impl S3 {
         self.state.lock().expect("the state").faults.extend(faults.iter().map(|fault| (method, *fault)));
     }
 
+    /// Whoever reads after a faulty PUT meets this fault.
+    pub fn plan_way_back(&self, fault: Option<Fault>) {
+        self.state.lock().expect("the state").way_back = fault;
+    }
+
+    /// What was planned and has not happened is forgotten.
+    pub fn plan_nothing(&self) {
+        let mut state = self.state.lock().expect("the state");
+        state.faults.clear();
+        state.way_back = None;
+    }
+
     /// Whether every planned fault has happened.
     pub fn has_happened(&self) -> bool {
         self.state.lock().expect("the state").faults.is_empty()
@@ -142,6 +156,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let mut state = state.lock().expect("the state");
     let planned = state.faults.iter().position(|(method, _)| *method == request.method);
     let fault = planned.and_then(|place| state.faults.remove(place)).map(|(_, fault)| fault);
+    if let (Some(_), "PUT", Some(back)) = (fault, request.method.as_str(), state.way_back) {
+        state.faults.push_front(("GET", back));
+    }
     if request.method == "PUT"
         && let Some(late) = state.late.take()
     {
@@ -330,6 +347,6 @@ fn a_bucket_that_ignores_conditions() {
     for faults in [vec![Fault::IgnoresConditions], vec![Fault::Locked, Fault::IgnoresConditions]] {
         s3.plan("PUT", &faults);
         assert!(objects.require_conditions("checkpoint", &object).is_err());
-        s3.plan("PUT", &[]);
+        s3.plan_nothing();
     }
 }

@@ -20,7 +20,7 @@ mod summary;
 
 use crate::cli::ledger_folder::{KeyFiles, found, operator_scopes, publishing, sealing_key};
 use crate::cli::{CommandError, serve, verify};
-use crate::config::{Place, Serving};
+use crate::config::{GuardPlace, Place, Serving};
 use crate::http;
 use crate::ledger::clock::Clock;
 use crate::ledger::export::entries_of_last_checkpoint;
@@ -130,7 +130,7 @@ fn serving(arguments: &Demo) -> Serving {
         place: Place { data: arguments.data.clone(), database_url: None },
         listen: arguments.listen.clone(),
         workers: 2,
-        guard: None,
+        guard: GuardPlace { guard: None },
         origin: None,
         test_ledger: true,
         sealing_key: None,
