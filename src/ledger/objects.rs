@@ -42,7 +42,8 @@ impl ObjectsUrl {
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-            let is_bucket = !bucket.is_empty() && bucket.chars().all(fits) && ObjectPath::parse(prefix).is_ok();
+            let is_prefix = !prefix.starts_with('/') && ObjectPath::parse(prefix).is_ok();
+            let is_bucket = !bucket.is_empty() && bucket.chars().all(fits) && is_prefix;
             let prefix = prefix.trim_matches('/').to_owned();
             return is_bucket.then(|| Self::Bucket { bucket: bucket.to_owned(), prefix });
         }
