@@ -49,6 +49,8 @@ pub const ASK_ROUNDS_MAX: usize = 256;
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Entries of lineage in a bundle, beside those that a certificate cannot do without.
 pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
+/// Later events that the status of a certificate lists.
+pub const STATUS_EVENTS_MAX: usize = 1_000;
 /// Items and batches of a lineage that a path follows, in each direction.
 pub const LINEAGE_NODES_MAX: usize = 1_000;
 /// Allotments of one issue: a payload's list.
@@ -110,6 +112,8 @@ pub const POLICY_BYTES_MAX: usize = 64 * 1024;
 pub const POLICY_LINES_MAX: usize = 256;
 /// Hashes of a proof: one for each bit of the tree's size.
 pub const PROOF_HASHES_MAX: usize = 64;
+/// What a service answers to a verifier, in bytes.
+pub const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Lifetime of a token where its maker names none, in days.
 pub const TOKEN_DAYS_DEFAULT: i64 = 365;
 /// Longest lifetime of a token, in days.

@@ -43,6 +43,7 @@ pub mod publisher;
 pub mod rebuild;
 pub mod replay;
 pub mod sequencer;
+pub mod status;
 pub mod tokens;
 pub mod vault;
 pub mod waiting;
