@@ -51,6 +51,12 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
 /// Later events that the status of a certificate lists.
 pub const STATUS_EVENTS_MAX: usize = 1_000;
+/// Treatments that one sample is drawn from; each takes 16 bytes while it is.
+pub const SAMPLE_TREATMENTS_MAX: usize = 10_000_000;
+/// Treatments that one sample draws.
+pub const SAMPLE_COUNT_MAX: u64 = 10_000;
+/// Lots between a batch and a treatment that a sample shows.
+pub const SAMPLE_LOTS_MAX: usize = 64;
 /// Items and batches of a lineage that a path follows, in each direction.
 pub const LINEAGE_NODES_MAX: usize = 1_000;
 /// Allotments of one issue: a payload's list.

@@ -42,6 +42,7 @@ pub mod proofs;
 pub mod publisher;
 pub mod rebuild;
 pub mod replay;
+pub mod sampling;
 pub mod sequencer;
 pub mod status;
 pub mod tokens;

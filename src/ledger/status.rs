@@ -145,9 +145,10 @@ impl Later<'_> {
         Ok(is_all)
     }
 
-    /// Whatever is said of what had ended; of its batches only what may change what was certified.
+    /// Whatever is said of what had ended, and holds its grams; of its batches only what may change what was certified.
     fn of_treatment(&mut self, treatment: &Treatment) -> Result<bool, StoreError> {
         let concern = || Concern::Treatment(treatment.entry);
+        treatment.evidence.flaws.iter().for_each(|flaw| self.note(flaw.entry, concern()));
         let (indexes, mut is_all) = self.about(&subject_of_node(Node::Item(treatment.item)))?;
         indexes.into_iter().for_each(|index| self.note(index, concern()));
         for batch in treatment.batches() {

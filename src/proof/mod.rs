@@ -15,6 +15,7 @@ pub mod keys;
 pub mod merkle;
 pub mod note;
 pub mod policy;
+pub mod sample;
 pub mod statement;
 pub mod tiles;
 pub mod tlog_proof;

@@ -46,7 +46,7 @@ pub(super) struct Verify {
 /// Whom the verifier trusts; had by another road than what is verified.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-pub(super) struct Anchor {
+pub(in crate::cli) struct Anchor {
     /// The ledger's key: the vkey's text or a file that holds it.
     #[arg(long, value_name = "KEY")]
     vkey: Option<String>,
@@ -56,14 +56,14 @@ pub(super) struct Anchor {
 }
 
 /// An anchor that was read.
-pub(super) enum Trusted {
+pub(in crate::cli) enum Trusted {
     Nobody,
     Key(NoteVerifier),
     Policy(Policy),
 }
 
 impl Anchor {
-    pub(super) fn read(&self) -> Result<Trusted, CommandError> {
+    pub(in crate::cli) fn read(&self) -> Result<Trusted, CommandError> {
         if let Some(given) = &self.vkey {
             let text = if Path::new(given).exists() { std::fs::read_to_string(given)? } else { given.clone() };
             let key = NoteVerifier::parse(text.trim()).map_err(|problem| format!("--vkey: {problem}"))?;
