@@ -118,7 +118,9 @@ impl Later<'_> {
     fn of_certificate(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
         let subject = RecordId::new(RecordKind::Certificate, &certificate.serial).subject();
         let (indexes, is_all) = self.about(&subject)?;
-        indexes.into_iter().for_each(|index| self.note(index, Concern::Certificate));
+        for index in indexes {
+            self.note(index, Concern::Certificate);
+        }
         if let Some(retired) = &certificate.retired {
             for erased in erasure::of_entry(self.database, retired.entry)? {
                 self.note(erased.by, Concern::Certificate);
@@ -148,9 +150,13 @@ impl Later<'_> {
     /// Whatever is said of what had ended, and holds its grams; of its batches only what may change what was certified.
     fn of_treatment(&mut self, treatment: &Treatment) -> Result<bool, StoreError> {
         let concern = || Concern::Treatment(treatment.entry);
-        treatment.evidence.flaws.iter().for_each(|flaw| self.note(flaw.entry, concern()));
+        for flaw in &treatment.evidence.flaws {
+            self.note(flaw.entry, concern());
+        }
         let (indexes, mut is_all) = self.about(&subject_of_node(Node::Item(treatment.item)))?;
-        indexes.into_iter().for_each(|index| self.note(index, concern()));
+        for index in indexes {
+            self.note(index, concern());
+        }
         for batch in treatment.batches() {
             let (indexes, all_of_batch) = self.about(&subject_of_node(Node::Batch(batch)))?;
             is_all &= all_of_batch;

@@ -293,6 +293,9 @@ fn extension_lines() {
     desk.expect("@extended --policy @policy", 1, &["INVALID"]);
 }
 
+/// What would be found, the exit code, and how the service lies.
+type Lie<'a> = (&'a str, i32, Box<dyn Fn(&mut Value) + 'a>);
+
 /// A service that lies about what was said since.
 #[test]
 fn a_status_that_lies() {
@@ -306,7 +309,6 @@ fn a_status_that_lies() {
     let honest = app.get(&format!("/v1/certificates/{serial}/status"), "").json();
     let desk = Desk::new();
     desk.put("held", &held);
-    type Lie<'a> = (&'a str, i32, Box<dyn Fn(&mut Value) + 'a>);
     let lies: Vec<Lie<'_>> = vec![
         ("is not in the ledger of its checkpoint", 1, Box::new(|status| status["events"][0]["index"] = json!(3))),
         ("is not in the ledger of its checkpoint", 1, Box::new(|status| status["events"][0]["hashes"] = json!([]))),

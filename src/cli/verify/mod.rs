@@ -221,7 +221,7 @@ fn contradicted(found: &Contradiction, notes: [&str; 2], memory: Option<&Memory>
             println!("Show both files to the ledger's witnesses, to auditors, and to whoever gave you the bundles.");
         }
         None => {
-            println!("Keep both files: together they are the evidence. With --state DIR the notes are kept for you.")
+            println!("Keep both files: together they are the evidence. With --state DIR the notes are kept for you.");
         }
     }
     Ok(Outcome::Invalid)
