@@ -10,17 +10,17 @@ use crate::domain::registry::Site;
 use crate::domain::state::RecordKind;
 use crate::domain::treatment::Treatment;
 use crate::ledger::lookup::{Event, links_of, read_event, subject_of_node};
-use crate::limits::{PAGE_ROWS_MAX, SAMPLE_LOTS_MAX, SAMPLE_TREATMENTS_MAX};
+use crate::limits::{ENTRY_BYTES_MAX, PAGE_ROWS_MAX, SAMPLE_LOTS_MAX, SAMPLE_TREATMENTS_MAX};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::Entry;
 use crate::proof::merkle::{Frontier, TreeHash, check_inclusion, leaf_hash};
 use crate::proof::sample::Candidate;
 use crate::proof::statement::Unverified;
-use crate::proof::tiles::{ProofError, Prover};
+use crate::proof::tiles::Prover;
 use crate::store::tiles::StoredTiles;
 use crate::store::{Database, StoreError, entries, head, mentions, records};
 use std::collections::{BTreeSet, VecDeque};
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 /// Why nothing can be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +107,7 @@ pub fn candidates(database: &mut Database, checkpoint: &Checkpoint) -> Result<Ve
         return other_ledger(format!("the database holds {size} entries, the checkpoint covers {}", checkpoint.size));
     }
     let mut source = StoredTiles(database);
-    let root = Prover::new(&mut source, checkpoint.size).frontier().map_err(unproved)?.root();
+    let root = Prover::new(&mut source, checkpoint.size).frontier().map_err(StoreError::from)?.root();
     require_root(&root, checkpoint)?;
     // Every treatment's id comes behind this, and their entries' own order is restored below.
     let (mut found, mut after) = (Vec::new(), "treatment/".to_owned());
@@ -131,13 +131,10 @@ pub fn candidates(database: &mut Database, checkpoint: &Checkpoint) -> Result<Ve
 
 /// The treatments of an export, one entry a line. Every line up to the checkpoint's size is hashed; the root must be the
 /// checkpoint's.
-pub fn candidates_of_export(lines: impl BufRead, checkpoint: &Checkpoint) -> Result<Vec<Candidate>, NoSample> {
+pub fn candidates_of_export(mut export: impl BufRead, checkpoint: &Checkpoint) -> Result<Vec<Candidate>, NoSample> {
     let (mut found, mut frontier) = (Vec::new(), Frontier::default());
-    for line in lines.split(b'\n') {
-        let bytes = line?;
-        if frontier.size() == checkpoint.size {
-            break;
-        }
+    while frontier.size() < checkpoint.size {
+        let Some(bytes) = next_line(&mut export)? else { break };
         frontier.push(leaf_hash(&bytes));
         found.extend(candidate_of(&bytes).map(|(_, candidate)| candidate));
         if found.len() > SAMPLE_TREATMENTS_MAX {
@@ -150,6 +147,19 @@ pub fn candidates_of_export(lines: impl BufRead, checkpoint: &Checkpoint) -> Res
     }
     require_root(&frontier.root(), checkpoint)?;
     Ok(found)
+}
+
+/// The next line without its line feed; none is longer than an entry can be.
+fn next_line(export: &mut impl BufRead) -> Result<Option<Vec<u8>>, NoSample> {
+    let mut line = Vec::new();
+    let longest = u64::try_from(ENTRY_BYTES_MAX).unwrap_or(u64::MAX);
+    if export.take(longest + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.pop_if(|byte| *byte == b'\n').is_none() && line.len() > ENTRY_BYTES_MAX {
+        return other_ledger("a line of the export is longer than an entry can be");
+    }
+    Ok(Some(line))
 }
 
 fn require_root(root: &TreeHash, checkpoint: &Checkpoint) -> Result<(), NoSample> {
@@ -209,7 +219,7 @@ fn require_in_tree(
     checkpoint: &Checkpoint,
 ) -> Result<(), NoSample> {
     let mut source = StoredTiles(database);
-    let path = Prover::new(&mut source, checkpoint.size).inclusion(entry.0).map_err(unproved)?;
+    let path = Prover::new(&mut source, checkpoint.size).inclusion(entry.0).map_err(StoreError::from)?;
     match check_inclusion(&leaf_hash(bytes), entry.0, checkpoint.size, &path, &checkpoint.root) {
         Ok(()) => Ok(()),
         Err(problem) => other_ledger(format!("entry {entry} is not under the checkpoint: {problem}")),
@@ -270,12 +280,5 @@ fn step_of(event: &Event) -> Step {
         number: text("/number"),
         document: text("/document/sha256"),
         evidence: matches!(event.statement.event, DomainEvent::EvidenceAttached(_)).then(|| text("/kind")).flatten(),
-    }
-}
-
-fn unproved(error: ProofError<StoreError>) -> StoreError {
-    match error {
-        ProofError::Source(error) => error,
-        other => StoreError::damaged(other.to_string()),
     }
 }

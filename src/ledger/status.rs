@@ -16,7 +16,7 @@ use crate::ledger::lookup::{read_event, subject_of_node};
 use crate::ledger::{Ledger, erasure};
 use crate::limits::{PAGE_ROWS_MAX, STATUS_EVENTS_MAX};
 use crate::proof::merkle::{TreeHash, leaf_hash};
-use crate::proof::tiles::{ProofError, Prover};
+use crate::proof::tiles::Prover;
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
 use crate::store::{Database, StoreError, entries, mentions, records};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,7 +205,7 @@ impl Later<'_> {
         let mut events = Vec::with_capacity(stored.len());
         for entry in stored {
             let concerns = found.get(&entry.index).cloned().unwrap_or_default();
-            let hashes = prover.inclusion(entry.index.0).map_err(unproved)?;
+            let hashes = prover.inclusion(entry.index.0).map_err(StoreError::from)?;
             let (bytes, leaf_hash) = (entry.bytes.clone(), leaf_hash(&entry.bytes));
             let event = read_event(entry)?;
             let type_name = event.statement.event.type_name();
@@ -236,11 +236,4 @@ const fn corrects(event: &Event) -> bool {
             | Event::AuditFinding(_)
             | Event::EvidenceReviewed(_)
     )
-}
-
-fn unproved(error: ProofError<StoreError>) -> StoreError {
-    match error {
-        ProofError::Source(error) => error,
-        other => StoreError::damaged(other.to_string()),
-    }
 }
