@@ -49,6 +49,14 @@ pub const ASK_ROUNDS_MAX: usize = 256;
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Entries of lineage in a bundle, beside those that a certificate cannot do without.
 pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
+/// Later events that the status of a certificate lists.
+pub const STATUS_EVENTS_MAX: usize = 1_000;
+/// Treatments that one sample is drawn from; each takes 16 bytes while it is.
+pub const SAMPLE_TREATMENTS_MAX: usize = 10_000_000;
+/// Treatments that one sample draws.
+pub const SAMPLE_COUNT_MAX: u64 = 10_000;
+/// Lots between a batch and a treatment that a sample shows.
+pub const SAMPLE_LOTS_MAX: usize = 64;
 /// Items and batches of a lineage that a path follows, in each direction.
 pub const LINEAGE_NODES_MAX: usize = 1_000;
 /// Allotments of one issue: a payload's list.
@@ -121,6 +129,8 @@ pub const OBJECT_CONNECT_SECONDS_MAX: u64 = 5;
 pub const MIRROR_PAUSE_MS: u64 = 5_000;
 /// Longest pause before a mirror that fails is tried again, in milliseconds.
 pub const MIRROR_RETRY_MS_MAX: u64 = 60_000;
+/// What a service answers to a verifier, in bytes.
+pub const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Lifetime of a token where its maker names none, in days.
 pub const TOKEN_DAYS_DEFAULT: i64 = 365;
 /// Longest lifetime of a token, in days.

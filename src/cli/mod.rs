@@ -10,6 +10,7 @@ mod keygen;
 mod ledger_folder;
 mod post;
 mod resume;
+mod sample;
 mod serve;
 mod sign;
 mod token;
@@ -66,6 +67,8 @@ enum Command {
     Export(export::Export),
     /// Check a certificate's bundle, offline.
     Verify(verify::Verify),
+    /// Draw the treatments that an auditor looks at on site, as nobody could have foreseen and anybody can draw again.
+    Sample(sample::Sample),
 }
 
 /// Logs to standard error; `RUST_LOG` chooses what.
@@ -90,6 +93,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Command::Bench(bench) => bench::run(&bench),
         Command::Export(export) => export::run(&export),
         Command::Verify(verify) => verify::run(&verify),
+        Command::Sample(sample) => sample::run(&sample),
     }
 }
 

@@ -246,9 +246,9 @@ impl Statement {
 }
 
 impl Event {
-    /// The scales on which something was weighed in it.
-    pub fn scales(&self) -> Vec<ScaleId> {
-        let weights: Vec<&Weight> = match self {
+    /// The weights that are stated in it.
+    pub fn weights(&self) -> Vec<&Weight> {
+        match self {
             Self::Registered(event) => vec![&event.weight],
             Self::Reweighed(event) => vec![&event.weight],
             Self::Collected(event) => vec![&event.weight],
@@ -262,7 +262,11 @@ impl Event {
             Self::TreatedInterim(event) => event.outputs.iter().map(|output| &output.weight).collect(),
             Self::BatchClosed(event) => event.remaining.iter().flatten().map(|stock| &stock.weight).collect(),
             _ => Vec::new(),
-        };
-        weights.into_iter().filter_map(|weight| weight.scale).collect()
+        }
+    }
+
+    /// The scales on which something was weighed in it.
+    pub fn scales(&self) -> Vec<ScaleId> {
+        self.weights().into_iter().filter_map(|weight| weight.scale).collect()
     }
 }

@@ -12,6 +12,7 @@ mod get_balance;
 mod get_certificate;
 mod get_certificate_bundle;
 mod get_certificate_draft;
+mod get_certificate_status;
 mod get_checkpoint;
 mod get_consistency;
 mod get_correction;
@@ -68,6 +69,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_certificate_draft::get_certificate_draft)
         .service(get_certificate::get_certificate)
         .service(get_certificate_bundle::get_certificate_bundle)
+        .service(get_certificate_status::get_certificate_status)
         .service(registry::list_organisations)
         .service(registry::get_organisation)
         .service(registry::list_sites)

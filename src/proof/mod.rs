@@ -16,6 +16,7 @@ pub mod keys;
 pub mod merkle;
 pub mod note;
 pub mod policy;
+pub mod sample;
 pub mod signed_tree;
 pub mod statement;
 pub mod tile_path;

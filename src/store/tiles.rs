@@ -1,7 +1,7 @@
 //! Full hash tiles and signed checkpoints.
 
 use crate::proof::merkle::{TreeHash, root_of};
-use crate::proof::tiles::{TILE_WIDTH, TileSource};
+use crate::proof::tiles::{ProofError, TILE_WIDTH, TileSource};
 use crate::store::schema::{checkpoints, shown, tiles};
 use crate::store::{Database, StoreError, StoreResult, database_number, entries};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
@@ -54,6 +54,16 @@ impl TileSource for StoredTiles<'_> {
             _ if width == TILE_WIDTH => full_tile(self.0, level, n),
             0 => entries::leaf_hashes(self.0, from, from + width),
             _ => roots(self.0, level - 1, from, from + width),
+        }
+    }
+}
+
+impl From<ProofError<StoreError>> for StoreError {
+    /// What the database's own tiles cannot prove, it has lost.
+    fn from(error: ProofError<Self>) -> Self {
+        match error {
+            ProofError::Source(error) => error,
+            other => Self::damaged(other.to_string()),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Workshop {
     pub checkpoint: SigningKey,
     pub serial: String,
     pub openings: Vec<BundledOpening>,
+    /// An entry that names no entry before it, although all of it is hashed and signed.
+    pub unchained: Option<usize>,
 }
 
 impl Workshop {
@@ -50,6 +52,7 @@ impl Workshop {
             serial: serial.to_owned(),
             times,
             openings,
+            unchained: None,
         }
     }
 
@@ -129,25 +132,39 @@ impl Workshop {
     pub fn bundle(&self, shows: impl Fn(usize) -> bool) -> Vec<u8> {
         let (mut prev, mut all) = (ChainHash::START, Vec::new());
         for ((kid, payload), old) in self.said.iter().zip(&self.times) {
+            if self.unchained == Some(all.len()) {
+                prev = ChainHash::START;
+            }
             let statement = sign_bytes(&self.keys[kid], payload.to_string().as_bytes());
             let bytes = Entry { prev, statement, ..old.clone() }.to_bytes();
             prev = ChainHash::of(&bytes);
             all.push(bytes);
         }
-        let leaves: Vec<TreeHash> = all.iter().map(|bytes| leaf_hash(bytes)).collect();
-        let origin = Origin::parse(ORIGIN).expect("an origin");
-        let checkpoint = Checkpoint { origin, size: leaves.len() as u64, root: root_of(&leaves) };
-        let entry =
-            |(index, bytes): (usize, Vec<u8>)| BundledEntry { index: index as u64, bytes, path: path(index, &leaves) };
-        let bundle = Bundle {
-            certificate: self.serial.clone(),
-            keys: vec![vkey(&self.checkpoint)],
-            checkpoint: checkpoint.sign(&self.checkpoint).expect("signed"),
-            entries: all.into_iter().enumerate().filter(|(index, _)| shows(*index)).map(entry).collect(),
-            openings: self.openings.clone(),
-        };
-        bundle.to_bytes()
+        sealed(&self.serial, &self.checkpoint, all, self.openings.clone(), shows)
     }
+}
+
+/// A bundle over entries, with every path and signature in order; it shows those that `shows` picks.
+pub fn sealed(
+    serial: &str,
+    checkpoint_key: &SigningKey,
+    all: Vec<Vec<u8>>,
+    openings: Vec<BundledOpening>,
+    shows: impl Fn(usize) -> bool,
+) -> Vec<u8> {
+    let leaves: Vec<TreeHash> = all.iter().map(|bytes| leaf_hash(bytes)).collect();
+    let origin = Origin::parse(ORIGIN).expect("an origin");
+    let checkpoint = Checkpoint { origin, size: leaves.len() as u64, root: root_of(&leaves) };
+    let entry =
+        |(index, bytes): (usize, Vec<u8>)| BundledEntry { index: index as u64, bytes, path: path(index, &leaves) };
+    let bundle = Bundle {
+        certificate: serial.to_owned(),
+        keys: vec![vkey(checkpoint_key)],
+        checkpoint: checkpoint.sign(checkpoint_key).expect("signed"),
+        entries: all.into_iter().enumerate().filter(|(index, _)| shows(*index)).map(entry).collect(),
+        openings,
+    };
+    bundle.to_bytes()
 }
 
 pub fn vkey(key: &SigningKey) -> String {

@@ -153,6 +153,7 @@ both_databases! {
             ("get", "/v1/eligibility", app.get("/v1/eligibility?treatment=1", &donor.token), 404, "not_found"),
             ("get", "/v1/certificates/draft", app.get("/v1/certificates/draft?site=x&vintage=2026-11", &donor.token), 404, "not_found"),
             ("get", "/v1/certificates/{serial}", app.get("/v1/certificates/x", ""), 404, "not_found"),
+            ("get", "/v1/certificates/{serial}/status", app.get("/v1/certificates/x/status", ""), 404, "not_found"),
             ("get", "/v1/certificates/{serial}/bundle", app.get("/v1/certificates/x/bundle", ""), 401, "token_invalid"),
             ("get", "/v1/balance", app.get("/v1/balance", ""), 401, "token_invalid"),
             ("get", "/v1/donations/{id}/report", app.get(&format!("/v1/donations/{}/report", new_id()), &donor.token), 404, "not_found"),

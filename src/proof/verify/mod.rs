@@ -4,10 +4,14 @@
 //! entry's inclusion path, the openings, every signature under the key rules, and then what the certificate says.
 
 mod certificate;
+pub mod history;
 mod matter;
 mod shown;
+mod signed;
+pub mod since;
 
 pub use certificate::{CertificateFacts, Share};
+pub use signed::{Seen, Trust};
 
 use crate::domain::event::CertificateRetired;
 use crate::domain::fields::Value;
@@ -21,7 +25,7 @@ use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{check_inclusion, leaf_hash};
 use crate::proof::note::NoteVerifier;
 use shown::Shown;
-use std::collections::BTreeSet;
+use signed::log_keys;
 
 /// Why a bundle proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,10 +77,12 @@ pub struct Verdict {
     /// Whether the checkpoint is signed by a key that the verifier brought. If not, the bundle agrees with itself, and
     /// whoever made it may have made all of it.
     pub trusted: bool,
-    /// The ledger.
-    pub origin: String,
-    /// Entries that the checkpoint covers.
-    pub size: u64,
+    /// The checkpoint under which all of it stands.
+    pub checkpoint: Checkpoint,
+    /// The trusted witnesses that saw it, and when.
+    pub seen: Vec<Seen>,
+    /// Cosignatures of witnesses that the verifier has not named.
+    pub unnamed: usize,
     /// Entries that are shown.
     pub shown: usize,
     /// Statements among them that rest on keys whose secrets the operator holds.
@@ -97,23 +103,34 @@ pub struct Verdict {
 
 /// Verifies a bundle. `anchor` is the ledger's key, had by another road than the bundle.
 pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Rejection> {
-    let bundle = Bundle::parse(bytes).map_err(|problem| match problem {
+    verify_bundle(&read(bytes)?, anchor.map_or(Trust::Nobody, Trust::Key))
+}
+
+/// Reads a bundle; nothing of it is verified but its form.
+pub fn read(bytes: &[u8]) -> Result<Bundle, Rejection> {
+    Bundle::parse(bytes).map_err(|problem| match problem {
         NotABundle::Unreadable(_) => Rejection::Unreadable(problem.to_string()),
         NotABundle::OtherForm => Rejection::Invalid(problem.to_string()),
-    })?;
-    let checkpoint = check_checkpoint(&bundle, anchor)?;
-    let entries = check_entries(&bundle, &checkpoint)?;
-    let openings = check_bundled_openings(&bundle, &entries)?;
+    })
+}
+
+/// Verifies a bundle that was read.
+pub fn verify_bundle(bundle: &Bundle, trust: Trust<'_>) -> Result<Verdict, Rejection> {
+    let signed = signed::check(bundle, trust)?;
+    let checkpoint = signed.checkpoint;
+    let entries = check_entries(bundle, &checkpoint)?;
+    let openings = check_bundled_openings(bundle, &entries)?;
     let shown = Shown::read(checkpoint.origin.clone(), &entries)?;
-    require_ledgers_key(&bundle, &shown)?;
+    require_ledgers_key(bundle, &shown)?;
     let certificate = certificate::check(&shown, &bundle.certificate)?;
-    require_openings_of_retirement(&bundle, &certificate)?;
+    require_openings_of_retirement(bundle, &certificate)?;
     let retired = certificate.retired.as_ref();
     let erased = retired.map_or_else(Vec::new, |retired| shown.erased(EntryIndex(retired.entry)));
     Ok(Verdict {
-        trusted: anchor.is_some(),
-        origin: checkpoint.origin.to_string(),
-        size: checkpoint.size,
+        trusted: !matches!(trust, Trust::Nobody),
+        checkpoint,
+        seen: signed.seen,
+        unnamed: signed.unnamed,
         shown: entries.len(),
         hosted: shown.hosted(),
         as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
@@ -123,34 +140,6 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         openings,
         erased,
     })
-}
-
-/// The checkpoint is signed by every key that is listed, one line each in the same order and no other line; the
-/// verifier's own key is one of them.
-fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Checkpoint, Rejection> {
-    let mut found = None;
-    let distinct: BTreeSet<&String> = bundle.keys.iter().collect();
-    if distinct.len() != bundle.keys.len() {
-        return invalid("a key is listed twice");
-    }
-    for vkey in &bundle.keys {
-        let Ok(verifier) = NoteVerifier::parse(vkey) else { return invalid("a key in the bundle is no vkey") };
-        match Checkpoint::open(&bundle.checkpoint, &verifier) {
-            Ok(checkpoint) => found = Some(checkpoint),
-            Err(problem) => return invalid(format!("the checkpoint is not signed by {vkey}: {problem}")),
-        }
-    }
-    let Some(checkpoint) = found else { return invalid("the bundle lists no key") };
-    let lines = bundle.checkpoint.strip_prefix(&checkpoint.body()).and_then(|rest| rest.strip_prefix('\n'));
-    if lines.map(|lines| lines.matches('\n').count()) != Some(bundle.keys.len()) {
-        return invalid("the checkpoint has other signature lines than the bundle has keys");
-    }
-    match anchor {
-        Some(anchor) if !bundle.keys.contains(&anchor.vkey()) => {
-            invalid(format!("the checkpoint is not signed by the key that you trust, {}", anchor.vkey()))
-        }
-        _ => Ok(checkpoint),
-    }
 }
 
 /// Every entry is in its one form, stands in the checkpoint's tree where it says, and follows those before it.
@@ -214,7 +203,7 @@ fn require_openings_of_retirement(bundle: &Bundle, certificate: &CertificateFact
 
 /// Entry 0 names the key that signs the ledger's checkpoints.
 fn require_ledgers_key(bundle: &Bundle, shown: &Shown) -> Result<(), Rejection> {
-    if bundle.keys.iter().any(|key| shown.names_checkpoint_key(key)) {
+    if log_keys(bundle).any(|key| shown.names_checkpoint_key(key)) {
         return Ok(());
     }
     invalid("the checkpoint is not signed by the key that entry 0 of the ledger names")

@@ -1,49 +1,8 @@
-//! `loopledger verify`: a certificate's bundle, checked offline.
+//! The verdict on a bundle in plain words: what was checked, what was not, and as of when.
 
-use crate::cli::{CommandError, EXIT_REFUSED, EXIT_UNREADABLE, EXIT_UNTRUSTED, read_input};
-use crate::proof::note::NoteVerifier;
-use crate::proof::verify::{Rejection, Verdict, verify};
-use clap::Args;
+use crate::proof::verify::{Seen, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-/// The arguments.
-#[derive(Debug, Args)]
-pub(super) struct Verify {
-    /// The bundle; - reads standard input.
-    bundle: PathBuf,
-    /// The ledger's key: the vkey's text or a file that holds it. Have it by another road than the bundle.
-    #[arg(long, value_name = "KEY")]
-    vkey: Option<String>,
-}
-
-/// Prints the verdict in words; exits 0 valid, 1 invalid, 2 unreadable, 3 consistent with itself but trusted by nobody.
-pub(super) fn run(arguments: &Verify) -> Result<ExitCode, CommandError> {
-    let anchor = arguments.vkey.as_deref().map(anchor).transpose()?;
-    let bundle = read_input(&arguments.bundle)?;
-    Ok(match verify(&bundle, anchor.as_ref()) {
-        Ok(verdict) => {
-            print!("{}", in_words(&verdict));
-            if verdict.trusted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNTRUSTED) }
-        }
-        Err(Rejection::Invalid(problem)) => {
-            println!("INVALID: {problem}");
-            println!("Do not rely on this file; ask whoever gave it to you for another.");
-            ExitCode::from(EXIT_REFUSED)
-        }
-        Err(Rejection::Unreadable(problem)) => {
-            eprintln!("loopledger: {problem}");
-            ExitCode::from(EXIT_UNREADABLE)
-        }
-    })
-}
-
-fn anchor(given: &str) -> Result<NoteVerifier, CommandError> {
-    let text = if Path::new(given).exists() { std::fs::read_to_string(given)? } else { given.to_owned() };
-    NoteVerifier::parse(text.trim()).map_err(|problem| format!("--vkey: {problem}").into())
-}
 
 fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
@@ -51,13 +10,13 @@ fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
 }
 
 /// The verdict in plain words: what was checked, what was not.
-pub(super) fn in_words(verdict: &Verdict) -> String {
+pub(in crate::cli) fn in_words(verdict: &Verdict) -> String {
     let mut out = String::new();
     let certificate = &verdict.certificate;
     out.push_str(if verdict.trusted {
         "VALID\n"
     } else {
-        "CONSISTENT WITH ITSELF, TRUSTED BY NOBODY: give the ledger's key with --vkey\n"
+        "CONSISTENT WITH ITSELF, TRUSTED BY NOBODY: give the ledger's key with --vkey, or --policy\n"
     });
     line(&mut out, "certificate", &certificate.serial);
     if certificate.is_test {
@@ -83,11 +42,42 @@ pub(super) fn in_words(verdict: &Verdict) -> String {
     for erased in &verdict.erased {
         line(&mut out, &in_plain(&erased.pointer), format!("erased on {} by entry {}", erased.on, erased.by));
     }
-    line(&mut out, "ledger", format!("{}, {} entries under the checkpoint", verdict.origin, verdict.size));
+    let (origin, size) = (&verdict.checkpoint.origin, verdict.checkpoint.size);
+    line(&mut out, "ledger", format!("{origin}, {size} entries under the checkpoint"));
+    line(&mut out, "as of", freshness(verdict));
     let words = format!("{} of {} statements rest on keys that the operator holds", verdict.hosted, verdict.shown);
     line(&mut out, "hosted keys", words);
     write_scope(&mut out, verdict);
     out
+}
+
+/// How far the history reaches that the bundle shows, and who saw that it is the one that everybody sees.
+fn freshness(verdict: &Verdict) -> String {
+    let size = verdict.checkpoint.size;
+    if verdict.seen.is_empty() {
+        let unnamed = match verdict.unnamed {
+            0 => String::new(),
+            count => format!(" ({count} cosignatures are of witnesses that you have not named: give --policy)"),
+        };
+        return format!(
+            "{size} entries; nobody witnessed it: whoever runs the ledger may have withheld what came since, or shown \
+             others another history{unnamed}"
+        );
+    }
+    format!("{size} entries, {}", witnessed(&verdict.seen))
+}
+
+/// When witnesses saw a checkpoint, and who they are.
+pub(super) fn witnessed(seen: &[Seen]) -> String {
+    let names: Vec<&str> = seen.iter().map(|seen| seen.by.as_str()).collect();
+    let times = || seen.iter().map(|seen| seen.at);
+    match (times().min(), times().max()) {
+        (Some(first), Some(last)) if first != last => {
+            format!("witnessed between {first} and {last} by {}", names.join(", "))
+        }
+        (Some(only), _) => format!("witnessed at {only} by {}", names.join(", ")),
+        (None, _) => "witnessed by nobody".to_owned(),
+    }
 }
 
 fn in_plain(pointer: &str) -> String {
@@ -134,8 +124,9 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     }
     let _ = writeln!(
         out,
-        "Not checked, because no file can prove it: that nothing was corrected, revoked or sold twice elsewhere in the\n\
-         ledger, that no site took in more than its permit allows, and that no batch closed short. As of {} only whoever replayed all of it can say so; this file names no such audit.",
+        "Not checked, because no file can prove it: that nothing overlaps, was corrected, revoked or sold twice elsewhere in\n\
+         the ledger, that no site took in more than its permit allows, and that no batch closed short. As of {} only whoever\n\
+         replayed all of it can say so; this file names no such audit, so who did it last is not known from here.",
         verdict.as_of
     );
 }
