@@ -40,7 +40,8 @@ pub(super) fn run(arguments: &Verify) -> Result<ExitCode, CommandError> {
     })
 }
 
-fn anchor(given: &str) -> Result<NoteVerifier, CommandError> {
+/// The ledger's key, as text or in a file.
+pub(super) fn anchor(given: &str) -> Result<NoteVerifier, CommandError> {
     let text = if Path::new(given).exists() { std::fs::read_to_string(given)? } else { given.to_owned() };
     NoteVerifier::parse(text.trim()).map_err(|problem| format!("--vkey: {problem}").into())
 }
