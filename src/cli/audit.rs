@@ -8,6 +8,7 @@ use crate::ledger::audit::database::DatabaseSource;
 use crate::ledger::audit::report::{Report, Trust};
 use crate::ledger::audit::seen::Seen;
 use crate::ledger::audit::{Audit, AuditError, directory, remote, source::Source};
+use crate::limits::REPLAY_BATCH_ENTRIES;
 use crate::store::workspace::Workspace;
 use crate::store::{Store, StoreError};
 use clap::Args;
@@ -128,7 +129,8 @@ fn audit(arguments: &Auditing, source: &mut dyn Source) -> Result<Report, Unfini
         bar.set_length(all);
         bar.set_position(done);
     };
-    let report = Audit { workspace: &mut workspace, seen: &seen, anchor, threads, tell: &mut tell }.run(source);
+    let batch = REPLAY_BATCH_ENTRIES.unsigned_abs();
+    let report = Audit { workspace: &mut workspace, seen: &seen, anchor, threads, batch, tell: &mut tell }.run(source);
     bar.finish_and_clear();
     Ok(report?)
 }

@@ -16,7 +16,7 @@ use loopledger::ledger::posting::{Mode, Outcome, Posted};
 use loopledger::proof::commitment::commit;
 use loopledger::proof::entry::Entry;
 use loopledger::store::waiting::{self, WaitingRow};
-use loopledger::store::{Store, entries, openings};
+use loopledger::store::{Store, entries, openings, records};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -12,6 +12,7 @@ use crate::proof::entry::Entry;
 use crate::proof::keys::{self, CompactJws};
 use crate::proof::statement::Unverified;
 use crate::domain::event::Event;
+use crate::limits::REPLAY_BATCH_ENTRIES;
 use crate::store::workspace::Workspace;
 use clap::Args;
 use ed25519_dalek::VerifyingKey;
@@ -84,7 +85,8 @@ fn audit(arguments: &Auditing, folder: &std::path::Path, threads: usize) -> Resu
     };
     let anchor = Anchor::Key(made::vkey()?);
     let begun = Instant::now();
-    let mut audit = Audit { workspace: &mut workspace, seen: &seen, anchor, threads, tell: &mut tell };
+    let batch = REPLAY_BATCH_ENTRIES.unsigned_abs();
+    let mut audit = Audit { workspace: &mut workspace, seen: &seen, anchor, threads, batch, tell: &mut tell };
     let report = audit.run(&mut directory::open(folder))?;
     let elapsed = begun.elapsed();
     bar.finish_and_clear();

@@ -64,6 +64,8 @@ pub struct Audit<'a> {
     pub anchor: Anchor,
     /// Threads that check signatures.
     pub threads: usize,
+    /// Entries that are taken in one transaction: what memory holds, and what is lost at most when the run is killed.
+    pub batch: u64,
     /// Is told how many entries are done, and of how many.
     pub tell: &'a mut dyn FnMut(u64, u64),
 }
@@ -76,6 +78,7 @@ pub fn audit(database: &mut Database, mut tell: impl FnMut(u64, u64)) -> Result<
         seen: &Seen::nothing(),
         anchor: Anchor::None,
         threads: 1,
+        batch: REPLAY_BATCH_ENTRIES.unsigned_abs(),
         tell: &mut tell,
     };
     audit.run(&mut DatabaseSource::new(database)).map_err(|error| match error {
@@ -273,7 +276,7 @@ impl Run<'_, '_> {
 
     /// The next entries of the source; none at its end, or where it is damaged.
     fn read(&mut self, from: u64) -> Result<Vec<Vec<u8>>, AuditError> {
-        let count = self.end.size.saturating_sub(from).min(REPLAY_BATCH_ENTRIES.unsigned_abs());
+        let count = self.end.size.saturating_sub(from).min(self.audit.batch);
         if count == 0 {
             return Ok(Vec::new());
         }
