@@ -311,7 +311,7 @@ impl Run<'_, '_> {
                 workspace::add_documents(database, taken.index, &taken.documents)?;
                 progress.hosted_statements += u64::from(taken.is_hosted);
             }
-            progress.count(replay.changes());
+            progress.count(replay.changes(), EntryIndex(before));
             let compared = source.compare_batch(&taken, replay.changes(), progress);
             compared.or_else(|error| damaged(&mut progress.findings, None, &error))?;
             replay.write(database)?;

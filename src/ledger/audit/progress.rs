@@ -1,12 +1,11 @@
 //! How far an audit has come, written down with each batch: a run that was stopped goes on from there.
 
 use crate::domain::adding_up::{LiveSums, composition_adds_up};
-use crate::domain::ids::SiteId;
+use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::state::{Changes, RecordId};
 use crate::ledger::audit::report::Findings;
 use crate::store::{Database, StoreError, workspace};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// What cannot be read from the workspace's own tables.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -51,14 +50,11 @@ impl Progress {
         workspace::set_progress(database, &text)
     }
 
-    /// Looks whether what a batch changed adds up, and counts its live grams.
-    pub(super) fn count(&mut self, changes: &Changes) {
-        let mut replaced = BTreeSet::new();
-        for (id, version) in &changes.superseded {
-            // Only the first version that a batch wrote over stood before it.
-            if replaced.insert(id) {
-                self.sums.remove(&version.record);
-            }
+    /// Looks whether what a batch changed adds up, and counts its live grams; `first` is the batch's first entry.
+    pub(super) fn count(&mut self, changes: &Changes, first: EntryIndex) {
+        // Of the versions that a batch wrote over, those that it wrote itself were never counted; there is one more at most.
+        for (_, version) in changes.superseded.iter().filter(|(_, version)| version.stamp.since < first) {
+            self.sums.remove(&version.record);
         }
         for (RecordId { id, kind }, record) in &changes.records {
             self.sums.add(record);
