@@ -39,6 +39,8 @@ pub const LOAD_ROUNDS_MAX: usize = 512;
 pub const REPLAY_LOAD_ROUNDS_MAX: usize = 65_536;
 /// Entries that are replayed in one transaction.
 pub const REPLAY_BATCH_ENTRIES: i64 = 4_096;
+/// Bytes of entries after which a batch of an audit takes no further bundle.
+pub const REPLAY_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Records that a replay keeps in memory from one batch to the next.
 pub const REPLAY_RECORDS_MAX: usize = 30_000;
 /// Files of tiles that an audit fetches from a service at once.

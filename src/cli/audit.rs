@@ -15,7 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The arguments. Without --url and --tiles the ledger's own database is audited.
@@ -112,12 +112,12 @@ fn audit(arguments: &Auditing, source: &mut dyn Source) -> Result<Report, Unfini
         Some(folder) => {
             let seen = Seen::in_folder(folder)?;
             // What is compared with a database is counted from entry 0, so each kind of source has a replay of its own.
-            let file = folder.join(if source.is_own() { "database.sqlite" } else { "tiles.sqlite" });
+            let name = if source.is_own() { "database.sqlite" } else { "tiles.sqlite" };
+            let file = folder.join(name);
             if arguments.afresh {
-                match fs::remove_file(&file) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
+                // The journal last: SQLite drops one that lies beside no database.
+                remove(&file)?;
+                remove(&folder.join(format!("{name}-journal")))?;
             }
             (Workspace::open(&file)?, seen)
         }
@@ -133,6 +133,13 @@ fn audit(arguments: &Auditing, source: &mut dyn Source) -> Result<Report, Unfini
     let report = Audit { workspace: &mut workspace, seen: &seen, anchor, threads, batch, tell: &mut tell }.run(source);
     bar.finish_and_clear();
     Ok(report?)
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A bar on a terminal, nothing elsewhere.

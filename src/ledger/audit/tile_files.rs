@@ -3,11 +3,13 @@
 use crate::domain::ids::EntryIndex;
 use crate::ledger::audit::source::{End, Source, SourceError};
 use crate::ledger::audit::tree::body_of;
-use crate::limits::{ENTRY_BYTES_MAX, NOTE_BYTES_MAX};
+use crate::limits::{ENTRY_BYTES_MAX, NOTE_BYTES_MAX, REPLAY_BATCH_BYTES_MAX};
 use crate::proof::entry_bundle;
 use crate::proof::merkle::TreeHash;
-use crate::proof::tile_path::{TileKind, TilePath};
+use crate::proof::tile_path::{TileKind, TilePath, hashes_on_level};
 use crate::proof::tiles::TILE_WIDTH;
+use std::panic::resume_unwind;
+use std::thread::ScopedJoinHandle;
 
 /// An entry bundle, in bytes: entries with their lengths.
 const BUNDLE_BYTES_MAX: usize = 256 * (ENTRY_BYTES_MAX + 2);
@@ -43,7 +45,7 @@ impl<F: Files> TileFiles<F> {
             TileKind::Hashes(level) => level,
             TileKind::Entries => 0,
         };
-        let on_level = crate::proof::tile_path::hashes_on_level(level, self.size);
+        let on_level = hashes_on_level(level, self.size);
         let width = on_level.saturating_sub(n.saturating_mul(TILE_WIDTH)).min(TILE_WIDTH);
         let mut missing = format!("tile {n} lies beyond the tree");
         for width in [width, TILE_WIDTH] {
@@ -63,24 +65,16 @@ impl<F: Files> TileFiles<F> {
         Ok(entries.into_iter().map(<[u8]>::to_vec).collect())
     }
 
-    /// Bundles one behind the other; the first of them that cannot be read ends it.
-    fn bundles(&self, numbers: std::ops::Range<u64>) -> Vec<Result<Vec<Vec<u8>>, SourceError>> {
-        let numbers: Vec<u64> = numbers.collect();
-        let mut found = Vec::with_capacity(numbers.len());
-        for together in numbers.chunks(self.files.at_once()) {
-            if let [n] = together {
-                found.push(self.bundle(*n));
-                continue;
-            }
-            std::thread::scope(|scope| {
-                let reading: Vec<_> = together.iter().map(|n| scope.spawn(|| self.bundle(*n))).collect();
-                let read = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                    thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
-                };
-                found.extend(reading.into_iter().map(read));
-            });
+    /// Some bundles, read together.
+    fn bundles(&self, numbers: &[u64]) -> Vec<Result<Vec<Vec<u8>>, SourceError>> {
+        if let [n] = numbers {
+            return vec![self.bundle(*n)];
         }
-        found
+        std::thread::scope(|scope| {
+            let reading: Vec<_> = numbers.iter().map(|n| scope.spawn(|| self.bundle(*n))).collect();
+            let ended = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|cause| resume_unwind(cause));
+            reading.into_iter().map(ended).collect()
+        })
     }
 }
 
@@ -109,20 +103,28 @@ impl<F: Files> Source for TileFiles<F> {
 
     fn entries(&mut self, from: EntryIndex, count: u64) -> Result<Vec<Vec<u8>>, SourceError> {
         let to = from.0.saturating_add(count).min(self.size);
-        let numbers = from.0 / TILE_WIDTH..to.div_ceil(TILE_WIDTH);
+        let numbers: Vec<u64> = (from.0 / TILE_WIDTH..to.div_ceil(TILE_WIDTH)).collect();
         let skipped = usize::try_from(from.0 % TILE_WIDTH).unwrap_or(0);
-        let mut found = Vec::new();
-        for bundle in self.bundles(numbers) {
-            match bundle {
-                Ok(bundle) => found.extend(bundle),
-                Err(error) if found.len() <= skipped => return Err(error),
-                Err(SourceError::Damaged(_)) => break,
-                Err(error) => return Err(error),
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        let mut bytes = 0;
+        for together in numbers.chunks(self.files.at_once()) {
+            // Fewer entries of the largest size than of the usual one fit into memory.
+            if bytes > REPLAY_BATCH_BYTES_MAX {
+                break;
+            }
+            for bundle in self.bundles(together) {
+                match bundle {
+                    Ok(bundle) => {
+                        bytes += bundle.iter().map(Vec::len).sum::<usize>();
+                        found.extend(bundle);
+                    }
+                    // What stands before it is taken; the next call meets it again.
+                    Err(SourceError::Damaged(_)) if found.len() > skipped => return Ok(cut(found, skipped, to - from.0)),
+                    Err(error) => return Err(error),
+                }
             }
         }
-        found.drain(..skipped.min(found.len()));
-        found.truncate(usize::try_from(to - from.0).unwrap_or(usize::MAX));
-        Ok(found)
+        Ok(cut(found, skipped, to - from.0))
     }
 
     fn tile(&mut self, level: u32, n: u64, width: u64) -> Result<Vec<TreeHash>, SourceError> {
@@ -132,4 +134,11 @@ impl<F: Files> Source for TileFiles<F> {
         hashes.truncate(usize::try_from(width).unwrap_or(usize::MAX));
         Ok(hashes)
     }
+}
+
+/// The entries that were asked for, out of whole bundles.
+fn cut(mut bundled: Vec<Vec<u8>>, skipped: usize, count: u64) -> Vec<Vec<u8>> {
+    bundled.drain(..skipped.min(bundled.len()));
+    bundled.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    bundled
 }

@@ -68,6 +68,14 @@ pub struct Taken {
     pub documents: Vec<String>,
 }
 
+/// What the rules make of an entry.
+struct Taking {
+    warnings: Vec<Warning>,
+    concerned: BTreeSet<RecordId>,
+    is_hosted: bool,
+    changes: Changes,
+}
+
 /// An entry that does not follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {index}: {problem}")]
@@ -135,14 +143,29 @@ impl Replay {
         let Checked { bytes, leaf_hash, chain_hash, read } = next;
         let read = read.map_err(problem)?;
         self.require_place(index, &read.entry).map_err(problem)?;
-        let said = read.statement.map_err(problem)?;
+        let Said { signed, documents, .. } = read.statement.map_err(problem)?;
+        let signed = match signed {
+            Some(signed) => signed,
+            None => self.ask(database, |replay| verify_at_its_turn(replay.state(), &read.entry.statement, keys))?,
+        };
+        let Taking { warnings, concerned, is_hosted, changes } =
+            self.ask(database, |replay| replay.try_take(index, &read.entry, &signed))?;
+        let taken = Taken { index, signed, warnings, concerned, is_hosted, documents };
+        self.accept(&taken, changes, bytes, leaf_hash);
+        (self.head.chain_hash, self.head.time) = (chain_hash, read.entry.time);
+        Ok(taken)
+    }
+
+    /// Asks the rules, loads what they ask for, and asks again.
+    fn ask<T>(
+        &mut self,
+        database: &mut Database,
+        question: impl Fn(&Self) -> Result<T, Ended>,
+    ) -> Result<T, NotTaken> {
+        let problem = |problem| DoesNotFollow { index: EntryIndex(self.head.size()), problem };
         for _ in 0..REPLAY_LOAD_ROUNDS_MAX {
-            match self.try_take(index, &read.entry, &said, keys) {
-                Ok((taken, changes)) => {
-                    self.accept(&taken, changes, &read.entry, (bytes, leaf_hash));
-                    (self.head.chain_hash, self.head.time) = (chain_hash, read.entry.time);
-                    return Ok(Taken { documents: said.documents, ..taken });
-                }
+            match question(self) {
+                Ok(answer) => return Ok(answer),
                 Err(Ended::Problem(words)) => return Err(problem(words).into()),
                 Err(Ended::Load(wanted)) => self.working.load(database, wanted)?,
             }
@@ -163,12 +186,8 @@ impl Replay {
         Ok(())
     }
 
-    fn try_take(&self, index: EntryIndex, entry: &Entry, said: &Said, keys: &Keys) -> Result<(Taken, Changes), Ended> {
+    fn try_take(&self, index: EntryIndex, entry: &Entry, signed: &Signed) -> Result<Taking, Ended> {
         let state = &self.working.state;
-        let signed = match &said.signed {
-            Some(signed) => signed.clone(),
-            None => verify_at_its_turn(state, &entry.statement, keys)?,
-        };
         if signed.statement.common.ledger != self.origin {
             return Err(format!("its statement was made for {}", signed.statement.common.ledger).into());
         }
@@ -184,29 +203,30 @@ impl Replay {
         let concerned = changes.concerned(&signed.statement.common);
         let changes = state.placed(changes, index, context.remembered(&warnings));
         let is_hosted = state.key(&signed.signer)?.is_some_and(|key| key.custody == KeyCustody::Hosted);
-        Ok((Taken { index, signed, warnings, concerned, is_hosted, documents: Vec::new() }, changes))
+        Ok(Taking { warnings, concerned, is_hosted, changes })
     }
 
     /// Takes over what an entry changed.
-    fn accept(&mut self, taken: &Taken, mut changes: Changes, entry: &Entry, (bytes, leaf_hash): (Vec<u8>, TreeHash)) {
+    fn accept(&mut self, taken: &Taken, mut changes: Changes, bytes: Vec<u8>, leaf_hash: TreeHash) {
         let said = std::mem::take(&mut changes.entries);
         self.working.state.absorb(Changes { entries: said, ..changes.clone() });
         self.pending.changes.merge(changes);
         self.pending.identities.insert(taken.signed.identity(), taken.index);
         self.head.frontier.push(leaf_hash);
-        if self.keep == Keep::Derived {
-            let concerned = taken.concerned.iter().map(|subject| (subject.subject(), entry.index));
-            self.pending.mentions.extend(concerned);
-            return;
+        match self.keep {
+            Keep::Derived => {
+                let concerned = taken.concerned.iter().map(|subject| (subject.subject(), taken.index));
+                self.pending.mentions.extend(concerned);
+            }
+            Keep::Entries => self.pending.entries.push(NewEntry {
+                index: taken.index,
+                bytes,
+                leaf_hash,
+                identity: taken.signed.identity(),
+                payload_sha256: taken.signed.payload_sha256,
+                warnings: stored_form(&taken.warnings),
+            }),
         }
-        self.pending.entries.push(NewEntry {
-            index: taken.index,
-            bytes,
-            leaf_hash,
-            identity: taken.signed.identity(),
-            payload_sha256: taken.signed.payload_sha256,
-            warnings: stored_form(&taken.warnings),
-        });
     }
 
     /// What the entries since the last writing changed.
