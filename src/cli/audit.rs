@@ -104,7 +104,7 @@ impl From<std::io::Error> for Unfinished {
 
 fn audit(arguments: &Auditing, source: &mut dyn Source) -> Result<Report, Unfinished> {
     let anchor = match arguments.vkey.as_deref().map(anchor).transpose().map_err(Unfinished)? {
-        Some(verifier) => Anchor::Key(verifier),
+        Some(verifier) => Anchor::Key(Box::new(verifier)),
         None => Anchor::None,
     };
     let (mut workspace, seen) = match &arguments.work {

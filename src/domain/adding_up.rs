@@ -69,9 +69,7 @@ pub fn composition_adds_up(record: &Record) -> bool {
             // A batch backs no more than what went into it.
             given && batch.eligible_g <= batch.input_g
         }
-        Record::Treatment(treatment) => {
-            treatment.lines.last().map_or(Grams::ZERO, |line| line.to) == treatment.grams
-        }
+        Record::Treatment(treatment) => treatment.lines.last().map_or(Grams::ZERO, |line| line.to) == treatment.grams,
         Record::Certificate(certificate) => {
             i128::from(certificate.serial.units()) * i128::from(UNIT_G) == total(&certificate.allotments)
         }

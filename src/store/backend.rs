@@ -8,8 +8,8 @@ use diesel::r2d2::{ManageConnection, Pool, PoolError, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::{
-    Connection as _, ExpressionMethods, Insertable, OptionalExtension, PgConnection, QueryDsl, QueryableByName, RunQueryDsl,
-    SqliteConnection, sql_query,
+    Connection as _, ExpressionMethods, Insertable, OptionalExtension, PgConnection, QueryDsl, QueryableByName,
+    RunQueryDsl, SqliteConnection, sql_query,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::path::{Path, PathBuf};

@@ -9,9 +9,7 @@ use crate::store::records::{self, read_account, read_row};
 use crate::store::schema::{bookings, past};
 use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::sql_types::{BigInt, Text};
-use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query,
-};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query};
 use std::collections::BTreeMap;
 
 /// Stores versions that were written over.
@@ -133,13 +131,18 @@ pub fn counts(database: &mut Database) -> StoreResult<(u64, u64)> {
     Ok((count(versions)?, count(booked)?))
 }
 
+/// Entry, id and kind of a version.
+pub type RawKey = (i64, String, String);
+/// What a version wrote over, and what it says in JSON.
+pub type RawVersion = (Option<i64>, String);
+
 /// Versions that some entries wrote and later ones wrote over, unread: by entry, id and kind, what they wrote over and what they
 /// say.
 pub fn raw_between(
     database: &mut Database,
     from: EntryIndex,
     to: EntryIndex,
-) -> StoreResult<BTreeMap<(i64, String, String), (Option<i64>, String)>> {
+) -> StoreResult<BTreeMap<RawKey, RawVersion>> {
     let rows: Vec<(i64, String, String, Option<i64>, String)> = past::table
         .filter(past::since.ge(database_number(from.0)?))
         .filter(past::since.lt(database_number(to.0)?))

@@ -131,7 +131,7 @@ fn root(entries: &[Vec<u8>]) -> TreeHash {
 fn audit(source: &mut dyn Source, work: &Path, batch: u64) -> Result<Report, AuditError> {
     let mut workspace = Workspace::open(&work.join("tiles.sqlite")).expect("a workspace");
     let seen = Seen::in_folder(work).expect("a folder");
-    let anchor = Anchor::Key(vkey());
+    let anchor = Anchor::Key(Box::new(vkey()));
     let (threads, mut tell) = (2, |_, _| {});
     Audit { workspace: &mut workspace, seen: &seen, anchor, threads, batch, tell: &mut tell }.run(source)
 }
@@ -325,7 +325,9 @@ impl FileServer {
                 *times += 1;
                 let file = path.strip_prefix(prefix).map(|place| root.join(place)).and_then(|file| fs::read(file).ok());
                 let (status, body) = match file {
-                    _ if *times <= busy || counted.load(Ordering::SeqCst) >= enough => ("503 Busy\r\nRetry-After: 0", Vec::new()),
+                    _ if *times <= busy || counted.load(Ordering::SeqCst) >= enough => {
+                        ("503 Busy\r\nRetry-After: 0", Vec::new())
+                    }
                     Some(bytes) => ("200 OK", bytes),
                     None => ("404 Not Found", Vec::new()),
                 };

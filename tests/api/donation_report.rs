@@ -219,7 +219,11 @@ impl Gift {
     fn grams_everywhere(&self) -> i64 {
         let donation = DonationId::parse(&self.donation).expect("an id");
         let source = SourceId::of_donation(Some(&donation));
-        let records = self.app.ledger.store.snapshot(|database| records::page_of_kinds(database, RecordKind::ALL, ("", ""), 10_000));
+        let records = self
+            .app
+            .ledger
+            .store
+            .snapshot(|database| records::page_of_kinds(database, RecordKind::ALL, ("", ""), 10_000));
         let grams = |record: Record| match record {
             Record::Item(item) if item.arising.is_some() => item.given.grams_of(&source).get(),
             Record::Item(item) if item.donation == Some(donation) => {

@@ -3,16 +3,16 @@
 use crate::cli::CommandError;
 use crate::cli::audit::bar;
 use crate::cli::bench::made;
+use crate::domain::event::Event;
 use crate::domain::ids::EntryIndex;
 use crate::ledger::audit::anchor::Anchor;
 use crate::ledger::audit::seen::Seen;
 use crate::ledger::audit::source::Source;
 use crate::ledger::audit::{Audit, directory};
+use crate::limits::REPLAY_BATCH_ENTRIES;
 use crate::proof::entry::Entry;
 use crate::proof::keys::{self, CompactJws};
 use crate::proof::statement::Unverified;
-use crate::domain::event::Event;
-use crate::limits::REPLAY_BATCH_ENTRIES;
 use crate::store::workspace::Workspace;
 use clap::Args;
 use ed25519_dalek::VerifyingKey;
@@ -83,7 +83,7 @@ fn audit(arguments: &Auditing, folder: &std::path::Path, threads: usize) -> Resu
         bar.set_length(all);
         bar.set_position(done);
     };
-    let anchor = Anchor::Key(made::vkey()?);
+    let anchor = Anchor::Key(Box::new(made::vkey()?));
     let begun = Instant::now();
     let batch = REPLAY_BATCH_ENTRIES.unsigned_abs();
     let mut audit = Audit { workspace: &mut workspace, seen: &seen, anchor, threads, batch, tell: &mut tell };

@@ -60,7 +60,12 @@ struct Unsigned<'a> {
 }
 
 /// Makes a ledger of so many entries in a folder that holds none, and gives its checkpoint key.
-pub(super) fn make(folder: &Path, size: u64, threads: usize, mut tell: impl FnMut(u64)) -> Result<String, CommandError> {
+pub(super) fn make(
+    folder: &Path,
+    size: u64,
+    threads: usize,
+    mut tell: impl FnMut(u64),
+) -> Result<String, CommandError> {
     let origin = Origin::parse(ORIGIN).ok_or("the origin is ill-formed")?;
     let [operator, recovery, checkpoint] = [0, 1, 2].map(|number| Party::of(PAIRS * 2 + number));
     fs::create_dir_all(folder)?;
@@ -72,7 +77,14 @@ pub(super) fn make(folder: &Path, size: u64, threads: usize, mut tell: impl FnMu
         made += 1;
         statement(&origin, by, id(3, made), kind, fields)
     };
-    let joining: Vec<Unsigned> = parties.iter().enumerate().map(|(at, party)| joins(&origin, &operator, party, at, &mut say)).collect::<Result<Vec<_>, CommandError>>()?.into_iter().flatten().collect();
+    let joining: Vec<Unsigned> = parties
+        .iter()
+        .enumerate()
+        .map(|(at, party)| joins(&origin, &operator, party, at, &mut say))
+        .collect::<Result<Vec<_>, CommandError>>()?
+        .into_iter()
+        .flatten()
+        .collect();
     log.append(&joining, size, threads)?;
     let mut first = 0;
     while log.frontier.size() < size {
@@ -133,7 +145,7 @@ fn joins<'a>(
     at: usize,
     say: &mut impl FnMut(&'a Party, &str, Value) -> Unsigned<'a>,
 ) -> Result<[Unsigned<'a>; 2], CommandError> {
-    let roles = if at % 2 == 0 { json!(["donor", "refurbisher"]) } else { json!(["beneficiary"]) };
+    let roles = if at.is_multiple_of(2) { json!(["donor", "refurbisher"]) } else { json!(["beneficiary"]) };
     let joins = json!({"organisation": party.id.to_string(), "roles": roles, "country": "XD"});
     let jwk = keyring::public_jwk(&party.key)?;
     let proof = prove_possession(&party.key, origin, OrganisationId(party.id), KeyUse::Statement);
@@ -275,8 +287,7 @@ impl<'a> Log<'a> {
         for (level, (n, hashes)) in self.levels.iter().enumerate().filter(|(_, (_, hashes))| !hashes.is_empty()) {
             write_tile(self.folder, level, *n, hashes)?;
         }
-        let checkpoint =
-            Checkpoint { origin: self.origin, size: self.frontier.size(), root: self.frontier.root() };
+        let checkpoint = Checkpoint { origin: self.origin, size: self.frontier.size(), root: self.frontier.root() };
         let note = checkpoint.sign(key).ok_or("the checkpoint cannot be signed")?;
         Ok(fs::write(self.folder.join("checkpoint"), note)?)
     }

@@ -8,7 +8,7 @@ use crate::proof::note::NoteVerifier;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Anchor {
     /// This key, which came by another road than the ledger.
-    Key(NoteVerifier),
+    Key(Box<NoteVerifier>),
     /// Nothing: the keys are those that the ledger names.
     None,
 }

@@ -124,7 +124,9 @@ impl Source for DatabaseSource<'_> {
         if stored.map(|stored| (stored.frontier, stored.chain_hash)) != Some((head.frontier.clone(), head.chain_hash)) {
             findings.broken(None, "the head row is not the end of the entries");
         }
-        if found_or_damage(entries::page(self.database, EntryIndex(head.size()), 1))?.is_none_or(|rows| !rows.is_empty()) {
+        if found_or_damage(entries::page(self.database, EntryIndex(head.size()), 1))?
+            .is_none_or(|rows| !rows.is_empty())
+        {
             findings.broken(EntryIndex(head.size()), "a row stands beyond the head");
         }
         let last = found_or_damage(tiles::last_checkpoint(self.database))?;
@@ -211,7 +213,8 @@ fn compare_bookings(
     };
     stored.sort();
     derived.sort();
-    let differs = stored.iter().zip(&derived).find(|(stored, derived)| stored != derived).map(|(stored, _)| stored.0);
+    let differs = stored.iter().zip(&derived).find(|(stored, derived)| stored != derived);
+    let differs = differs.map(|(stored, derived)| stored.0.min(derived.0));
     let longer = || stored.get(derived.len()).or_else(|| derived.get(stored.len())).map(|booked| booked.0);
     if let Some(index) = differs.or_else(longer) {
         progress.findings.wrong(index, "what it booked is not what the rules give");

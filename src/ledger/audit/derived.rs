@@ -34,8 +34,8 @@ pub(super) fn compare(
     let stored = found_or_damage(records::accounts(theirs))?.unwrap_or_default();
     for (account, grams) in &accounts {
         if stored.get(account) != Some(grams) {
-            let site = account.site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"));
-            findings.wrong(None, format!("the account {} of {site} is not what the entries give", account.account));
+            let place = account.site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"));
+            findings.wrong(None, format!("the account {} of {place} is not what the entries give", account.account));
         }
     }
     if stored.keys().any(|account| !accounts.contains_key(account)) {
@@ -51,7 +51,11 @@ enum Problem {
 }
 
 fn name(row: &RawRecord) -> String {
-    if row.id == LEDGER_RECORD { "the record of the ledger".into() } else { format!("the record {} {}", row.kind, row.id) }
+    if row.id == LEDGER_RECORD {
+        "the record of the ledger".into()
+    } else {
+        format!("the record {} {}", row.kind, row.id)
+    }
 }
 
 fn problem_of(row: &RawRecord, problem: Problem) -> String {

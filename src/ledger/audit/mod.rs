@@ -105,7 +105,8 @@ impl Audit<'_> {
     /// Reads what is new at the source, checks it, and compares everything with what follows from the entries.
     pub fn run(&mut self, source: &mut dyn Source) -> Result<Report, AuditError> {
         let mut findings = Findings::default();
-        let end = source.end().or_else(|error| damaged(&mut findings, None, &error).map(|()| End { size: 0, note: None }))?;
+        let end =
+            source.end().or_else(|error| damaged(&mut findings, None, &error).map(|()| End { size: 0, note: None }))?;
         let replayed = head::read(self.workspace.database())?;
         let before = replayed.size();
         let mut progress = Progress::read(self.workspace.database())?.unwrap_or_default();
@@ -143,7 +144,8 @@ impl Audit<'_> {
         if let (Some(origin), Some(known)) = (&origin, &known)
             && origin != known
         {
-            let problem = format!("the folder holds the audit of {known}, this is {origin}; take another one with --work");
+            let problem =
+                format!("the folder holds the audit of {known}, this is {origin}; take another one with --work");
             return Err(AuditError::OtherLedger(problem));
         }
         if let (Some(origin), Some(named)) = (&origin, self.anchor.origin())

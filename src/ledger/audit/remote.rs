@@ -6,7 +6,7 @@ use crate::limits::{AUDIT_FETCHES_AT_ONCE, AUDIT_RETRY_AFTER_SECONDS_MAX, AUDIT_
 use std::time::Duration;
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Remote {
     prefix: String,

@@ -32,7 +32,7 @@ impl Seen {
             let path = file?.path();
             // A file that was not finished has another ending.
             if path.extension().is_some_and(|ending| ending == "note") {
-                found.push((path.file_name().map(|name| name.to_owned()), fs::read_to_string(&path)?));
+                found.push((path.file_name().map(ToOwned::to_owned), fs::read_to_string(&path)?));
             }
         }
         found.sort();

@@ -119,7 +119,9 @@ impl<F: Files> Source for TileFiles<F> {
                         found.extend(bundle);
                     }
                     // What stands before it is taken; the next call meets it again.
-                    Err(SourceError::Damaged(_)) if found.len() > skipped => return Ok(cut(found, skipped, to - from.0)),
+                    Err(SourceError::Damaged(_)) if found.len() > skipped => {
+                        return Ok(cut(found, skipped, to - from.0));
+                    }
                     Err(error) => return Err(error),
                 }
             }

@@ -118,9 +118,15 @@ fn find_documents(value: &Value, found: &mut Vec<String>) {
             if let (Some(Value::Text(sha256)), Some(_)) = (value.member("sha256"), value.member("blake3")) {
                 found.push(sha256.clone());
             }
-            members.iter().for_each(|(_, member)| find_documents(member, found));
+            for (_, member) in members {
+                find_documents(member, found);
+            }
         }
-        Value::List(elements) => elements.iter().for_each(|element| find_documents(element, found)),
+        Value::List(elements) => {
+            for element in elements {
+                find_documents(element, found);
+            }
+        }
         Value::Text(_) | Value::Integer(_) | Value::Bool(_) => {}
     }
 }
@@ -144,7 +150,8 @@ pub fn check_all(entries: Vec<Vec<u8>>, keys: &Keys, threads: usize) -> Vec<Chec
     std::thread::scope(|scope| {
         let check = &check;
         let threads: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || check(share))).collect();
-        let ended = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
+        let ended =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
         ended.flatten().collect()
     })
 }

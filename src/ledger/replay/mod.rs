@@ -106,7 +106,9 @@ enum Ended {
 impl From<Stop> for Ended {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Refused(refusal) => Self::Problem(format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail)),
+            Stop::Refused(refusal) => {
+                Self::Problem(format!("{} at {:?}: {}", refusal.code, refusal.pointer, refusal.detail))
+            }
             Stop::Load(wanted) => Self::Load(wanted),
         }
     }
@@ -157,11 +159,7 @@ impl Replay {
     }
 
     /// Asks the rules, loads what they ask for, and asks again.
-    fn ask<T>(
-        &mut self,
-        database: &mut Database,
-        question: impl Fn(&Self) -> Result<T, Ended>,
-    ) -> Result<T, NotTaken> {
+    fn ask<T>(&mut self, database: &mut Database, question: impl Fn(&Self) -> Result<T, Ended>) -> Result<T, NotTaken> {
         let problem = |problem| DoesNotFollow { index: EntryIndex(self.head.size()), problem };
         for _ in 0..REPLAY_LOAD_ROUNDS_MAX {
             match question(self) {
