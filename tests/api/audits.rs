@@ -297,7 +297,7 @@ fn what_was_seen_is_not_forgotten() {
     let mut foreign = Entry::parse(&entries[0]).expect("an entry");
     foreign.ledger = Origin::parse("ledger.test/other").expect("an origin");
     let tiles = Tiles::of(&[foreign.to_bytes()]);
-    let refused = audit(&mut directory::open(tiles.path()), work.path(), 100).err().expect("refused");
+    let refused = audit(&mut directory::open(tiles.path()), work.path(), 100).expect_err("refused");
     assert!(matches!(refused, AuditError::OtherLedger(_)), "{refused}");
 }
 
