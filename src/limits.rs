@@ -35,6 +35,24 @@ pub const COMMIT_STATEMENTS_MAX: usize = 2_048;
 pub const QUERY_BINDS_MAX: usize = 500;
 /// Times that one statement may ask for more of the state: a correction asks for a lineage step by step.
 pub const LOAD_ROUNDS_MAX: usize = 512;
+/// The same while entries are replayed, where less may be loaded already than when they were written.
+pub const REPLAY_LOAD_ROUNDS_MAX: usize = 65_536;
+/// Entries that are replayed in one transaction.
+pub const REPLAY_BATCH_ENTRIES: i64 = 4_096;
+/// Bytes of entries after which a batch of an audit takes no further bundle.
+pub const REPLAY_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Records that a replay keeps in memory from one batch to the next.
+pub const REPLAY_RECORDS_MAX: usize = 30_000;
+/// Files of tiles that an audit fetches from a service at once.
+pub const AUDIT_FETCHES_AT_ONCE: usize = 8;
+/// How often an audit asks for one file before it gives up; it can go on from there later.
+pub const AUDIT_TRIES: u32 = 6;
+/// How long an audit lets a service put it off at one time, in seconds.
+pub const AUDIT_RETRY_AFTER_SECONDS_MAX: u64 = 60;
+/// Findings of one severity that an audit keeps; more than these add nothing for whoever looks.
+pub const AUDIT_FINDINGS_MAX: usize = 200;
+/// Keys that are remembered; a key's bytes never change, so forgetting is only a matter of space.
+pub const REMEMBERED_KEYS_MAX: usize = 100_000;
 /// Entries that one correction runs again.
 pub const RERUN_ENTRIES_MAX: usize = 1_000;
 /// Records that one correction changes.

@@ -59,8 +59,8 @@ enum Command {
     Sign(sign::Sign),
     /// Post statements, over any line: what was posted is never posted twice.
     Post(post::Post),
-    /// Replay everything and compare it with what the database holds.
-    Audit(audit::Audit),
+    /// Replay everything, from a database, a service or its tiles, and compare it with what was signed and derived.
+    Audit(audit::Auditing),
     /// Measure how many statements a second are durable here.
     Bench(bench::Bench),
     /// Write the ledger to files that any tool can check.

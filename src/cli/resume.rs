@@ -27,7 +27,12 @@ pub(super) fn run(arguments: &Resume) -> Result<ExitCode, CommandError> {
     let store = Store::open(&arguments.place.database(), 1)?;
     let ledger = ledger_in(&store)?.ok_or("this database holds no ledger")?;
     let guard = open_guard(&arguments.place, &arguments.guard, &ledger.origin)?;
-    match resume(&store, &guard, &Clock::system(), &arguments.because, audit::show_progress) {
+    let bar = audit::bar();
+    let tell = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    match resume(&store, &guard, &Clock::system(), &arguments.because, tell) {
         Ok(reason) => {
             println!("was halted         {reason}");
             println!("goes on because    {}", arguments.because);

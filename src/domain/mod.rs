@@ -3,6 +3,7 @@
 //! `event` says what can be stated, `state` what is known, and `apply` what follows from one more statement.
 //! Replaying the entries of a ledger through `apply` gives the same state everywhere and for ever.
 
+pub mod adding_up;
 pub mod apply;
 pub mod awaited;
 pub mod balance;

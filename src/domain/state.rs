@@ -4,7 +4,7 @@
 //! never mistakes "not loaded" for "does not exist": asking for what was not loaded stops the rule with
 //! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
 
-use crate::domain::balance::{Account, SiteAccount};
+use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
 use crate::domain::certificate::Certificate;
@@ -22,7 +22,6 @@ use crate::domain::ids::{
     BatchId, ConsentId, DonationId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, ProjectId, ScaleId, SiteId,
 };
 use crate::domain::item::Item;
-use crate::domain::mass::Grams;
 use crate::domain::past::{Past, PastEntry, Stamp, Version, View};
 use crate::domain::pool::{Pool, PoolRange};
 use crate::domain::refusal::Refusal;
@@ -524,6 +523,12 @@ impl<'base> State<'base> {
         self.past.extend(Vec::new(), BTreeMap::from([(index, entry)]));
     }
 
+    /// Forgets what was, what was said and what was booked, and keeps what stands: whoever asks for more loads it again. For a
+    /// partial state.
+    pub fn forget_past(&mut self) {
+        (self.past, self.bookings, self.accounts) = (Past::default(), Vec::new(), BTreeMap::new());
+    }
+
     /// Whether the records of this id are here if they exist.
     pub fn has_loaded(&self, id: &str) -> bool {
         match (self.base, &self.view, &self.loaded) {
@@ -710,44 +715,6 @@ impl<'base> State<'base> {
             Some(Record::Treatment(found)) => Some(found),
             _ => None,
         })
-    }
-
-    /// By how many grams the items and open batches of each site differ from its live account; empty, as it always must
-    /// be, if they do not. For a complete state.
-    pub fn live_differences(&self) -> Vec<(Option<SiteId>, i128)> {
-        let mut sums: BTreeMap<Option<SiteId>, i128> = BTreeMap::new();
-        for record in self.records.values() {
-            let (site, grams) = match record {
-                Record::Item(item) => (item.site, item.grams.get()),
-                Record::Batch(batch) => (Some(batch.site), batch.left_g.0),
-                _ => continue,
-            };
-            *sums.entry(site).or_default() += i128::from(grams);
-        }
-        for (account, grams) in self.accounts.iter().filter(|(account, _)| account.account == Account::Live) {
-            *sums.entry(account.site).or_default() -= i128::from(*grams);
-        }
-        sums.into_iter().filter(|(_, difference)| *difference != 0).collect()
-    }
-
-    /// Records whose sources or donations do not add up to their mass; empty, as it always must be, if all do. For a complete
-    /// state.
-    pub fn composition_differences(&self) -> Vec<RecordId> {
-        let differs = |record: &&Record| match record {
-            Record::Item(item) => {
-                // What was lost keeps sources and donations, it may be found; what was released keeps its donations.
-                let grams = item.lost_g.or(item.released_g).unwrap_or(item.grams);
-                let has_sources = item.arising.is_some() && item.released_g.is_none() && grams > Grams::ZERO;
-                let given = !item.given.is_empty() && item.given.total() != grams;
-                (has_sources && item.sources.total() != grams) || given
-            }
-            Record::Batch(batch) => !batch.given.is_empty() && batch.given.total() != batch.input_g,
-            Record::Treatment(treatment) => {
-                treatment.lines.last().map_or(Grams::ZERO, |line| line.to) != treatment.grams
-            }
-            _ => false,
-        };
-        self.records.values().filter(differs).map(Record::id).collect()
     }
 
     /// SHA-256 over every record and account in order: two replays that agree have the same digest.

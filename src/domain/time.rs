@@ -11,7 +11,7 @@ pub const MINUTE_MS: i64 = 60 * 1_000;
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The ledger's time: milliseconds since 1970 in UTC, within the years 1970 to 9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct LedgerTime(i64);
 
 impl LedgerTime {

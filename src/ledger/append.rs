@@ -9,27 +9,24 @@ use crate::domain::awaited::gives_turns;
 use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::{EntryIndex, Origin};
-use crate::domain::past::PastEntry;
 use crate::domain::refusal::{Refusal, RefusalCode, Warning};
 use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop, Wanted};
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
 use crate::ledger::erasure;
+use crate::ledger::full_tiles::store_full_tiles;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
 use crate::ledger::waiting::{Candidate, Left, WaitingRoom, still_lacks};
 use crate::ledger::waiting_row::posted_again;
+use crate::ledger::working::{Working, require_written_loaded, signing_key};
 use crate::limits::{CLOCK_BEHIND_HEAD_MS_MAX, CLOCK_OFF_DATABASE_MS_MAX, LOAD_ROUNDS_MAX};
 use crate::proof::commitment::Opening;
 use crate::proof::entry::{ChainHash, Entry};
-use crate::proof::json;
-use crate::proof::keys;
 use crate::proof::merkle::{TreeHash, leaf_hash};
 use crate::proof::statement::{BytesRefused, Signed, Unverified};
-use crate::proof::tiles::TILE_WIDTH;
 use crate::store::entries::{Identity, NewEntry, StoredEntry};
 use crate::store::head::Head;
-use crate::store::{Database, StoreError, backend, entries, halt, head, mentions, openings, past, records, tiles};
-use ed25519_dalek::VerifyingKey;
+use crate::store::{Database, StoreError, backend, entries, halt, head, mentions, openings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The highest end of the ledger that this node has seen.
@@ -148,9 +145,7 @@ struct Run<'a> {
     start: Head,
     head: Head,
     time: LedgerTime,
-    state: State<'static>,
-    /// Records that the database has, to tell an update from an insert.
-    known: BTreeSet<RecordId>,
+    working: Working,
     changes: Changes,
     stored: BTreeMap<Identity, StoredEntry>,
     waiting: WaitingRoom,
@@ -197,8 +192,7 @@ impl<'a> Run<'a> {
             head: start.clone(),
             start,
             time,
-            state: State::partial(),
-            known: BTreeSet::new(),
+            working: Working::new(),
             changes: Changes::default(),
             stored,
             waiting,
@@ -210,28 +204,7 @@ impl<'a> Run<'a> {
 
     /// Loads what rules ask for.
     fn load(&mut self, wanted: Vec<Wanted>) -> Result<(), StoreError> {
-        let (mut ids, mut indexes) = (Vec::new(), Vec::new());
-        for wanted in wanted {
-            match wanted {
-                Wanted::Record(id) => ids.push(id),
-                Wanted::Past { id, from } => {
-                    self.state.remember(id.clone(), from, past::of_id(self.database, &id, from)?);
-                    ids.push(id);
-                }
-                Wanted::Entry(index) => indexes.push(index),
-            }
-        }
-        // What this very transaction has changed is newer than the database.
-        ids.retain(|id| !self.state.has_loaded(id));
-        for (record, stamp) in records::load_stamped(self.database, &ids)? {
-            self.known.insert(record.id());
-            self.state.put_stored(record, stamp);
-        }
-        self.state.mark_loaded(ids);
-        for stored in entries::find_many(self.database, &indexes)? {
-            self.state.remember_entry(stored.index, past_entry(&stored)?);
-        }
-        Ok(())
+        self.working.load(self.database, wanted)
     }
 
     /// Appends a request's statements: one by one, or as one.
@@ -277,7 +250,7 @@ impl<'a> Run<'a> {
     fn take_and_tell(&mut self, staged: Staged) -> Result<Vec<Outcome>, StoreError> {
         let awaited = staged.changes.records.iter().filter(|(id, _)| self.waiting.may_await(id));
         // What was written was loaded before, so an error cannot be; it would cost a turn in vain.
-        let moved = awaited.filter(|(id, after)| gives_turns(self.state.find(id).unwrap_or(None), after));
+        let moved = awaited.filter(|(id, after)| gives_turns(self.working.state.find(id).unwrap_or(None), after));
         let moved: Vec<RecordId> = moved.map(|(id, _)| id.clone()).collect();
         let outcomes = self.take(staged);
         self.waiting.brought(self.database, &moved)?;
@@ -290,13 +263,13 @@ impl<'a> Run<'a> {
         match &outcome {
             Outcome::Accepted(_) | Outcome::Repeated(_) => self.waiting.leave(self.database, posted.identity)?,
             Outcome::Refused(Refused::Rules(refusal)) => {
-                if let Some(candidate) = Candidate::of(&self.state, posted, refusal)?
-                    && let Ok(rules) = rules_in_force(&self.state)
+                if let Some(candidate) = Candidate::of(&self.working.state, posted, refusal)?
+                    && let Ok(rules) = rules_in_force(&self.working.state)
                 {
                     return self.waiting.keep(self.database, candidate, rules.offline_window_days);
                 }
                 if let Some(waits) = self.waiting.waits_on(posted)
-                    && still_lacks(&self.state, posted, &outcome).is_some()
+                    && still_lacks(&self.working.state, posted, &outcome).is_some()
                 {
                     return Ok(waits);
                 }
@@ -319,7 +292,7 @@ impl<'a> Run<'a> {
             self.waiting.look_for(self.database, &posted.identifiers)?;
             let staged = self.stage(std::slice::from_ref(&posted))?;
             for outcome in self.take_and_tell(staged)? {
-                let lacks = still_lacks(&self.state, &posted, &outcome);
+                let lacks = still_lacks(&self.working.state, &posted, &outcome);
                 self.waiting.had_turn(self.database, row.head.clone(), &outcome, lacks)?;
             }
         }
@@ -328,7 +301,7 @@ impl<'a> Run<'a> {
 
     fn take(&mut self, staged: Staged) -> Vec<Outcome> {
         self.head = staged.head;
-        self.state.absorb(staged.changes.clone());
+        self.working.state.absorb(staged.changes.clone());
         self.changes.merge(staged.changes);
         self.accepted.entries.extend(staged.accepted.entries);
         self.accepted.openings.extend(staged.accepted.openings);
@@ -362,7 +335,7 @@ impl<'a> Run<'a> {
 
     /// Stages from the first statement without an outcome on; gives what a rule asks for, if one does.
     fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<Vec<Wanted>>, StoreError> {
-        let mut layer = self.state.overlay();
+        let mut layer = self.working.state.overlay();
         layer.absorb(std::mem::take(&mut staged.changes));
         let mut asked = None;
         for posted in &posted[staged.outcomes.len()..] {
@@ -402,11 +375,7 @@ impl<'a> Run<'a> {
         let mut overlay = layer.overlay();
         let warnings = apply(&mut overlay, &context)?;
         let changes = overlay.into_changes();
-        // A rule may write what it never asked for; whether that is an insert or an update must be known.
-        let unasked = changes.written().filter(|id| !layer.has_loaded(id)).map(str::to_owned).collect::<Vec<_>>();
-        if !unasked.is_empty() {
-            return Err(Unstaged::Load(unasked.into_iter().map(Wanted::Record).collect()));
-        }
+        require_written_loaded(layer, &changes)?;
         let concerned = changes.concerned(&signed.statement.common);
         staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         let changes = layer.placed(changes, index, context.remembered(&warnings));
@@ -483,61 +452,12 @@ impl<'a> Run<'a> {
         openings::insert(self.database, &self.accepted.openings)?;
         openings::erase(self.database, &erased)?;
         mentions::insert(self.database, &self.accepted.mentions)?;
-        records::store(self.database, &self.changes, &self.known)?;
+        self.working.store(self.database, &self.changes)?;
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
         Ok(Written { head: self.head, turns_left, erased: emptied || !erased.is_empty() })
     }
-}
-
-/// An entry as the rules see it later. Its signature was checked when it was accepted.
-fn past_entry(stored: &StoredEntry) -> Result<PastEntry, StoreError> {
-    let damaged = || StoreError::damaged(format!("entry {} cannot be read", stored.index));
-    let entry = Entry::parse(&stored.bytes).map_err(|_| damaged())?;
-    let statement = Unverified::read(&entry.statement).map_err(|_| damaged())?;
-    let warnings = json::parse_own(stored.warnings.as_bytes()).map_err(|_| damaged())?;
-    let warnings = Vec::read(&warnings).map_err(|_| damaged())?;
-    Ok(PastEntry { time: entry.time, signer: statement.kid(), statement: statement.statement, warnings })
-}
-
-/// Stores the tiles that became full, level by level.
-fn store_full_tiles(database: &mut Database, old_size: u64, leaves: &[TreeHash]) -> Result<(), StoreError> {
-    let mut first = old_size / TILE_WIDTH;
-    let begun = old_size % TILE_WIDTH;
-    let new = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-    if begun + new < TILE_WIDTH {
-        return Ok(());
-    }
-    let mut hashes = entries::leaf_hashes(database, first * TILE_WIDTH, old_size)?;
-    require_count(&hashes, begun)?;
-    hashes.extend_from_slice(leaves);
-    let mut level = 0;
-    loop {
-        let full = hashes.chunks_exact(usize::try_from(TILE_WIDTH).unwrap_or(256));
-        let mut next = first;
-        for tile in full {
-            tiles::insert(database, level, next, tile)?;
-            next += 1;
-        }
-        // The level above gets one hash a tile; its own tiles are full at every 256th.
-        let above = first / TILE_WIDTH;
-        if next / TILE_WIDTH == above {
-            return Ok(());
-        }
-        hashes = tiles::roots(database, level, above * TILE_WIDTH, next)?;
-        require_count(&hashes, next - above * TILE_WIDTH)?;
-        first = above;
-        level += 1;
-    }
-}
-
-/// A tile is never changed once it is stored, so nothing incomplete may go into one.
-fn require_count(hashes: &[TreeHash], expected: u64) -> Result<(), StoreError> {
-    if u64::try_from(hashes.len()) == Ok(expected) {
-        return Ok(());
-    }
-    Err(StoreError::damaged("hashes of earlier entries are missing"))
 }
 
 /// A statement that was not staged.
@@ -576,13 +496,6 @@ fn verify_at_its_turn(state: &State<'_>, jws: &str) -> Result<Signed, Unstaged> 
         return Err(refuse_by_rule(RefusalCode::KeyUnknown, "/kid", detail));
     };
     Ok(unverified.verify(&key)?)
-}
-
-/// The public key of a statement's `kid`: registered, or brought along by what opens a ledger. Sequencing and replay
-/// both ask here.
-pub(crate) fn signing_key(state: &State<'_>, unverified: &Unverified<'_>) -> Result<Option<VerifyingKey>, Stop> {
-    let registered = state.key(&unverified.kid())?.and_then(|key| keys::from_coordinate(&key.x).ok());
-    Ok(registered.or_else(|| unverified.opening_key()))
 }
 
 /// An admission check, which replay skips: openings can be erased later, but not left out from the start.

@@ -31,6 +31,7 @@ pub mod downstream;
 pub mod erasure;
 pub mod export;
 mod files;
+mod full_tiles;
 pub mod guard;
 pub mod health;
 pub mod keyring;
@@ -58,10 +59,12 @@ pub mod vault;
 pub mod waiting;
 pub mod waiting_list;
 mod waiting_row;
+mod working;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
 use crate::domain::state::Record;
+use crate::limits::REMEMBERED_KEYS_MAX;
 use crate::proof::commitment::{self, Opening};
 use crate::proof::entry::Entry;
 use crate::proof::keys;
@@ -83,9 +86,6 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tree::EntriesFor;
 use vault::Vault;
-
-/// Keys that are remembered between requests; a key's bytes never change, so forgetting is only a matter of space.
-const REMEMBERED_KEYS_MAX: usize = 100_000;
 
 /// A running ledger: what every request works with.
 pub struct Ledger {

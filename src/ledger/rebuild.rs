@@ -1,13 +1,12 @@
 //! Writing derived state anew: software of another form than the database's replays the entries when it opens it.
 
 use crate::domain::ids::EntryIndex;
-use crate::ledger::replay::Replay;
+use crate::ledger::replay::checked::{Keys, check_all};
+use crate::ledger::replay::{Keep, NotTaken, Replay};
+use crate::limits::REPLAY_BATCH_ENTRIES;
 use crate::proof::entry::Entry;
-use crate::store::{Database, Store, StoreError, derived, entries, head, mentions, records};
-use std::collections::BTreeSet;
-
-/// Entries that are read at once.
-const PAGE_ROWS: i64 = 1_000;
+use crate::store::head::Head;
+use crate::store::{Database, Store, StoreError, derived, entries, head};
 
 /// Brings derived state into this software's form, in one transaction under the head's lock: a crash leaves the old one, and
 /// of several nodes that start at once one does it and the others find it done.
@@ -29,18 +28,22 @@ pub fn bring_up_to_date(store: &Store) -> Result<(), StoreError> {
 fn replay_into(database: &mut Database, size: u64) -> Result<(), StoreError> {
     let Some(first) = entries::find(database, EntryIndex(0))? else { return Ok(()) };
     let origin = Entry::parse(&first.bytes).map_err(|error| StoreError::damaged(error.to_string()))?.ledger;
-    let mut replay = Replay::start(origin);
-    while replay.frontier.size() < size {
-        let page = entries::page(database, EntryIndex(replay.frontier.size()), PAGE_ROWS)?;
+    let mut replay = Replay::behind(origin, Keep::Derived, Head::start());
+    let (keys, threads) = (Keys::default(), std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    while replay.head.size() < size {
+        let page = entries::page(database, EntryIndex(replay.head.size()), REPLAY_BATCH_ENTRIES)?;
         if page.is_empty() {
             return Err(StoreError::damaged("an entry is missing"));
         }
-        let mut concerned = BTreeSet::new();
-        for stored in page {
-            let taken = replay.take(&stored.bytes).map_err(|error| StoreError::damaged(error.to_string()))?;
-            concerned.extend(taken.concerned.into_iter().map(|subject| (subject.subject(), stored.index)));
+        let batch = check_all(page.into_iter().map(|stored| stored.bytes).collect(), &keys, threads);
+        replay.prepare(database, &batch)?;
+        for checked in batch {
+            replay.take(database, &keys, checked).map_err(|error| match error {
+                NotTaken::Entry(problem) => StoreError::damaged(problem.to_string()),
+                NotTaken::Store(error) => error,
+            })?;
         }
-        mentions::insert(database, &concerned)?;
+        replay.write(database)?;
     }
-    records::store(database, &replay.state.into_changes(), &BTreeSet::new())
+    Ok(())
 }

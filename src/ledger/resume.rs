@@ -1,6 +1,7 @@
 //! Lifting a halt, after a person has looked.
 
-use crate::ledger::audit::{Report, audit};
+use crate::ledger::audit::audit;
+use crate::ledger::audit::report::Report;
 use crate::ledger::clock::Clock;
 use crate::ledger::guard::Guard;
 use crate::ledger::publisher::PublishError;
@@ -17,7 +18,7 @@ pub enum ResumeError {
     #[error("{0}")]
     Signed(#[from] PublishError),
     /// Replaying everything found something.
-    #[error("the audit has {} findings; `loopledger audit` prints them", .0.findings.len())]
+    #[error("the audit has {} findings; `loopledger audit` prints them", .0.faults().len())]
     Findings(Box<Report>),
     /// The database.
     #[error(transparent)]
@@ -43,7 +44,7 @@ pub fn resume(
     let nothing_signed = || Err(PublishError::NotOurs(format!("the guard {} is empty", guard.url())));
     require_signed_state(store, guard, &named_keys(store)?, nothing_signed)?;
     let report = store.snapshot(|database| audit(database, progress))?;
-    if !report.findings.is_empty() {
+    if !report.is_clean() {
         return Err(ResumeError::Findings(Box::new(report)));
     }
     store.write(|database| halt::lift(database, because, clock.now_ms()))?;

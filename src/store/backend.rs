@@ -8,8 +8,8 @@ use diesel::r2d2::{ManageConnection, Pool, PoolError, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::{
-    Connection as _, ExpressionMethods, Insertable, PgConnection, QueryDsl, QueryableByName, RunQueryDsl,
-    SqliteConnection, sql_query,
+    Connection as _, ExpressionMethods, Insertable, OptionalExtension, PgConnection, QueryDsl, QueryableByName,
+    RunQueryDsl, SqliteConnection, sql_query,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::path::{Path, PathBuf};
@@ -217,6 +217,23 @@ fn run_migrations(connection: &mut Database) -> Result<(), String> {
         Database::Sqlite(_) => SQLITE_MIGRATIONS,
     };
     connection.run_pending_migrations(migrations).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Opens a database of its own that can be made anew at any time: in a file, or without a name, which SQLite keeps in memory
+/// until it outgrows its cache and deletes in the end.
+///
+/// Nothing waits for the disk: a process that is killed loses nothing that it committed, a machine that loses power may leave a
+/// file that cannot be read. Nobody else is let in.
+pub(super) fn open_workspace(file: Option<&Path>) -> StoreResult<Database> {
+    let failed = |message: String| StoreError { fault: StoreFault::Failed, message };
+    let place = file.map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut connection = SqliteConnection::establish(&place).map_err(|error| failed(format!("{place}: {error}")))?;
+    connection.batch_execute(
+        "PRAGMA page_size = 16384; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE; \
+         PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -65536;",
+    )?;
+    connection.run_pending_migrations(SQLITE_MIGRATIONS).map_err(|error| failed(format!("{place}: {error}")))?;
+    Ok(Database::Sqlite(connection))
 }
 
 #[derive(QueryableByName)]
@@ -509,7 +526,7 @@ pub(super) fn insert_bookings(connection: &mut Database, rows: &[BookingRow]) ->
 }
 
 /// A row of `mentions`.
-#[derive(Debug, Clone, Insertable)]
+#[derive(Debug, Clone, Insertable, QueryableByName)]
 #[diesel(table_name = mentions)]
 pub(super) struct MentionRow {
     pub(super) subject: String,
@@ -532,6 +549,33 @@ pub(super) fn insert_mentions(connection: &mut Database, rows: &[MentionRow]) ->
         }
     }
     Ok(())
+}
+
+/// Those of these mentions that are not there: one statement with arrays on PostgreSQL, prepared look-ups on SQLite.
+pub(super) fn missing_mentions(connection: &mut Database, rows: Vec<MentionRow>) -> StoreResult<Vec<MentionRow>> {
+    match connection {
+        Database::Sqlite(connection) => {
+            let mut missing = Vec::new();
+            for row in rows {
+                let found = mentions::table.find((&row.subject, row.idx)).select(mentions::idx);
+                if found.first::<i64>(connection).optional()?.is_none() {
+                    missing.push(row);
+                }
+            }
+            Ok(missing)
+        }
+        Database::Postgres(connection) => {
+            let query = sql_query(
+                "SELECT asked.subject, asked.idx FROM UNNEST($1, $2) AS asked (subject, idx) WHERE NOT EXISTS \
+                 (SELECT 1 FROM mentions WHERE mentions.subject = asked.subject AND mentions.idx = asked.idx)",
+            );
+            let missing = query
+                .bind::<Array<Text>, _>(rows.iter().map(|row| row.subject.as_str()).collect::<Vec<_>>())
+                .bind::<Array<BigInt>, _>(rows.iter().map(|row| row.idx).collect::<Vec<_>>())
+                .load(connection)?;
+            Ok(missing)
+        }
+    }
 }
 
 /// A row of `openings`.

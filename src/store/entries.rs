@@ -133,3 +133,21 @@ pub fn find_by_identity(
     }
     Ok(found)
 }
+
+/// The indexes at which these identities stand, of those that stand anywhere.
+pub fn indexes_of(database: &mut Database, identities: &[Identity]) -> StoreResult<BTreeMap<Identity, EntryIndex>> {
+    let mut found = BTreeMap::new();
+    for chunk in identities.chunks(QUERY_BINDS_MAX) {
+        let ids: Vec<&[u8]> = chunk.iter().map(|(_, statement)| statement.0.as_bytes().as_slice()).collect();
+        let query = entries::table.filter(entries::statement_id.eq_any(ids));
+        let columns = (entries::organisation, entries::statement_id, entries::idx);
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = query.select(columns).load(database)?;
+        for (organisation, statement, idx) in rows {
+            let damaged = || StoreError::damaged(format!("entry {idx} cannot be read"));
+            let uuid = |bytes: &[u8]| uuid::Uuid::from_slice(bytes).map_err(|_| damaged());
+            let identity = (OrganisationId(uuid(&organisation)?), StatementId(uuid(&statement)?));
+            found.insert(identity, EntryIndex(u64::try_from(idx).map_err(|_| damaged())?));
+        }
+    }
+    Ok(found)
+}

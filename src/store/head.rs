@@ -21,6 +21,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// Before index 0.
+    pub fn start() -> Self {
+        Self { frontier: Frontier::default(), chain_hash: ChainHash::START, time: LedgerTime::default() }
+    }
+
     /// Entries so far.
     pub const fn size(&self) -> u64 {
         self.frontier.size()

@@ -78,6 +78,16 @@ pub fn concerns(database: &mut Database, subject: &str, index: EntryIndex) -> St
     Ok(found.is_some())
 }
 
+/// Which of these rows, subject and index, are not there, for the audit.
+pub fn missing(database: &mut Database, expected: &[(String, EntryIndex)]) -> StoreResult<Vec<(String, EntryIndex)>> {
+    let row = |(subject, index): &(String, EntryIndex)| {
+        Ok(MentionRow { subject: subject.clone(), idx: database_number(index.0)? })
+    };
+    let rows: Vec<MentionRow> = expected.iter().map(row).collect::<StoreResult<_>>()?;
+    let missing = backend::missing_mentions(database, rows)?;
+    missing.into_iter().map(|row| Ok((row.subject, read_index(row.idx)?))).collect()
+}
+
 /// How many rows there are, for the audit.
 pub fn count(database: &mut Database) -> StoreResult<u64> {
     let count: i64 = mentions::table.count().get_result(database)?;

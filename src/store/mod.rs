@@ -21,6 +21,7 @@ mod schema;
 pub mod tiles;
 pub mod tokens;
 pub mod waiting;
+pub mod workspace;
 
 pub use backend::{Database, DatabaseUrl};
 

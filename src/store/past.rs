@@ -9,9 +9,7 @@ use crate::store::records::{self, read_account, read_row};
 use crate::store::schema::{bookings, past};
 use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::sql_types::{BigInt, Text};
-use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query,
-};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query};
 use std::collections::BTreeMap;
 
 /// Stores versions that were written over.
@@ -133,19 +131,23 @@ pub fn counts(database: &mut Database) -> StoreResult<(u64, u64)> {
     Ok((count(versions)?, count(booked)?))
 }
 
-/// A page of versions that were written over, in the order of their entries.
-pub fn page(database: &mut Database, after: (EntryIndex, &str, &str), count: i64) -> StoreResult<Vec<Version>> {
-    let (since, id, kind) = (database_number(after.0.0)?, after.1, after.2);
-    let later = past::id.gt(id).or(past::id.eq(id).and(past::kind.gt(kind)));
+/// Entry, id and kind of a version.
+pub type RawKey = (i64, String, String);
+/// What a version wrote over, and what it says in JSON.
+pub type RawVersion = (Option<i64>, String);
+
+/// Versions that some entries wrote and later ones wrote over, unread: by entry, id and kind, what they wrote over and what they
+/// say.
+pub fn raw_between(
+    database: &mut Database,
+    from: EntryIndex,
+    to: EntryIndex,
+) -> StoreResult<BTreeMap<RawKey, RawVersion>> {
     let rows: Vec<(i64, String, String, Option<i64>, String)> = past::table
-        .filter(past::since.gt(since).or(past::since.eq(since).and(later)))
-        .order((past::since.asc(), past::id.asc(), past::kind.asc()))
-        .limit(count)
+        .filter(past::since.ge(database_number(from.0)?))
+        .filter(past::since.lt(database_number(to.0)?))
         .load(database)?;
-    let read = |(since, id, kind, before, body): (i64, String, String, Option<i64>, String)| {
-        Ok(Version { stamp: read_stamp(since, before)?, record: read_row(&id, &kind, &body)? })
-    };
-    rows.into_iter().map(read).collect()
+    Ok(rows.into_iter().map(|(since, id, kind, before, body)| ((since, id, kind), (before, body))).collect())
 }
 
 /// What some entries booked, in order: index, account, grams.

@@ -55,15 +55,71 @@ fn read_stamped(rows: Vec<Row>) -> StoreResult<Vec<(Record, Stamp)>> {
     rows.into_iter().map(read).collect()
 }
 
-/// A page of all records, in the order of id and kind.
-pub fn page_all(database: &mut Database, after: (&str, &str), count: i64) -> StoreResult<Vec<(Record, Stamp)>> {
+/// A row of derived state as it stands, unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// The record's id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it says, in JSON.
+    pub body: String,
+    /// The entry that wrote it.
+    pub since: i64,
+    /// The entry that had written it before.
+    pub before: Option<i64>,
+}
+
+fn read_raw((id, kind, body, since, before): Row) -> RawRecord {
+    RawRecord { id, kind, body, since, before }
+}
+
+/// A page of all records, in the database's order of id and kind.
+pub fn raw_page(database: &mut Database, after: (&str, &str), count: i64) -> StoreResult<Vec<RawRecord>> {
     let (id, kind) = after;
     let rows: Vec<Row> = records::table
-        .filter(records::id.gt(id).or(records::id.eq(id).and(records::kind.gt(kind))))
+        .filter(records::id.ge(id))
+        .filter(records::id.gt(id).or(records::kind.gt(kind)))
         .order((records::id.asc(), records::kind.asc()))
         .limit(count)
         .load(database)?;
-    read_stamped(rows)
+    Ok(rows.into_iter().map(read_raw).collect())
+}
+
+/// All records of these ids, unread.
+pub fn raw_of(database: &mut Database, ids: &[String]) -> StoreResult<Vec<RawRecord>> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(QUERY_BINDS_MAX) {
+        let rows: Vec<Row> = records::table.filter(records::id.eq_any(chunk)).load(database)?;
+        found.extend(rows.into_iter().map(read_raw));
+    }
+    Ok(found)
+}
+
+/// A page of the records of some kinds, in the database's order of id and kind.
+pub fn page_of_kinds(
+    database: &mut Database,
+    kinds: &[RecordKind],
+    after: (&str, &str),
+    count: i64,
+) -> StoreResult<Vec<Record>> {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let (id, kind) = after;
+    let rows: Vec<(String, String, String)> = records::table
+        .filter(records::id.ge(id))
+        .filter(records::id.gt(id).or(records::kind.gt(kind)))
+        .filter(records::kind.eq_any(kinds))
+        .order((records::id.asc(), records::kind.asc()))
+        .limit(count)
+        .select((records::id, records::kind, records::body))
+        .load(database)?;
+    rows.iter().map(|(id, kind, body)| read_row(id, kind, body)).collect()
+}
+
+/// How many records there are.
+pub fn count(database: &mut Database) -> StoreResult<u64> {
+    let count: i64 = records::table.count().get_result(database)?;
+    u64::try_from(count).map_err(|_| StoreError::damaged("a negative count"))
 }
 
 /// A page of the records of one kind, in the order of their ids; for the kinds of the registry.

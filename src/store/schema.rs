@@ -170,3 +170,21 @@ diesel::table! {
         created_ms -> BigInt,
     }
 }
+
+// An audit's own database alone has the tables below.
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        progress -> Text,
+    }
+}
+
+diesel::table! {
+    stretches (treatment, from_g, serial) {
+        treatment -> BigInt,
+        from_g -> BigInt,
+        serial -> Text,
+        to_g -> BigInt,
+    }
+}

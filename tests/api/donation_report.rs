@@ -5,7 +5,7 @@ use crate::harness::{Kind, Party, TestApp, both_databases, new_id, signed};
 use crate::story::audit_fields;
 use loopledger::domain::composition::SourceId;
 use loopledger::domain::ids::DonationId;
-use loopledger::domain::state::Record;
+use loopledger::domain::state::{Record, RecordKind};
 use loopledger::store::records;
 use serde_json::{Value, json};
 
@@ -219,8 +219,12 @@ impl Gift {
     fn grams_everywhere(&self) -> i64 {
         let donation = DonationId::parse(&self.donation).expect("an id");
         let source = SourceId::of_donation(Some(&donation));
-        let records = self.app.ledger.store.snapshot(|database| records::page_all(database, ("", ""), 10_000));
-        let grams = |(record, _): (Record, _)| match record {
+        let records = self
+            .app
+            .ledger
+            .store
+            .snapshot(|database| records::page_of_kinds(database, RecordKind::ALL, ("", ""), 10_000));
+        let grams = |record: Record| match record {
             Record::Item(item) if item.arising.is_some() => item.given.grams_of(&source).get(),
             Record::Item(item) if item.donation == Some(donation) => {
                 item.lost_g.or(item.released_g).unwrap_or(item.grams).get()

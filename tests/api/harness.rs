@@ -11,7 +11,8 @@ use loopledger::domain::codes::KeyUse;
 use loopledger::domain::ids::{OrganisationId, Origin, StatementId};
 use loopledger::http;
 use loopledger::ledger::Ledger;
-use loopledger::ledger::audit::{Report, audit};
+use loopledger::ledger::audit::audit;
+use loopledger::ledger::audit::report::{Finding, Report};
 use loopledger::ledger::clock::Clock;
 use loopledger::ledger::guard::{Guard, GuardUrl};
 use loopledger::ledger::keyring;
@@ -440,7 +441,7 @@ impl Drop for TestApp {
         self.shut_down();
         if !std::thread::panicking() && self.audit_at_end && self.ledger.health.halted().is_none() {
             let report = self.audit();
-            assert_eq!(report.findings, Vec::new(), "the test left a ledger that is not clean");
+            assert_eq!(report.faults(), Vec::<&Finding>::new(), "the test left a ledger that is not clean");
         }
     }
 }

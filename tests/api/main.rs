@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod as_of;
+mod audits;
 mod batches;
 mod borders;
 mod bundles;

@@ -1,6 +1,8 @@
 //! Ledger tables refuse change; what an administrator changes in spite of that, the audit names.
 
 use crate::harness::{Kind, TestApp, both_databases, laptop_fields, new_id, signed};
+use loopledger::ledger::audit::report::Severity;
+use serde_json::json;
 
 both_databases! {
     fn ledger_tables_refuse_change(kind) {
@@ -33,6 +35,8 @@ both_databases! {
         let donor = app.join(&["donor"]);
         let batch: Vec<_> = (0..260).map(|_| signed(&donor, "registered", &laptop_fields(&new_id()))).collect();
         app.post_batch(&donor.token, "all", &batch);
+        let item = app.laptop(&donor);
+        app.say(&donor, "tested", &json!({"item": item, "result": "works"})).accepted();
         app.wait_for_checkpoint();
         assert_eq!(app.audit().findings, Vec::new());
         let flip = |column: &str| match kind {
@@ -64,6 +68,17 @@ both_databases! {
             ("head", format!("frontier = {}", flip("frontier")), "id = 1"),
             ("records", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
             ("records", "kind = 'scale'".into(), "kind = 'item'"),
+            ("records", "id = '00000000-0000-7000-8000-000000000000'".into(), "kind = 'key' AND since = 2"),
+            ("records", "since = since + 1".into(), "kind = 'item' AND before IS NULL"),
+            ("records", "before = 1".into(), "kind = 'item' AND before IS NOT NULL"),
+            ("past", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
+            ("past", "since = since + 1".into(), "kind = 'item'"),
+            ("past", "kind = 'batch'".into(), "kind = 'item'"),
+            ("past", "before = 0".into(), "kind = 'item'"),
+            ("bookings", "grams = grams + 1".into(), "idx = 7"),
+            ("bookings", "account = 'released'".into(), "idx = 7 AND account = 'live'"),
+            ("bookings", "idx = 9999".into(), "idx = 7"),
+            ("mentions", "subject = 'item/x'".into(), "idx = 7 AND subject LIKE 'item/%'"),
             ("mentions", "idx = idx + 1000".into(), "idx = 7"),
             ("accounts", "grams = grams + 1".into(), "account = 'inflow'"),
         ];
@@ -73,8 +88,8 @@ both_databases! {
             app.database.tamper(&format!("{}{before}", unhook(name))).expect("an administrator can");
             app.database.tamper(&format!("UPDATE {name} SET {change} WHERE {place}")).expect("an administrator can");
             let findings = app.audit().findings;
-            assert!(!findings.is_empty(), "not found: {words}");
-            if name == "entries" {
+            assert!(findings.iter().any(|finding| finding.severity != Severity::Notice), "not found: {words}");
+            if matches!(name, "entries" | "bookings" | "mentions") && !change.starts_with("idx = idx") {
                 assert!(findings.iter().any(|finding| finding.index.is_some_and(|index| index.0 == 7)), "{words}: {findings:?}");
             }
             let restore = format!("DELETE FROM {name}; INSERT INTO {name} SELECT * FROM before; DROP TABLE before");

@@ -1,18 +1,21 @@
-//! `loopledger bench`: how fast a ledger takes statements here, beside what the disk and the processor could do at most.
+//! How fast a ledger takes statements here, beside what the disk and the processor could do at most.
 
 use crate::cli::CommandError;
 use crate::domain::codes::KeyUse;
-use crate::domain::ids::{OrganisationId, Origin, StatementId};
+use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
 use crate::domain::time::LedgerTime;
 use crate::http;
 use crate::ledger::clock::Clock;
 use crate::ledger::guard::{Guard, GuardUrl};
 use crate::ledger::opening::{self, Founding, Settings, Sharing};
 use crate::ledger::publisher::Publishing;
-use crate::ledger::replay::Replay;
+use crate::ledger::replay::checked::{Keys, check_all};
+use crate::ledger::replay::{Keep, NotTaken, Replay};
 use crate::ledger::tokens::{self, Scope};
 use crate::ledger::{Ledger, keyring};
 use crate::proof::statement::{prove_possession, sign};
+use crate::store::head::Head;
+use crate::store::workspace::Workspace;
 use crate::store::{DatabaseUrl, Store, entries, measure};
 use clap::Args;
 use ed25519_dalek::SigningKey;
@@ -33,10 +36,12 @@ const CONNECTIONS: usize = 64;
 const BATCH: usize = 1_000;
 /// Bytes of a bare row: about those of an entry.
 const BARE_BYTES: usize = 800;
+/// Entries that are replayed at the end.
+const REPLAYED: i64 = 20_000;
 
 /// The arguments.
 #[derive(Debug, Args)]
-pub(super) struct Bench {
+pub(super) struct Serving {
     /// Also measure this PostgreSQL database, which must be empty; what is measured stays in it.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
@@ -49,7 +54,7 @@ pub(super) struct Bench {
 }
 
 /// Measures and prints; nothing is asserted.
-pub(super) fn run(arguments: &Bench) -> Result<ExitCode, CommandError> {
+pub(super) fn run(arguments: &Serving) -> Result<ExitCode, CommandError> {
     if arguments.folder.exists() {
         return Err(format!("{} exists; give a new folder with --folder", arguments.folder.display()).into());
     }
@@ -60,7 +65,7 @@ pub(super) fn run(arguments: &Bench) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure_all(arguments: &Bench) -> Result<(), CommandError> {
+fn measure_all(arguments: &Serving) -> Result<(), CommandError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     println!("{cores} cores for clients and service together, {} s each; every receipt is durable", arguments.seconds);
     let sqlite = DatabaseUrl::Sqlite(arguments.folder.join("ledger.sqlite"));
@@ -81,7 +86,7 @@ struct Target {
     key: SigningKey,
 }
 
-fn measure_database(name: &str, url: &DatabaseUrl, arguments: &Bench) -> Result<(), CommandError> {
+fn measure_database(name: &str, url: &DatabaseUrl, arguments: &Serving) -> Result<(), CommandError> {
     let span = Duration::from_secs(arguments.seconds);
     let store = Arc::new(Store::open(url, 8)?);
     if opening::ledger_in(&store)?.is_some() {
@@ -297,18 +302,27 @@ fn batches(target: &Target, span: Duration) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Everything that the ledger does but the database: signature, rules, chain and tree, on one core. What the processor
-/// allows.
+/// Everything that the ledger does, over a database that waits for no disk: signature, rules, chain and tree, on one core. What
+/// the processor allows.
 fn memory_alone(store: &Store) -> Result<(), CommandError> {
-    let first = crate::domain::ids::EntryIndex(0);
-    let stored = store.read(|database| entries::page(database, first, 20_000))?;
+    let stored = store.read(|database| entries::page(database, EntryIndex(0), REPLAYED))?;
     let origin = Origin::parse("bench.local/0badbe9c").ok_or("the origin is ill-formed")?;
-    let (mut replay, mut calls, begun) = (Replay::start(origin), Vec::with_capacity(stored.len()), Instant::now());
-    for entry in &stored {
+    let (mut workspace, keys) = (Workspace::temporary()?, Keys::default());
+    let mut replay = Replay::behind(origin, Keep::Entries, Head::start());
+    let (mut calls, begun) = (Vec::new(), Instant::now());
+    for batch in stored.chunks_exact(BATCH) {
         let call = Instant::now();
-        replay.take(&entry.bytes)?;
+        let batch = check_all(batch.iter().map(|stored| stored.bytes.clone()).collect(), &keys, 1);
+        workspace.transaction(|database| {
+            replay.prepare(database, &batch)?;
+            for checked in batch {
+                replay.take(database, &keys, checked)?;
+            }
+            replay.write(database)?;
+            Ok::<_, NotTaken>(())
+        })?;
         calls.push(call.elapsed());
     }
-    print("signature check and append, memory alone", &mut calls, 1, begun.elapsed());
+    print("replayed on one core, batches of 1,000", &mut calls, BATCH, begun.elapsed());
     Ok(())
 }

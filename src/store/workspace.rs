@@ -1,0 +1,164 @@
+//! A database of an audit's own: a whole ledger as replaying it gives it, and how far the audit has come.
+//!
+//! It is SQLite, and can be made anew from the entries at any time, so it is not durable.
+
+use crate::domain::adding_up::Stretch;
+use crate::domain::ids::EntryIndex;
+use crate::store::backend::{self, Database};
+use crate::store::schema::{audit, stretches};
+use crate::store::{StoreError, StoreResult, database_number};
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{
+    Connection as _, ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query,
+};
+use std::path::Path;
+
+/// What an audit has beside a ledger's own tables.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS audit (id BIGINT NOT NULL PRIMARY KEY, progress TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS documents (sha256 TEXT NOT NULL, idx BIGINT NOT NULL, PRIMARY KEY (sha256, idx))
+        WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS stretches (treatment BIGINT NOT NULL, from_g BIGINT NOT NULL, serial TEXT NOT NULL,
+        to_g BIGINT NOT NULL, PRIMARY KEY (treatment, from_g, serial)) WITHOUT ROWID;
+";
+
+/// An audit's database.
+pub struct Workspace {
+    database: Database,
+}
+
+impl Workspace {
+    /// In a file, which is made where there is none and gone on with where there is one.
+    pub fn open(file: &Path) -> StoreResult<Self> {
+        Self::with_tables(backend::open_workspace(Some(file))?)
+    }
+
+    /// In memory, and in a file of the system's that goes with it once it has grown.
+    pub fn temporary() -> StoreResult<Self> {
+        Self::with_tables(backend::open_workspace(None)?)
+    }
+
+    fn with_tables(mut database: Database) -> StoreResult<Self> {
+        database.batch_execute(TABLES)?;
+        Ok(Self { database })
+    }
+
+    /// The database itself.
+    pub fn database(&mut self) -> &mut Database {
+        &mut self.database
+    }
+
+    /// Works in one transaction, so that what is killed on the way leaves nothing of it.
+    pub fn transaction<T, E: From<StoreError>>(
+        &mut self,
+        work: impl FnOnce(&mut Database) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let outcome = self.database.transaction(|database| work(database).map_err(Aborted::Work));
+        outcome.map_err(|aborted| match aborted {
+            Aborted::Work(error) => error,
+            Aborted::Database(error) => E::from(StoreError::from(error)),
+        })
+    }
+}
+
+enum Aborted<E> {
+    Work(E),
+    Database(diesel::result::Error),
+}
+
+impl<E> From<diesel::result::Error> for Aborted<E> {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// How far the audit has come, as it was last written down.
+pub fn progress(database: &mut Database) -> StoreResult<Option<String>> {
+    Ok(audit::table.find(1).select(audit::progress).first(database).optional()?)
+}
+
+/// Writes down how far the audit has come.
+pub fn set_progress(database: &mut Database, progress: &str) -> StoreResult<()> {
+    let written = diesel::update(audit::table.find(1)).set(audit::progress.eq(progress)).execute(database)?;
+    if written == 0 {
+        let row = (audit::id.eq(1), audit::progress.eq(progress));
+        diesel::insert_into(audit::table).values(row).execute(database)?;
+    }
+    Ok(())
+}
+
+/// Remembers the files that an entry binds.
+pub fn add_documents(database: &mut Database, index: EntryIndex, sha256: &[String]) -> StoreResult<()> {
+    let idx = database_number(index.0)?;
+    for sha256 in sha256 {
+        sql_query("INSERT OR IGNORE INTO documents (sha256, idx) VALUES (?, ?)")
+            .bind::<Text, _>(sha256)
+            .bind::<BigInt, _>(idx)
+            .execute(database)?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct SharedRow {
+    #[diesel(sql_type = Text)]
+    sha256: String,
+    #[diesel(sql_type = BigInt)]
+    first: i64,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
+}
+
+/// Files that more than one entry binds, up to `count`: their SHA-256 with the first and the last of these entries.
+pub fn shared_documents(database: &mut Database, count: i64) -> StoreResult<Vec<(String, EntryIndex, EntryIndex)>> {
+    let query = "SELECT sha256, MIN(idx) AS first, MAX(idx) AS last FROM documents GROUP BY sha256 \
+                 HAVING COUNT(*) > 1 ORDER BY sha256 LIMIT ?";
+    let rows: Vec<SharedRow> = sql_query(query).bind::<BigInt, _>(count).load(database)?;
+    rows.into_iter().map(|row| Ok((row.sha256, read_index(row.first)?, read_index(row.last)?))).collect()
+}
+
+fn read_index(idx: i64) -> StoreResult<EntryIndex> {
+    u64::try_from(idx).map(EntryIndex).map_err(|_| StoreError::damaged("a negative index"))
+}
+
+/// Forgets the stretches of an earlier look.
+pub fn clear_stretches(database: &mut Database) -> StoreResult<()> {
+    diesel::delete(stretches::table).execute(database)?;
+    Ok(())
+}
+
+/// Sorts stretches in by treatment and first gram. A pool's own stretch has an empty serial.
+pub fn add_stretches(database: &mut Database, new: &[Stretch]) -> StoreResult<()> {
+    for stretch in new {
+        let row = (
+            stretches::treatment.eq(database_number(stretch.treatment.0)?),
+            stretches::from_g.eq(stretch.from),
+            stretches::serial.eq(stretch.serial.as_deref().unwrap_or_default()),
+            stretches::to_g.eq(stretch.to),
+        );
+        diesel::insert_into(stretches::table).values(row).execute(database)?;
+    }
+    Ok(())
+}
+
+/// The stretches of the first treatment behind an entry, in the order of their first grams.
+pub fn stretches_behind(database: &mut Database, after: Option<EntryIndex>) -> StoreResult<Vec<Stretch>> {
+    let after = after.map_or(Ok(-1), |after| database_number(after.0))?;
+    let next: Option<i64> = stretches::table
+        .filter(stretches::treatment.gt(after))
+        .order(stretches::treatment.asc())
+        .select(stretches::treatment)
+        .first(database)
+        .optional()?;
+    let Some(next) = next else { return Ok(Vec::new()) };
+    let rows: Vec<(i64, i64, String, i64)> = stretches::table
+        .filter(stretches::treatment.eq(next))
+        .order((stretches::from_g.asc(), stretches::serial.asc()))
+        .load(database)?;
+    let read = |(treatment, from, serial, to): (i64, i64, String, i64)| {
+        let serial = (!serial.is_empty()).then_some(serial);
+        Ok(Stretch { treatment: read_index(treatment)?, from, to, serial })
+    };
+    rows.into_iter().map(read).collect()
+}
