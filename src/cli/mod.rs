@@ -11,6 +11,7 @@ mod serve;
 mod sign;
 mod token;
 mod verify;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Command {
     Export(export::Export),
     /// Check a certificate's bundle, offline.
     Verify(verify::Verify),
+    /// Serve a witness: cosign what ledgers and other logs publish, and nothing that contradicts it.
+    Witness(witness::WitnessArguments),
 }
 
 /// Logs to standard error; `RUST_LOG` chooses what.
@@ -78,6 +81,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Command::Bench(bench) => bench::run(&bench),
         Command::Export(export) => export::run(&export),
         Command::Verify(verify) => verify::run(&verify),
+        Command::Witness(witness) => witness::run(&witness),
     }
 }
 

@@ -36,6 +36,7 @@ mod registry;
 mod revoke_token;
 mod waiting_body;
 mod withdraw_waiting;
+pub mod witness_service;
 
 use crate::ledger::Ledger;
 use actix_web::dev::Server;

@@ -48,6 +48,7 @@ pub mod vault;
 pub mod waiting;
 pub mod waiting_list;
 mod waiting_row;
+pub mod witness;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
