@@ -94,6 +94,8 @@ pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.
 pub const PROOF_WAIT_MS_MAX: u64 = 10_000;
+/// How long `?wait=witnessed` waits for a quorum, in milliseconds: a pause, a round and some more.
+pub const WITNESS_WAIT_MS_MAX: u64 = 20_000;
 /// Pause between two checkpoints, in milliseconds.
 pub const PUBLISH_PAUSE_MS: u64 = 250;
 /// How far a node's clock may lie behind the ledger's head, in milliseconds.
@@ -119,7 +121,9 @@ pub const WITNESS_ANSWER_BYTES_MAX: u64 = NOTE_BYTES_MAX as u64;
 /// Cosignature lines of one checkpoint that are served beside the log's own.
 pub const COSIGNATURES_SERVED_MAX: usize = 60;
 /// Cosignatures, newest checkpoints first, among which the newest quorum is looked for.
-pub const COSIGNATURES_READ_MAX: i64 = 4_096;
+pub const COSIGNATURES_READ_MAX: i64 = 256;
+/// How long one request to a witness may take, in milliseconds.
+pub const WITNESS_TIMEOUT_MS: u64 = 10_000;
 /// Longest pause before a witness that did not answer is asked again, in milliseconds.
 pub const WITNESS_BACKOFF_MS_MAX: u64 = 60_000;
 /// How far a witness's clock may lie behind its last cosignature, in seconds; within that it repeats the last time.

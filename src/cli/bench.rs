@@ -139,7 +139,7 @@ fn open(store: &Arc<Store>, folder: &Path) -> Result<Target, CommandError> {
     opening::found(store, &clock, &founding)?;
     let guard = folder.join(Uuid::now_v7().to_string());
     let publishing = Some((checkpoint_key, guard));
-    let settings = Settings { clock, sealing_key: Zeroizing::new([0; 32]), publishing };
+    let settings = Settings { clock, sealing_key: Zeroizing::new([0; 32]), publishing, witnesses: None };
     let ledger = Arc::new(opening::open(Arc::clone(store), settings)?);
     let (poster, key) = (OrganisationId(Uuid::now_v7()), keyring::generate()?);
     let scopes = [Scope::Post, Scope::Relay].into();

@@ -22,6 +22,7 @@ mod get_inclusion;
 mod get_item;
 mod get_item_path;
 mod get_reference;
+mod get_witnessed_checkpoint;
 mod health;
 mod list_events;
 mod list_overdue;
@@ -76,6 +77,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(registry::get_key)
         .service(get_reference::get_reference)
         .service(get_checkpoint::get_checkpoint)
+        .service(get_witnessed_checkpoint::get_witnessed_checkpoint)
         .service(get_inclusion::get_inclusion)
         .service(get_consistency::get_consistency)
         .service(create_token::create_token)

@@ -11,6 +11,7 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
 use crate::ledger::certificates::{Registered, find_certificate, treatments_behind};
+use crate::ledger::cosigned::Cosigned;
 use crate::ledger::lookup::{offered_lots, subject_of_node};
 use crate::ledger::{Ledger, erasure};
 use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
@@ -58,10 +59,12 @@ struct Collector<'a> {
 }
 
 impl Ledger {
-    /// The bundle of a certificate under a checkpoint; `None` if there is no such certificate, or the checkpoint does not
-    /// cover its issue yet.
-    pub fn bundle(&self, serial: &SerialBlock, checkpoint: &StoredCheckpoint) -> Result<Option<Bundle>, StoreError> {
-        let vkey = vkey_of(&self.store, checkpoint)?;
+    /// The bundle of a certificate under a checkpoint and its cosignatures; `None` if there is no such certificate, or the
+    /// checkpoint does not cover its issue yet.
+    pub fn bundle(&self, serial: &SerialBlock, cosigned: &Cosigned) -> Result<Option<Bundle>, StoreError> {
+        let checkpoint = &cosigned.checkpoint;
+        let mut keys = vec![vkey_of(&self.store, checkpoint)?];
+        keys.extend(cosigned.witnesses.iter().map(|witness| witness.cosigner.vkey()));
         self.store.snapshot(|database| {
             let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
             let mut collector = Collector::new(database, checkpoint.size);
@@ -90,7 +93,7 @@ impl Ledger {
             }
             Ok(Some(Bundle {
                 certificate: serial.to_string(),
-                keys: vec![vkey.clone()],
+                keys: keys.clone(),
                 checkpoint: checkpoint.note.clone(),
                 entries: bundled,
                 openings: openings.into_iter().map(opening).collect(),

@@ -22,6 +22,7 @@ pub mod audit;
 pub mod bundling;
 pub mod certificates;
 pub mod clock;
+pub mod cosigned;
 mod counting;
 pub mod donation_contents;
 pub mod donation_devices;
@@ -49,6 +50,8 @@ pub mod waiting;
 pub mod waiting_list;
 mod waiting_row;
 pub mod witness;
+mod witness_client;
+pub mod witnessing;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
@@ -95,6 +98,8 @@ pub struct Ledger {
     /// Dropped before the checkpoints: it finishes what is queued, then they sign a last one over it.
     pub(crate) sequencer: Sequencer,
     pub(crate) checkpoints: Checkpoints,
+    /// What witnesses are asked and say, where there is a policy.
+    pub(crate) witnessing: Option<witnessing::Witnessing>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
     pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,

@@ -16,6 +16,7 @@ use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::vault::Vault;
+use crate::ledger::witnessing::{WitnessSettings, Witnesses, Witnessing};
 use crate::ledger::{append, keyring, rebuild};
 use crate::proof::entry::ChainHash;
 use crate::proof::note::NoteVerifier;
@@ -76,7 +77,7 @@ pub fn found(store: &Store, clock: &Clock, founding: &Founding<'_>) -> Result<()
             let message = "this database holds a ledger already".to_owned();
             return Err(StoreError { fault: StoreFault::Failed, message }.into());
         }
-        append(database, &founding.origin, clock, None, &[&group])
+        append(database, &founding.origin, clock, None, None, &[&group])
     });
     match appended {
         Ok(appended) => match appended.outcomes.into_iter().flatten().next() {
@@ -134,6 +135,8 @@ pub struct Settings {
     pub sealing_key: Zeroizing<[u8; 32]>,
     /// The checkpoint key and the guard's path, on the one node that publishes.
     pub publishing: Option<(SigningKey, PathBuf)>,
+    /// The witnesses, where there is a policy.
+    pub witnesses: Option<WitnessSettings>,
 }
 
 /// Opens an existing ledger for service.
@@ -147,10 +150,22 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let seen = store.read(right_edge)?;
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
-    let thread = match settings.publishing {
+    let witnesses = match &settings.witnesses {
+        Some(witnesses) => {
+            witnesses.check().map_err(refused)?;
+            settings.publishing.as_ref().map(|_| Witnesses::ask(witnesses, &origin, &store, &health))
+        }
+        None => None,
+    };
+    // If a witness saw more than this database holds, nothing is signed any more.
+    let publishing = settings.publishing.filter(|_| health.halted().is_none());
+    let thread = match publishing {
         Some((key, guard_path)) => start_publisher(&origin, &store, &health, key, &guard_path, shown, writer_ends)?,
         None => publisher::follow(Arc::clone(&store), shown, writer_ends)?,
     };
+    let start =
+        |settings| Witnessing::start(settings, witnesses.unwrap_or_default(), &store, &health, published.clone());
+    let witnessing = settings.witnesses.map(start).transpose()?;
     let log = Arc::new(Log::new(Arc::clone(&store)));
     let writer = Writer {
         origin: origin.clone(),
@@ -162,6 +177,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         // A crash between a transaction and the turns that it left.
         turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
         log: Arc::clone(&log),
+        admission: witnessing.as_ref().map(Witnessing::admission).unwrap_or_default(),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
@@ -176,6 +192,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         clock: settings.clock,
         sequencer,
         checkpoints,
+        witnessing,
         keys: RwLock::default(),
         counted: RwLock::default(),
     })

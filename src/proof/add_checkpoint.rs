@@ -31,7 +31,9 @@ pub struct AddCheckpoint<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotCosigned {
     /// 400: not of the form.
-    #[error("the request is not of the form of add-checkpoint: old SIZE, proof lines, an empty line, a signed checkpoint")]
+    #[error(
+        "the request is not of the form of add-checkpoint: old SIZE, proof lines, an empty line, a signed checkpoint"
+    )]
     Malformed,
     /// 400: the old size is larger than the checkpoint's.
     #[error("the old size is larger than the checkpoint's size")]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use zeroize::Zeroizing;
 
 /// It appends nothing, says why, and still serves proofs.
-fn is_halted(app: &TestApp, words: &str) {
+pub fn is_halted(app: &TestApp, words: &str) {
     let jws = signed(&app.operator, "registered", &laptop_fields(&new_id()));
     app.post_jws(&app.operator.token, &jws).refused(503, "ledger_halted", "");
     let ready = app.get("/health/ready", "");
@@ -66,6 +66,7 @@ both_databases! {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some((SigningKey::from_bytes(&[77; 32]), guard)),
+            witnesses: None,
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("swapped")));
@@ -177,6 +178,7 @@ both_databases! {
             clock: given_clock(&Arc::new(AtomicI64::new(NOON_MS))),
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some((OperatorKeys::fixed().checkpoint, database.guard())),
+            witnesses: None,
         };
         assert!(opening::open(store, settings).is_err());
     }
@@ -209,13 +211,13 @@ fn a_second_process_on_one_sqlite_file() {
 }
 
 /// A copy of the whole database, put back later.
-enum Backup {
+pub enum Backup {
     Sqlite(tempfile::TempDir),
     Postgres { schema: String },
 }
 
 impl Backup {
-    fn take(app: &TestApp) -> Self {
+    pub fn take(app: &TestApp) -> Self {
         match &app.database.url {
             DatabaseUrl::Sqlite(_) => {
                 let folder = tempfile::tempdir().expect("a folder");
@@ -236,7 +238,7 @@ impl Backup {
     }
 
     /// What an administrator can do in spite of every trigger.
-    fn put_back(&self, database: &TestDatabase) {
+    pub fn put_back(&self, database: &TestDatabase) {
         let (before, source, after) = match self {
             Self::Sqlite(folder) => {
                 let file = folder.path().join("backup.sqlite");
@@ -258,5 +260,15 @@ impl Backup {
 }
 
 const GUARDED: &[&str] = &["entries", "tiles", "checkpoints"];
-const TABLES: &[&str] =
-    &["entries", "tiles", "checkpoints", "shown", "head", "openings", "records", "mentions", "accounts"];
+const TABLES: &[&str] = &[
+    "entries",
+    "tiles",
+    "checkpoints",
+    "cosignatures",
+    "shown",
+    "head",
+    "openings",
+    "records",
+    "mentions",
+    "accounts",
+];

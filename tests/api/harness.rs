@@ -16,6 +16,7 @@ use loopledger::ledger::clock::Clock;
 use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Founding, Settings};
 use loopledger::ledger::tokens::{self, Scope};
+use loopledger::ledger::witnessing::WitnessSettings;
 use loopledger::proof::keys::thumbprint;
 use loopledger::proof::statement::{prove_possession, sign};
 use loopledger::store::backend::sqlite_in;
@@ -210,6 +211,11 @@ impl TestApp {
 
     /// A service over a database that may hold a ledger already.
     pub fn start_on(database: TestDatabase, now_ms: i64) -> Self {
+        Self::start_witnessed(database, now_ms, None)
+    }
+
+    /// The same, with witnesses.
+    pub fn start_witnessed(database: TestDatabase, now_ms: i64, witnesses: Option<WitnessSettings>) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
@@ -223,6 +229,7 @@ impl TestApp {
             clock,
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some((keys.checkpoint, database.guard())),
+            witnesses,
         };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
@@ -265,20 +272,30 @@ impl TestApp {
         let store = Store::open(&database.url, 1).expect("the database opens");
         found(&store, &given_clock(&now_ms), operator_id());
         drop(store);
-        Self::follower_of(database, now_ms, String::new())
+        Self::follower_of(database, now_ms, String::new(), None)
     }
 
     /// A second node on the same database, which does not publish.
     pub fn second_node(&self) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
-        Self::follower_of(database, Arc::clone(&self.now_ms), self.operator.token.clone())
+        self.second_node_witnessed(None)
     }
 
-    fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
+    /// The same, with witnesses, which it does not ask.
+    pub fn second_node_witnessed(&self, witnesses: Option<WitnessSettings>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
+        Self::follower_of(database, Arc::clone(&self.now_ms), self.operator.token.clone(), witnesses)
+    }
+
+    fn follower_of(
+        database: TestDatabase,
+        now_ms: Arc<AtomicI64>,
+        token: String,
+        witnesses: Option<WitnessSettings>,
+    ) -> Self {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
-        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing: None };
+        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing: None, witnesses };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

@@ -47,3 +47,5 @@ mod story;
 mod tampering;
 mod tokens;
 mod waiting;
+mod witness;
+mod witnesses;

@@ -168,6 +168,7 @@ both_databases! {
             ("get", "/v1/reference/{table}", app.get("/v1/reference/x", ""), 404, "not_found"),
             ("get", "/v1/entries/{index}", app.get("/v1/entries/0", &donor.token), 404, "not_found"),
             ("get", "/log/checkpoint", before_the_first_checkpoint(kind), 404, "not_found"),
+            ("get", "/log/witnessed-checkpoint", app.get("/log/witnessed-checkpoint", ""), 404, "not_found"),
             ("get", "/v1/proofs/inclusion", app.get("/v1/proofs/inclusion?index=99", ""), 404, "not_found"),
             ("get", "/v1/proofs/consistency", app.get("/v1/proofs/consistency?from=98&to=99", ""), 404, "not_found"),
             ("post", "/v1/tokens", app.post_json("/v1/tokens", &donor.token, &json!({})), 403, "scope_missing"),

@@ -15,11 +15,12 @@ use crate::domain::ids::EntryIndex;
 use crate::proof::bundle::{Bundle, NotABundle};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::commitment::{Opening, check_openings};
+use crate::proof::cosignature::Cosigner;
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::json;
 use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{check_inclusion, leaf_hash};
-use crate::proof::note::NoteVerifier;
+use crate::proof::note::{Note, NoteVerifier};
 use shown::Shown;
 use std::collections::BTreeSet;
 
@@ -77,6 +78,9 @@ pub struct Verdict {
     pub origin: String,
     /// Entries that the checkpoint covers.
     pub size: u64,
+    /// Witnesses whose keys the bundle lists, by name, and when each cosigned the checkpoint, in seconds since 1970. Whether
+    /// they are anybody is for whoever knows their keys by another road.
+    pub cosigned: Vec<(String, u64)>,
     /// Entries that are shown.
     pub shown: usize,
     /// Statements among them that rest on keys whose secrets the operator holds.
@@ -101,7 +105,7 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         NotABundle::Unreadable(_) => Rejection::Unreadable(problem.to_string()),
         NotABundle::OtherForm => Rejection::Invalid(problem.to_string()),
     })?;
-    let checkpoint = check_checkpoint(&bundle, anchor)?;
+    let (checkpoint, cosigned) = check_checkpoint(&bundle, anchor)?;
     let entries = check_entries(&bundle, &checkpoint)?;
     let openings = check_bundled_openings(&bundle, &entries)?;
     let shown = Shown::read(checkpoint.origin.clone(), &entries)?;
@@ -114,6 +118,7 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         trusted: anchor.is_some(),
         origin: checkpoint.origin.to_string(),
         size: checkpoint.size,
+        cosigned,
         shown: entries.len(),
         hosted: shown.hosted(),
         as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
@@ -125,31 +130,51 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
     })
 }
 
-/// The checkpoint is signed by every key that is listed, one line each in the same order and no other line; the
-/// verifier's own key is one of them.
-fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Checkpoint, Rejection> {
-    let mut found = None;
-    let distinct: BTreeSet<&String> = bundle.keys.iter().collect();
-    if distinct.len() != bundle.keys.len() {
-        return invalid("a key is listed twice");
+/// The checkpoint, and the witnesses that cosigned it.
+type Signed = (Checkpoint, Vec<(String, u64)>);
+
+/// The checkpoint is signed by every key that is listed, the log's and its witnesses', one line each in the same order and no
+/// other line; the verifier's own key is one of them.
+fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Signed, Rejection> {
+    let Ok(note) = Note::parse(&bundle.checkpoint) else { return invalid("the checkpoint is no signed note") };
+    if note.signatures.len() != bundle.keys.len() {
+        return invalid("the checkpoint has other signature lines than the bundle has keys");
     }
-    for vkey in &bundle.keys {
-        let Ok(verifier) = NoteVerifier::parse(vkey) else { return invalid("a key in the bundle is no vkey") };
-        match Checkpoint::open(&bundle.checkpoint, &verifier) {
-            Ok(checkpoint) => found = Some(checkpoint),
-            Err(problem) => return invalid(format!("the checkpoint is not signed by {vkey}: {problem}")),
+    let (mut logs, mut cosigned, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (vkey, line) in bundle.keys.iter().zip(&note.signatures) {
+        // Whoever signs twice, also under two names, counts once: so each key stands once.
+        let alone = Note { text: note.text, signatures: vec![line.clone()] };
+        let (key, signed) = if let Ok(verifier) = NoteVerifier::parse(vkey) {
+            let signed = verifier.require_signed(&alone);
+            let key = *verifier.key();
+            logs.push(verifier);
+            (key, signed)
+        } else if let Ok(cosigner) = Cosigner::parse(vkey) {
+            let time = cosigner.time_of(&alone);
+            cosigned.extend(time.ok().map(|time| (cosigner.name().to_owned(), time)));
+            (*cosigner.key(), time.map(|_| ()))
+        } else {
+            return invalid("a key in the bundle is no vkey");
+        };
+        if let Err(problem) = signed {
+            return invalid(format!("the checkpoint is not signed by {vkey}: {problem}"));
+        }
+        if !seen.insert(key.to_bytes()) {
+            return invalid("a key is listed twice");
         }
     }
-    let Some(checkpoint) = found else { return invalid("the bundle lists no key") };
-    let lines = bundle.checkpoint.strip_prefix(&checkpoint.body()).and_then(|rest| rest.strip_prefix('\n'));
-    if lines.map(|lines| lines.matches('\n').count()) != Some(bundle.keys.len()) {
-        return invalid("the checkpoint has other signature lines than the bundle has keys");
+    if logs.is_empty() {
+        return invalid("the bundle lists no key of a log");
+    }
+    let Some(checkpoint) = Checkpoint::parse(note.text) else { return invalid("what is signed is no checkpoint") };
+    if logs.iter().any(|log| log.name() != checkpoint.origin.as_str()) {
+        return invalid("the checkpoint's origin is not the name of the key");
     }
     match anchor {
         Some(anchor) if !bundle.keys.contains(&anchor.vkey()) => {
             invalid(format!("the checkpoint is not signed by the key that you trust, {}", anchor.vkey()))
         }
-        _ => Ok(checkpoint),
+        _ => Ok((checkpoint, cosigned)),
     }
 }
 
