@@ -269,6 +269,8 @@ const TABLES: &[&str] = &[
     "head",
     "openings",
     "records",
+    "past",
+    "bookings",
     "mentions",
     "accounts",
 ];

@@ -48,4 +48,5 @@ mod tampering;
 mod tokens;
 mod waiting;
 mod witness;
+mod witnessed;
 mod witnesses;
