@@ -4,6 +4,7 @@ use crate::cli::CommandError;
 use crate::cli::ledger_folder::{KeyFiles, found, operator_scopes, publishing, sealing_key};
 use crate::config::{Serving, Witnessing};
 use crate::domain::ids::{OrganisationId, Origin};
+use crate::domain::registry::Ledger as LedgerRecord;
 use crate::http;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Clock;
@@ -69,7 +70,7 @@ fn witnesses(witnessing: &Witnessing, store: &Store) -> Result<Option<WitnessSet
     let policy = Policy::parse(&bytes).map_err(|problem| format!("{}: {problem}", file.display()))?;
     let ledger = opening::ledger_in(store)?;
     let is_ours = |log: &Log| {
-        ledger.iter().flat_map(|ledger| ledger.checkpoint_vkeys()).any(|vkey| vkey.as_str() == log.verifier.vkey())
+        ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys).any(|vkey| vkey.as_str() == log.verifier.vkey())
     };
     if !policy.logs.is_empty() && !policy.logs.iter().any(is_ours) {
         return Err(format!("{}: the policy names other logs, but not this ledger", file.display()).into());

@@ -84,13 +84,6 @@ pub(super) fn in_words(verdict: &Verdict) -> String {
         line(&mut out, &in_plain(&erased.pointer), format!("erased on {} by entry {}", erased.on, erased.by));
     }
     line(&mut out, "ledger", format!("{}, {} entries under the checkpoint", verdict.origin, verdict.size));
-    for (witness, time) in &verdict.cosigned {
-        line(
-            &mut out,
-            "cosigned by",
-            format!("{witness}, {time} seconds after 1970; the bundle names its key, you must know it"),
-        );
-    }
     let words = format!("{} of {} statements rest on keys that the operator holds", verdict.hosted, verdict.shown);
     line(&mut out, "hosted keys", words);
     write_scope(&mut out, verdict);

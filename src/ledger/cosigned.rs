@@ -56,23 +56,23 @@ impl Cosigned {
     /// whoever knows its key refuse the whole note.
     fn new(checkpoint: StoredCheckpoint, rows: &[StoredCosignature], wanted: impl Fn(&Cosigner) -> bool) -> Self {
         let own = Note::parse(&checkpoint.note).map_or(0, |note| note.signatures.len());
-        let mut cosigned = Self::from(checkpoint);
+        let mut found = Self::from(checkpoint);
         for row in rows {
+            if found.witnesses.len() == COSIGNATURES_SERVED_MAX {
+                break;
+            }
             let cosigner = Cosigner::parse(&row.witness).ok().filter(&wanted);
-            let Some(cosigner) = cosigner.filter(|cosigner| !cosigned.is_by(cosigner)) else { continue };
-            let note = format!("{}{}", cosigned.checkpoint.note, row.line);
-            let lines = own + cosigned.witnesses.len() + 1;
+            let Some(cosigner) = cosigner.filter(|cosigner| !found.is_by(cosigner)) else { continue };
+            let note = format!("{}{}", found.checkpoint.note, row.line);
+            let lines = own + found.witnesses.len() + 1;
             let Some(time) = time_of_last_line(&note, lines, &cosigner) else {
                 tracing::error!(size = row.size, witness = row.witness, "a stored cosignature does not verify");
                 continue;
             };
-            if cosigned.witnesses.len() == COSIGNATURES_SERVED_MAX {
-                break;
-            }
-            cosigned.checkpoint.note = note;
-            cosigned.witnesses.push(WitnessSeen { cosigner, time });
+            found.checkpoint.note = note;
+            found.witnesses.push(WitnessSeen { cosigner, time });
         }
-        cosigned
+        found
     }
 
     fn is_by(&self, cosigner: &Cosigner) -> bool {
@@ -101,7 +101,7 @@ fn time_of_last_line(note: &str, lines: usize, cosigner: &Cosigner) -> Option<u6
     cosigner.time_of(&Note { text: parsed.text, signatures: vec![last] }).ok()
 }
 
-/// The newest checkpoint that a quorum of a policy's witnesses cosigned, from one size on up to another.
+/// The first checkpoint, in the order of the rows, that a quorum of a policy's witnesses cosigned.
 pub(crate) fn newest_witnessed(
     store: &Store,
     policy: &Policy,
@@ -129,5 +129,43 @@ impl Ledger {
     pub fn cosigned(&self, checkpoint: StoredCheckpoint) -> Result<Cosigned, StoreError> {
         let rows = self.store.read(|database| cosignatures::of_checkpoint(database, checkpoint.size))?;
         Ok(Cosigned::new(checkpoint, &rows, |_| true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::merkle::empty_root;
+    use ed25519_dalek::SigningKey;
+    use std::fmt::Write as _;
+
+    fn cosigner(seed: u8) -> Cosigner {
+        Cosigner::new("w", SigningKey::from_bytes(&[seed; 32]).verifying_key()).expect("a name")
+    }
+
+    /// Two of three: the quorum vouched when the second of the latest did.
+    #[test]
+    fn a_quorum_is_as_fresh_as_its_stalest_needed_member() {
+        let mut text = String::new();
+        for seed in 1..=3 {
+            writeln!(text, "witness w{seed} {}", cosigner(seed).vkey()).expect("memory");
+        }
+        let quorum = |quorum: &str| Policy::parse(format!("{text}{quorum}").as_bytes()).expect("a policy");
+        let (two, none) = (quorum("group g 2 w1 w2 w3\nquorum g"), quorum("quorum none"));
+        let checkpoint = StoredCheckpoint { size: 0, root: empty_root(), note: String::new() };
+        let cases: &[(&[(u8, u64)], Option<u64>)] = &[
+            (&[], None),
+            (&[(1, 50)], None),
+            (&[(1, 50), (9, 60)], None),
+            (&[(1, 50), (2, 40)], Some(40)),
+            (&[(1, 10), (2, 40), (3, 30)], Some(30)),
+        ];
+        for (seen, expected) in cases {
+            let witness = |(seed, time): &(u8, u64)| WitnessSeen { cosigner: cosigner(*seed), time: *time };
+            let witnesses = seen.iter().map(witness).collect();
+            let cosigned = Cosigned { checkpoint: checkpoint.clone(), witnesses };
+            assert_eq!(cosigned.quorum_time(&two), *expected, "{seen:?}");
+            assert_eq!(cosigned.quorum_time(&none), None, "nobody is asked for, so nobody has seen it");
+        }
     }
 }

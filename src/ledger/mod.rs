@@ -31,6 +31,7 @@ pub mod donation_totals;
 pub mod downstream;
 pub mod erasure;
 pub mod export;
+mod files;
 pub mod guard;
 pub mod health;
 pub mod keyring;

@@ -6,6 +6,7 @@
 //! again. What became of a write that failed is unknown: then the file is read again before anything is decided.
 
 use crate::ledger::clock::Clock;
+use crate::ledger::files;
 use crate::limits::{WITNESS_CLOCK_BEHIND_S_MAX, WITNESS_CLOCK_S_MAX, WITNESS_CLOCK_S_MIN};
 use crate::proof::add_checkpoint::{AddCheckpoint, NotCosigned, origin_hash};
 use crate::proof::checkpoint::AnyCheckpoint;
@@ -15,7 +16,7 @@ use crate::proof::note::{Note, NoteVerifier};
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -138,13 +139,18 @@ impl Witness {
         };
         let mut held = log.held.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = self.settle(log, &mut held)?;
-        request.check(&log.keys, latest.map(|latest| (latest.size, latest.root)))?;
+        let decided = request.check(&log.keys, latest.map(|latest| (latest.size, latest.root)));
+        if decided == Err(NotCosigned::Inconsistent) {
+            let AnyCheckpoint { origin, size, root } = request.checkpoint;
+            tracing::warn!(origin, size, %root, "a log signed a checkpoint that is not proved to extend what was cosigned");
+        }
+        decided?;
         let time = self.next_time()?;
         let line = cosign(self.cosigner.name(), &self.key, time, request.note.text);
         let line = line.ok_or_else(|| io::Error::other("the checkpoint cannot be cosigned"))?;
         let note = format!("{}\n{}{line}", request.note.text, request.lines_of(&log.keys));
         *held = Held::Unsure;
-        replace(&log.path, &note)?;
+        files::replace(&log.path, note.as_bytes())?;
         let AnyCheckpoint { size, root, .. } = request.checkpoint;
         *held = Held::Known(Some(Cosigned { size, root, time, note }));
         Ok(line)
@@ -164,7 +170,7 @@ impl Witness {
         }
         let found = read_held(&log.path, &self.cosigner)?;
         // What a failed write left may be lost with the power until the folder is on disk too.
-        sync_folder(&log.path)?;
+        File::open(files::folder_of(&log.path))?.sync_all()?;
         *held = Held::Known(found.clone());
         Ok(found)
     }
@@ -198,20 +204,6 @@ fn read_held(path: &Path, cosigner: &Cosigner) -> io::Result<Option<Cosigned>> {
     let time = cosigner.time_of(&parsed).map_err(|_| damaged())?;
     let AnyCheckpoint { size, root, .. } = AnyCheckpoint::parse(parsed.text).ok_or_else(damaged)?;
     Ok(Some(Cosigned { size, root, time, note }))
-}
-
-/// Puts a file in the place of another: written beside it, on disk, renamed, and the folder on disk.
-fn replace(path: &Path, contents: &str) -> io::Result<()> {
-    let draft = path.with_extension("draft");
-    let mut file = File::create(&draft)?;
-    file.write_all(contents.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    sync_folder(path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 fn take_lock(folder: &Path) -> Result<File, CannotWitness> {

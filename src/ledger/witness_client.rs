@@ -5,6 +5,7 @@
 //! Everything else is passing: a witness that is down, slow or wrong stops nothing.
 
 use crate::domain::ids::Origin;
+use crate::domain::registry::Ledger as LedgerRecord;
 use crate::ledger::opening::ledger_in;
 use crate::limits::{WITNESS_ANSWER_BYTES_MAX, WITNESS_PROOF_HASHES_MAX};
 use crate::proof::add_checkpoint::{self, SIZE_TYPE, is_signed, origin_hash, parse_size};
@@ -129,7 +130,7 @@ impl WitnessClient {
     /// The keys that sign this ledger's checkpoints, the one before a change too.
     fn own_keys(&self) -> Result<Vec<NoteVerifier>, Trouble> {
         let ledger = ledger_in(&self.store)?;
-        let vkeys = ledger.iter().flat_map(|ledger| ledger.checkpoint_vkeys());
+        let vkeys = ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys);
         Ok(vkeys.filter_map(|vkey| NoteVerifier::parse(vkey.as_str()).ok()).collect())
     }
 
@@ -139,7 +140,7 @@ impl WitnessClient {
             match self.look() {
                 Ok(()) => {}
                 Err(Trouble::Passing(problem)) => {
-                    tracing::warn!(witness = self.name, problem, "what it saw is not known")
+                    tracing::warn!(witness = self.name, problem, "what it saw is not known");
                 }
                 Err(fork) => return Err(fork),
             }

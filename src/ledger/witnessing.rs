@@ -129,7 +129,7 @@ impl Witnessing {
         health: &Arc<Health>,
         shown: watch::Receiver<Option<StoredCheckpoint>>,
     ) -> io::Result<Self> {
-        let (sender, witnessed) = watch::channel(None);
+        let (found, newest) = watch::channel(None);
         let ended = Arc::new(AtomicBool::new(false));
         let shared = Shared {
             settings: settings.clone(),
@@ -138,9 +138,9 @@ impl Witnessing {
             asked: Arc::default(),
             ended: Arc::clone(&ended),
         };
-        let mut witnessing = Self { settings, witnessed, ended, threads: Vec::new() };
+        let mut witnessing = Self { settings, witnessed: newest, ended, threads: Vec::new() };
         let rounds =
-            Rounds { shared: shared.clone(), shown, witnessed: sender, rows: Vec::new(), begun: Instant::now() };
+            Rounds { shared: shared.clone(), shown, witnessed: found, rows: Vec::new(), begun: Instant::now() };
         witnessing.threads.push(thread::Builder::new().name("quorum".into()).spawn(move || rounds.run())?);
         for client in witnesses.0 {
             let (shared, name) = (shared.clone(), format!("witness {}", client.name));

@@ -124,11 +124,15 @@ impl<'a> AddCheckpoint<'a> {
 
     /// The signature lines of some keys, with their line feeds: what a witness keeps of a note.
     pub fn lines_of(&self, keys: &[NoteVerifier]) -> String {
-        let of_keys = |line: &&crate::proof::note::SignatureLine<'_>| {
-            let alone = Note { text: self.note.text, signatures: vec![(*line).clone()] };
-            keys.iter().any(|key| key.require_signed(&alone).is_ok())
-        };
-        self.note.signatures.iter().filter(of_keys).map(|line| format!("{}\n", line.line)).collect()
+        let mut lines = String::new();
+        for line in &self.note.signatures {
+            let alone = Note { text: self.note.text, signatures: vec![line.clone()] };
+            if keys.iter().any(|key| key.require_signed(&alone).is_ok()) {
+                lines.push_str(line.line);
+                lines.push('\n');
+            }
+        }
+        lines
     }
 }
 

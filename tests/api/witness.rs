@@ -222,7 +222,7 @@ fn a_full_disk() {
     let (log, witness) = (TestLog::new(), witness());
     cosigned(&witness.post(log.request(0, 4)), &log.note(4));
     let seen = witness.seen(LOG).text;
-    let draft = memory_of(witness.folder.path(), LOG).with_extension("draft");
+    let draft = memory_of(witness.folder.path(), LOG).with_extension("checkpoint.new");
     fs::create_dir(&draft).expect("something that is no file");
     assert_eq!(witness.post(log.request(4, 5)).status, 500);
     assert_eq!(witness.seen(LOG).text, seen);

@@ -12,6 +12,7 @@ use loopledger::proof::cosignature::Cosigner;
 use loopledger::proof::merkle::{TreeHash, leaf_hash, root_of};
 use loopledger::proof::note::{NoteVerifier, sign_note};
 use loopledger::proof::policy::Policy;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -179,10 +180,10 @@ pub fn policy(witnesses: &[(u8, String)], quorum: usize) -> Policy {
     let mut text = format!("log {}\n", vkey(&OperatorKeys::fixed().checkpoint));
     let mut names = String::new();
     for (seed, url) in witnesses {
-        text += &format!("witness w{seed} {} {url}\n", cosigner(*seed).vkey());
-        names += &format!(" w{seed}");
+        writeln!(text, "witness w{seed} {} {url}", cosigner(*seed).vkey()).expect("memory");
+        write!(names, " w{seed}").expect("memory");
     }
-    text += &format!("group all-of-them {quorum}{names}\nquorum all-of-them\n");
+    writeln!(text, "group all-of-them {quorum}{names}\nquorum all-of-them").expect("memory");
     Policy::parse(text.as_bytes()).expect("a policy")
 }
 

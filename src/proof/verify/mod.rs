@@ -78,9 +78,6 @@ pub struct Verdict {
     pub origin: String,
     /// Entries that the checkpoint covers.
     pub size: u64,
-    /// Witnesses whose keys the bundle lists, by name, and when each cosigned the checkpoint, in seconds since 1970. Whether
-    /// they are anybody is for whoever knows their keys by another road.
-    pub cosigned: Vec<(String, u64)>,
     /// Entries that are shown.
     pub shown: usize,
     /// Statements among them that rest on keys whose secrets the operator holds.
@@ -105,7 +102,7 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         NotABundle::Unreadable(_) => Rejection::Unreadable(problem.to_string()),
         NotABundle::OtherForm => Rejection::Invalid(problem.to_string()),
     })?;
-    let (checkpoint, cosigned) = check_checkpoint(&bundle, anchor)?;
+    let checkpoint = check_checkpoint(&bundle, anchor)?;
     let entries = check_entries(&bundle, &checkpoint)?;
     let openings = check_bundled_openings(&bundle, &entries)?;
     let shown = Shown::read(checkpoint.origin.clone(), &entries)?;
@@ -118,7 +115,6 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
         trusted: anchor.is_some(),
         origin: checkpoint.origin.to_string(),
         size: checkpoint.size,
-        cosigned,
         shown: entries.len(),
         hosted: shown.hosted(),
         as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
@@ -130,17 +126,14 @@ pub fn verify(bytes: &[u8], anchor: Option<&NoteVerifier>) -> Result<Verdict, Re
     })
 }
 
-/// The checkpoint, and the witnesses that cosigned it.
-type Signed = (Checkpoint, Vec<(String, u64)>);
-
 /// The checkpoint is signed by every key that is listed, the log's and its witnesses', one line each in the same order and no
 /// other line; the verifier's own key is one of them.
-fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Signed, Rejection> {
+fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Checkpoint, Rejection> {
     let Ok(note) = Note::parse(&bundle.checkpoint) else { return invalid("the checkpoint is no signed note") };
     if note.signatures.len() != bundle.keys.len() {
         return invalid("the checkpoint has other signature lines than the bundle has keys");
     }
-    let (mut logs, mut cosigned, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut logs, mut seen) = (Vec::new(), BTreeSet::new());
     for (vkey, line) in bundle.keys.iter().zip(&note.signatures) {
         // Whoever signs twice, also under two names, counts once: so each key stands once.
         let alone = Note { text: note.text, signatures: vec![line.clone()] };
@@ -150,9 +143,7 @@ fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Si
             logs.push(verifier);
             (key, signed)
         } else if let Ok(cosigner) = Cosigner::parse(vkey) {
-            let time = cosigner.time_of(&alone);
-            cosigned.extend(time.ok().map(|time| (cosigner.name().to_owned(), time)));
-            (*cosigner.key(), time.map(|_| ()))
+            (*cosigner.key(), cosigner.time_of(&alone).map(drop))
         } else {
             return invalid("a key in the bundle is no vkey");
         };
@@ -174,7 +165,7 @@ fn check_checkpoint(bundle: &Bundle, anchor: Option<&NoteVerifier>) -> Result<Si
         Some(anchor) if !bundle.keys.contains(&anchor.vkey()) => {
             invalid(format!("the checkpoint is not signed by the key that you trust, {}", anchor.vkey()))
         }
-        _ => Ok((checkpoint, cosigned)),
+        _ => Ok(checkpoint),
     }
 }
 
