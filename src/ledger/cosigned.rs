@@ -153,18 +153,18 @@ mod tests {
         let quorum = |quorum: &str| Policy::parse(format!("{text}{quorum}").as_bytes()).expect("a policy");
         let (two, none) = (quorum("group g 2 w1 w2 w3\nquorum g"), quorum("quorum none"));
         let checkpoint = StoredCheckpoint { size: 0, root: empty_root(), note: String::new() };
-        let cases: &[(&[(u8, u64)], Option<u64>)] = &[
-            (&[], None),
-            (&[(1, 50)], None),
-            (&[(1, 50), (9, 60)], None),
-            (&[(1, 50), (2, 40)], Some(40)),
-            (&[(1, 10), (2, 40), (3, 30)], Some(30)),
+        let cases = [
+            (vec![], None),
+            (vec![(1, 50)], None),
+            (vec![(1, 50), (9, 60)], None),
+            (vec![(1, 50), (2, 40)], Some(40)),
+            (vec![(1, 10), (2, 40), (3, 30)], Some(30)),
         ];
         for (seen, expected) in cases {
             let witness = |(seed, time): &(u8, u64)| WitnessSeen { cosigner: cosigner(*seed), time: *time };
             let witnesses = seen.iter().map(witness).collect();
             let cosigned = Cosigned { checkpoint: checkpoint.clone(), witnesses };
-            assert_eq!(cosigned.quorum_time(&two), *expected, "{seen:?}");
+            assert_eq!(cosigned.quorum_time(&two), expected, "{seen:?}");
             assert_eq!(cosigned.quorum_time(&none), None, "nobody is asked for, so nobody has seen it");
         }
     }

@@ -146,8 +146,8 @@ impl WitnessClient {
             }
         }
         for _ in 0..SIZES_TRIED_MAX {
-            let proof = self.prove(self.last_size.min(checkpoint.size), checkpoint.size)?;
             let old_size = self.last_size.min(checkpoint.size);
+            let proof = self.prove(old_size, checkpoint.size)?;
             let body = add_checkpoint::format(old_size, &proof, &checkpoint.note);
             let answer = read_answer(self.agent.post(format!("{}/add-checkpoint", self.url)).send(body))?;
             match answer.status {
@@ -179,7 +179,8 @@ impl WitnessClient {
     /// Takes the size that a witness says it cosigned last. One beyond all that we ever signed means that history was lost
     /// here, also where the witness cannot show it: then a person decides who is wrong.
     fn take_size(&mut self, answer: &Answer, asked: u64) -> Result<(), Trouble> {
-        let size = answer.text.strip_suffix('\n').and_then(parse_size).filter(|_| answer.content_type == SIZE_TYPE);
+        let is_size = answer.content_type.split(';').next().is_some_and(|kind| kind.trim() == SIZE_TYPE);
+        let size = answer.text.strip_suffix('\n').and_then(parse_size).filter(|_| is_size);
         let Some(size) = size else { return passing("it answered 409 without a size") };
         if size <= asked {
             self.last_size = size;

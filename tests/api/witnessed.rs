@@ -232,6 +232,19 @@ both_databases! {
         assert_eq!((&ready["witnessed_size"], &ready["size"]), (&size.into(), &size.into()));
     }
 
+    /// What a quorum saw is known again after a restart, also where no witness answers any more.
+    fn a_quorum_outlives_a_restart(kind) {
+        let mut witness = TestWitness::of_ledger(31);
+        let policy = policy(&[(31, witness.url())], 1);
+        let app = TestApp::start_witnessed(TestDatabase::new(kind), NOON_MS, Some(settings(policy.clone())));
+        app.join(&["donor"]);
+        let before = wait_for_quorum(&app);
+        let database = app.stop();
+        witness.end();
+        let app = TestApp::start_witnessed(database, NOON_MS, Some(settings(policy)));
+        assert_eq!(wait_for_quorum(&app), before);
+    }
+
     /// A stored line that somebody touched is not served: it would spoil the whole note.
     fn a_touched_line(kind) {
         let witness = TestWitness::of_ledger(31);
