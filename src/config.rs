@@ -96,4 +96,31 @@ pub struct Serving {
     /// Credentials of a bucket and its endpoint come from the environment (AWS_ACCESS_KEY_ID and so on).
     #[arg(long, env = "LOOPLEDGER_PUBLISH_TO", value_name = "DIR|s3://BUCKET/PREFIX", value_parser = parse_objects_url)]
     pub publish_to: Option<ObjectsUrl>,
+    /// Who witnesses.
+    #[command(flatten)]
+    pub witnessing: Witnessing,
+}
+
+/// How a ledger is witnessed.
+#[derive(Debug, Clone, Args)]
+pub struct Witnessing {
+    /// A C2SP policy: the witnesses, and which of them are a quorum. The node that publishes asks those that have an address;
+    /// give every node the same.
+    #[arg(long, env = "LOOPLEDGER_POLICY", value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Least seconds between two checkpoints that witnesses are asked to cosign.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
+    pub witness_pause: u32,
+    /// Seconds after which witnesses cosign the same checkpoint again while nothing is appended.
+    #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(60..=604_800), value_name = "SECONDS")]
+    pub witness_refresh: u32,
+    /// Issue certificates only on what a quorum of the witnesses has seen.
+    #[arg(long, requires = "policy")]
+    pub certificates_need_quorum: bool,
+}
+
+impl Witnessing {
+    /// Nobody witnesses.
+    pub const NOBODY: Self =
+        Self { policy: None, witness_pause: 5, witness_refresh: 3_600, certificates_need_quorum: false };
 }

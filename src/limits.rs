@@ -120,6 +120,8 @@ pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.
 pub const PROOF_WAIT_MS_MAX: u64 = 10_000;
+/// How long `?wait=witnessed` waits for a quorum, in milliseconds: a pause, a round and some more.
+pub const WITNESS_WAIT_MS_MAX: u64 = 20_000;
 /// Pause between two checkpoints, in milliseconds.
 pub const PUBLISH_PAUSE_MS: u64 = 250;
 /// How far a node's clock may lie behind the ledger's head, in milliseconds.
@@ -149,6 +151,26 @@ pub const MIRROR_PAUSE_MS: u64 = 5_000;
 pub const MIRROR_RETRY_MS_MAX: u64 = 60_000;
 /// What a service answers to a verifier, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Hashes of a consistency proof that a log sends to a witness (C2SP tlog-witness).
+pub const WITNESS_PROOF_HASHES_MAX: usize = 63;
+/// A request to a witness: the old size, the proof and the note, in bytes.
+pub const WITNESS_REQUEST_BYTES_MAX: usize = 32 + WITNESS_PROOF_HASHES_MAX * 45 + NOTE_BYTES_MAX;
+/// A witness's answer that is read, in bytes.
+pub const WITNESS_ANSWER_BYTES_MAX: u64 = NOTE_BYTES_MAX as u64;
+/// Cosignature lines of one checkpoint that are served beside the log's own.
+pub const COSIGNATURES_SERVED_MAX: usize = 60;
+/// Cosignatures, newest checkpoints first, among which the newest quorum is looked for.
+pub const COSIGNATURES_READ_MAX: i64 = 256;
+/// How long one request to a witness may take, in milliseconds.
+pub const WITNESS_TIMEOUT_MS: u64 = 10_000;
+/// Longest pause before a witness that did not answer is asked again, in milliseconds.
+pub const WITNESS_BACKOFF_MS_MAX: u64 = 60_000;
+/// How far a witness's clock may lie behind its last cosignature, in seconds; within that it repeats the last time.
+pub const WITNESS_CLOCK_BEHIND_S_MAX: u64 = 86_400;
+/// The earliest time that a witness's clock may show, in seconds since 1970: the first day of 2026.
+pub const WITNESS_CLOCK_S_MIN: u64 = 1_767_225_600;
+/// The latest, the first day of 2100: one cosignature beyond would bind every later one.
+pub const WITNESS_CLOCK_S_MAX: u64 = 4_102_444_800;
 /// Lifetime of a token where its maker names none, in days.
 pub const TOKEN_DAYS_DEFAULT: i64 = 365;
 /// Longest lifetime of a token, in days.

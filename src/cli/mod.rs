@@ -15,6 +15,7 @@ mod serve;
 mod sign;
 mod token;
 mod verify;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ enum Command {
     Verify(verify::Verify),
     /// Draw the treatments that an auditor looks at on site, as nobody could have foreseen and anybody can draw again.
     Sample(sample::Sample),
+    /// Serve a witness: cosign what ledgers and other logs publish, and nothing that contradicts it.
+    Witness(witness::WitnessArguments),
 }
 
 /// Logs to standard error; `RUST_LOG` chooses what.
@@ -94,6 +97,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Command::Export(export) => export::run(&export),
         Command::Verify(verify) => verify::run(&verify),
         Command::Sample(sample) => sample::run(&sample),
+        Command::Witness(witness) => witness::run(&witness),
     }
 }
 

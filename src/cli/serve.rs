@@ -2,8 +2,9 @@
 
 use crate::cli::CommandError;
 use crate::cli::ledger_folder::{KeyFiles, found, operator_scopes, publishing, sealing_key};
-use crate::config::{Serving, object_store_environment};
+use crate::config::{Serving, Witnessing, object_store_environment};
 use crate::domain::ids::{OrganisationId, Origin};
+use crate::domain::registry::Ledger as LedgerRecord;
 use crate::http;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Clock;
@@ -11,13 +12,16 @@ use crate::ledger::mirror::Mirroring;
 use crate::ledger::objects::Objects;
 use crate::ledger::opening::{self, Settings, Sharing};
 use crate::ledger::tokens;
-use crate::limits::TOKEN_DAYS_DEFAULT;
+use crate::ledger::witnessing::WitnessSettings;
+use crate::limits::{TOKEN_DAYS_DEFAULT, WITNESS_TIMEOUT_MS};
+use crate::proof::policy::{Log, Policy};
 use crate::store::{DatabaseUrl, Store};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Opens or makes the ledger and serves it until the process is told to end.
 pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
@@ -39,7 +43,8 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
     let publishing = publishing(serving, &keys, &origin)?;
     let listener = TcpListener::bind(&serving.listen)?;
     let sharing = sharing(serving)?;
-    let ledger = opening::open(store, Settings { clock, sealing_key, publishing, sharing })?;
+    let witnesses = witnesses(&serving.witnessing, &store)?;
+    let ledger = opening::open(store, Settings { clock, sealing_key, publishing, sharing, witnesses })?;
     announce(&ledger, &listener, &database)?;
     http::serve_until_told_to_end(Arc::new(ledger), listener, usize::from(serving.workers))?;
     Ok(ExitCode::SUCCESS)
@@ -69,6 +74,28 @@ fn found_and_announce(
         keys.recovery().display()
     );
     Ok(origin)
+}
+
+/// Reads the policy. Of logs it names this ledger or none: a policy for another ledger is a mistake.
+fn witnesses(witnessing: &Witnessing, store: &Store) -> Result<Option<WitnessSettings>, CommandError> {
+    let Some(file) = &witnessing.policy else { return Ok(None) };
+    let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let policy = Policy::parse(&bytes).map_err(|problem| format!("{}: {problem}", file.display()))?;
+    let ledger = opening::ledger_in(store)?;
+    let is_ours = |log: &Log| {
+        ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys).any(|vkey| vkey.as_str() == log.verifier.vkey())
+    };
+    if !policy.logs.is_empty() && !policy.logs.iter().any(is_ours) {
+        return Err(format!("{}: the policy names other logs, but not this ledger", file.display()).into());
+    }
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+    Ok(Some(WitnessSettings {
+        policy,
+        pause: seconds(witnessing.witness_pause),
+        refresh: seconds(witnessing.witness_refresh),
+        timeout: Duration::from_millis(WITNESS_TIMEOUT_MS),
+        certificates_need_quorum: witnessing.certificates_need_quorum,
+    }))
 }
 
 /// Says where it serves.

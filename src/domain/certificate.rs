@@ -11,7 +11,7 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::registry::Site;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{Date, LedgerTime};
 use crate::limits::ALLOTMENTS_MAX;
 
@@ -131,6 +131,15 @@ pub struct Proposal {
     pub issue: CertificateIssued,
     taken: Vec<(PoolRange, Allotment)>,
     pool: Pool,
+}
+
+impl Proposal {
+    /// The last entry that wrote to the ranges of these grams: it put them into their pool, or others of the same range into
+    /// an earlier certificate.
+    pub fn rests_on(&self, state: &State<'_>) -> Option<EntryIndex> {
+        let stamp = |range: &PoolRange| state.stamp(&RecordId::new(RecordKind::PoolRange, &range.id()));
+        self.taken.iter().filter_map(|(range, _)| stamp(range)).map(|stamp| stamp.since).max()
+    }
 }
 
 /// The site and the pool of an issue.

@@ -7,6 +7,7 @@ use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::certificates::Registered;
+use crate::ledger::cosigned::Cosigned;
 use crate::ledger::lookup::Reader;
 use crate::limits::{BUNDLE_BYTES_MAX, PROOF_WAIT_MS_MAX};
 use actix_web::http::StatusCode;
@@ -25,7 +26,7 @@ use std::time::Duration;
     responses(
         (status = 200, description = "The bundle, in its one byte form.", body = Object),
         (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No checkpoint covers it yet.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "No checkpoint covers it yet, or none that the witnesses cosigned.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("token" = ["audit"])),
 )]
@@ -46,14 +47,9 @@ pub(super) async fn get_certificate_bundle(
         return Err(missing());
     }
     let last = last_entry(&registered);
-    let pending = || {
-        let detail = "no checkpoint covers this certificate yet; ask again in a moment";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "proof_pending", "", detail)
-    };
-    let checkpoint =
-        ledger.checkpoint_over(last, Duration::from_millis(PROOF_WAIT_MS_MAX)).await.ok_or_else(pending)?;
+    let cosigned = checkpoint_over(&ledger, last).await?;
     let name = format!("attachment; filename=\"{serial}.json\"");
-    let bundle = blocking(move || ledger.bundle(&serial, &checkpoint)).await??.ok_or_else(pending)?;
+    let bundle = blocking(move || ledger.bundle(&serial, &cosigned)).await??.ok_or_else(proof_pending)?;
     let bytes = bundle.to_bytes();
     if bytes.len() > BUNDLE_BYTES_MAX {
         return Err(Problem::internal("a bundle is longer than a verifier reads"));
@@ -61,6 +57,30 @@ pub(super) async fn get_certificate_bundle(
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "application/json")).insert_header((CONTENT_DISPOSITION, name));
     Ok(response.body(bytes))
+}
+
+/// The newest checkpoint that a quorum of the witnesses cosigned; the newest at all only where certificates need no quorum
+/// and that one does not cover the entry yet.
+async fn checkpoint_over(ledger: &Ledger, last: EntryIndex) -> Result<Cosigned, Problem> {
+    let patience = Duration::from_millis(PROOF_WAIT_MS_MAX);
+    let mut witnessed = ledger.witnessed().filter(|witnessed| witnessed.size() > last.0);
+    if witnessed.is_none() && ledger.certificates_need_quorum() {
+        let pending = || {
+            let detail =
+                "the witnesses have not cosigned a checkpoint over this certificate yet; ask again in a moment";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_witnessed", "", detail)
+        };
+        witnessed = Some(ledger.witnessed_over(last, patience).await.ok_or_else(pending)?);
+    }
+    match witnessed {
+        Some(witnessed) => Ok(witnessed.cosigned),
+        None => ledger.checkpoint_over(last, patience).await.map(Cosigned::from).ok_or_else(proof_pending),
+    }
+}
+
+fn proof_pending() -> Problem {
+    let detail = "no checkpoint covers this certificate yet; ask again in a moment";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "proof_pending", "", detail)
 }
 
 /// The last entry that the bundle cannot do without: what erased a value tells why it is not there.

@@ -4,6 +4,7 @@ use crate::domain::ids::EntryIndex;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
+use crate::ledger::proofs::NoProof;
 use actix_web::{get, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -31,13 +32,16 @@ pub(super) struct InclusionBody {
     root: String,
     /// RFC 9162 §2.1.3, in hex, the leaf's sibling first.
     hashes: Vec<String>,
-    /// The same with the checkpoint, as a C2SP tlog-proof.
+    /// Whether a quorum of the service's witnesses cosigned the checkpoint, as far as is known here.
+    witnessed: bool,
+    /// The same with the checkpoint and its cosignatures, as a C2SP tlog-proof.
     tlog_proof: String,
 }
 
 /// Prove that an entry is in the ledger.
 ///
-/// Public: a proof shows hashes, never what was said.
+/// Public: a proof shows hashes, never what was said. Under the newest checkpoint, which the witnesses may not have cosigned
+/// yet; the size of the newest that they did stands in `/log/witnessed-checkpoint`.
 #[utoipa::path(
     tag = "proofs",
     params(InclusionQuery),
@@ -53,13 +57,20 @@ pub(super) async fn get_inclusion(
     ledger: web::Data<Ledger>,
 ) -> Result<web::Json<InclusionBody>, Problem> {
     let (index, size) = (EntryIndex(query.index), query.size);
-    let inclusion = blocking(move || ledger.prove_inclusion(index, size)).await??;
+    let proved = blocking(move || {
+        let inclusion = ledger.prove_inclusion(index, size)?;
+        let witnessed = ledger.meets_quorum(&inclusion.cosigned);
+        Ok::<_, NoProof>((inclusion, witnessed))
+    });
+    let (inclusion, witnessed) = proved.await??;
+    let checkpoint = &inclusion.cosigned.checkpoint;
     Ok(web::Json(InclusionBody {
         index: index.0,
-        size: inclusion.checkpoint.size,
+        size: checkpoint.size,
         leaf_hash: inclusion.leaf_hash.to_string(),
-        root: inclusion.checkpoint.root.to_string(),
+        root: checkpoint.root.to_string(),
         hashes: inclusion.hashes.iter().map(ToString::to_string).collect(),
+        witnessed,
         tlog_proof: inclusion.tlog_proof(),
     }))
 }

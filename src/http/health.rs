@@ -3,6 +3,7 @@
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
+use crate::ledger::cosigned::Witnessed;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -27,6 +28,12 @@ pub(super) struct Ready {
     /// Entries that the copy of the tree covers, on a node that keeps one.
     #[serde(skip_serializing_if = "Option::is_none")]
     mirror_size: Option<u64>,
+    /// Entries that the newest checkpoint covers that a quorum of witnesses cosigned; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed_size: Option<u64>,
+    /// When a quorum last vouched that it is the newest they know, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed_time: Option<u64>,
 }
 
 /// Does the node append?
@@ -43,9 +50,12 @@ pub(super) struct Ready {
 pub(super) async fn ready(ledger: web::Data<Ledger>) -> Result<web::Json<Ready>, Problem> {
     let checkpoint_size = ledger.checkpoint().map_or(0, |shown| shown.size);
     let mirror_size = ledger.mirrored();
+    let witnessed = ledger.witnessed();
     let origin = ledger.origin.to_string();
     let readiness = blocking(move || ledger.readiness()).await?;
     let unready = |reason: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "", reason);
     let size = readiness.map_err(unready)?;
-    Ok(web::Json(Ready { ledger: origin, size, checkpoint_size, mirror_size }))
+    let witnessed_size = witnessed.as_ref().map(Witnessed::size);
+    let witnessed_time = witnessed.map(|witnessed| witnessed.time);
+    Ok(web::Json(Ready { ledger: origin, size, checkpoint_size, mirror_size, witnessed_size, witnessed_time }))
 }

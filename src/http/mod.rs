@@ -26,6 +26,7 @@ mod get_item_path;
 mod get_metrics;
 mod get_reference;
 mod get_tile;
+mod get_witnessed_checkpoint;
 mod health;
 mod list_events;
 mod list_overdue;
@@ -40,6 +41,7 @@ mod registry;
 mod revoke_token;
 mod waiting_body;
 mod withdraw_waiting;
+pub mod witness_service;
 
 use crate::ledger::Ledger;
 use actix_web::dev::Server;
@@ -82,6 +84,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_checkpoint::get_checkpoint)
         .service(get_entry_bundle::get_entry_bundle)
         .service(get_tile::get_tile)
+        .service(get_witnessed_checkpoint::get_witnessed_checkpoint)
         .service(get_inclusion::get_inclusion)
         .service(get_consistency::get_consistency)
         .service(create_token::create_token)

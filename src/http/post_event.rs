@@ -5,11 +5,12 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::body::{PostedStatement, prepare_json, prepare_jws, read_body};
 use crate::http::problem::Problem;
-use crate::http::receipt::{Answered, ReceiptBody, answer};
+use crate::http::receipt::{Answered, ReceiptBody, WaitedProof, answer};
 use crate::http::waiting_body::{WaitFor, WaitingBody};
 use crate::ledger::Ledger;
 use crate::ledger::posting::{Mode, Posted};
-use crate::limits::{LINE_BYTES_MAX, PROOF_WAIT_MS_MAX};
+use crate::ledger::proofs::NoProof;
+use crate::limits::{LINE_BYTES_MAX, PROOF_WAIT_MS_MAX, WITNESS_WAIT_MS_MAX};
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
@@ -26,13 +27,15 @@ pub(super) enum Wait {
     Commit,
     /// For a signed checkpoint too; up to ten seconds.
     Proof,
+    /// For one that a quorum of the witnesses cosigned; up to twenty seconds, then as with `proof`.
+    Witnessed,
 }
 
 /// The query.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PostQuery {
-    /// `commit` (default) or `proof`.
+    /// `commit` (default), `proof`, or `witnessed` where the service has witnesses.
     #[serde(default)]
     #[param(inline)]
     wait: Wait,
@@ -72,6 +75,10 @@ pub(super) async fn post_event(
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_posting()?;
+    if matches!(query.wait, Wait::Witnessed) && !ledger.asks_for_witnesses() {
+        let detail = "this service has no witnesses to wait for; wait=proof waits for the ledger's own signature";
+        return Err(Problem::bad_request("query_invalid", "/wait", detail));
+    }
     let content_type = request.content_type().to_ascii_lowercase();
     let body = read_body(body, LINE_BYTES_MAX).await?;
     let ledger_of_worker = ledger.clone();
@@ -84,9 +91,11 @@ pub(super) async fn post_event(
         Answered::Waiting(waiting) => return Ok(HttpResponse::Accepted().json(WaitingBody::from(*waiting))),
     };
     let mut answer = ReceiptBody::from(&receipt);
-    if matches!(query.wait, Wait::Proof) {
-        answer = answer.with_proof(wait_for_proof(&ledger, receipt.index).await?);
-    }
+    answer = match query.wait {
+        Wait::Commit => answer,
+        Wait::Proof => answer.with_proof(wait_for_proof(&ledger, receipt.index).await?),
+        Wait::Witnessed => answer.with_proof(wait_for_witnesses(&ledger, receipt.index).await?),
+    };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
     Ok(HttpResponse::build(status).insert_header((LOCATION, format!("/v1/entries/{}", receipt.index))).json(answer))
 }
@@ -106,10 +115,28 @@ fn prepare(ledger: &Ledger, caller: &Authenticated, content_type: &str, body: &[
     }
 }
 
-async fn wait_for_proof(ledger: &web::Data<Ledger>, index: EntryIndex) -> Result<Option<String>, Problem> {
+async fn wait_for_proof(ledger: &web::Data<Ledger>, index: EntryIndex) -> Result<Option<WaitedProof>, Problem> {
     let patience = Duration::from_millis(PROOF_WAIT_MS_MAX);
     let Some(shown) = ledger.checkpoint_over(index, patience).await else { return Ok(None) };
+    prove(ledger, index, shown.size).await.map(Some)
+}
+
+/// Under a witnessed checkpoint; else under a signed one, and the receipt says so.
+async fn wait_for_witnesses(ledger: &web::Data<Ledger>, index: EntryIndex) -> Result<Option<WaitedProof>, Problem> {
+    let patience = Duration::from_millis(WITNESS_WAIT_MS_MAX);
+    match ledger.witnessed_over(index, patience).await {
+        Some(witnessed) => prove(ledger, index, witnessed.size()).await.map(Some),
+        None => wait_for_proof(ledger, index).await,
+    }
+}
+
+async fn prove(ledger: &web::Data<Ledger>, index: EntryIndex, size: u64) -> Result<WaitedProof, Problem> {
     let ledger = ledger.clone();
-    let inclusion = blocking(move || ledger.prove_inclusion(index, Some(shown.size))).await??;
-    Ok(Some(inclusion.tlog_proof()))
+    let proved = blocking(move || {
+        let inclusion = ledger.prove_inclusion(index, Some(size))?;
+        let witnessed = ledger.meets_quorum(&inclusion.cosigned);
+        let awaits_witnesses = !witnessed && ledger.asks_for_witnesses();
+        Ok::<_, NoProof>(WaitedProof { text: inclusion.tlog_proof(), witnessed, awaits_witnesses })
+    });
+    Ok(proved.await??)
 }

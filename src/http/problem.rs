@@ -243,7 +243,7 @@ impl From<Refused> for Problem {
             | Refused::SameIdWaiting
             | Refused::WaitingFull(Whose::Own) => StatusCode::CONFLICT,
             // It is none of the poster's doing, and passes.
-            Refused::WaitingFull(Whose::All) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::WaitingFull(Whose::All) | Refused::NotWitnessed => StatusCode::SERVICE_UNAVAILABLE,
             Refused::NotPosted => StatusCode::FAILED_DEPENDENCY,
         };
         let told = refused.told();
@@ -279,6 +279,7 @@ impl From<Unanswered> for Problem {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Refused(refusal) => (*refusal).into(),
+            Unanswered::NotWitnessed => Refused::NotWitnessed.into(),
             Unanswered::Store(error) => error.into(),
         }
     }

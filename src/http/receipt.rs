@@ -25,6 +25,10 @@ pub(super) struct ReceiptBody {
     /// none came in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<String>,
+    /// With a proof: whether a quorum of the service's witnesses cosigned its checkpoint. If not, and the service has
+    /// witnesses, the warning `not_witnessed` says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed: Option<bool>,
 }
 
 /// Something that does not keep a statement out.
@@ -53,23 +57,43 @@ impl From<&Receipt> for ReceiptBody {
             chain_hash: receipt.chain_hash.to_string(),
             warnings: receipt.warnings.iter().map(warning).collect(),
             proof: None,
+            witnessed: None,
         }
     }
 }
 
+/// A proof that was waited for.
+pub(super) struct WaitedProof {
+    /// The C2SP tlog-proof.
+    pub(super) text: String,
+    /// Whether the checkpoint's cosignatures are a quorum.
+    pub(super) witnessed: bool,
+    /// Whether the service has witnesses and they are not.
+    pub(super) awaits_witnesses: bool,
+}
+
 impl ReceiptBody {
     /// Adds the proof that was waited for.
-    pub(super) fn with_proof(mut self, proof: Option<String>) -> Self {
-        if proof.is_none() {
-            self.warnings.push(WarningBody {
-                code: "proof_pending".to_owned(),
-                pointer: String::new(),
-                meaning: "it is in the ledger, but no checkpoint covers it yet; ask /v1/proofs/inclusion later"
-                    .to_owned(),
-            });
+    pub(super) fn with_proof(mut self, proof: Option<WaitedProof>) -> Self {
+        match &proof {
+            None => {
+                self.warn(
+                    "proof_pending",
+                    "it is in the ledger, but no checkpoint covers it yet; ask /v1/proofs/inclusion later",
+                );
+            }
+            Some(proof) if proof.awaits_witnesses => {
+                self.warn("not_witnessed", "it is in the ledger and proved, but no quorum of the witnesses has cosigned the checkpoint yet; ask /v1/proofs/inclusion later");
+            }
+            Some(_) => {}
         }
-        self.proof = proof;
+        self.witnessed = proof.as_ref().map(|proof| proof.witnessed);
+        self.proof = proof.map(|proof| proof.text);
         self
+    }
+
+    fn warn(&mut self, code: &str, meaning: &str) {
+        self.warnings.push(WarningBody { code: code.to_owned(), pointer: String::new(), meaning: meaning.to_owned() });
     }
 }
 

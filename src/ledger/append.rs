@@ -10,7 +10,7 @@ use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::{EntryIndex, Origin};
 use crate::domain::refusal::{Refusal, RefusalCode, Warning};
-use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, State, Stop, Wanted};
+use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, RecordKind, State, Stop, Wanted};
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
 use crate::ledger::erasure;
@@ -75,11 +75,14 @@ struct Written {
 }
 
 /// Appends the statements of some requests in one transaction, and of those that wait what has its turn now.
+///
+/// `covered` is how many entries a quorum of witnesses has seen, where certificates are issued on nothing else.
 pub fn append(
     database: &mut Database,
     origin: &Origin,
     clock: &Clock,
     seen: Option<&Seen>,
+    covered: Option<u64>,
     groups: &[&Group],
 ) -> Result<Appended, AppendError> {
     let start = head::lock(database)?;
@@ -91,6 +94,7 @@ pub fn append(
     }
     let time = entry_time(database, clock, &start)?;
     let mut run = Run::begin(database, origin, start, time, groups)?;
+    run.covered = covered;
     run.give_turns()?;
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
@@ -145,6 +149,8 @@ struct Run<'a> {
     start: Head,
     head: Head,
     time: LedgerTime,
+    /// Entries that a quorum has seen, where certificates need that.
+    covered: Option<u64>,
     working: Working,
     changes: Changes,
     stored: BTreeMap<Identity, StoredEntry>,
@@ -192,6 +198,7 @@ impl<'a> Run<'a> {
             head: start.clone(),
             start,
             time,
+            covered: None,
             working: Working::new(),
             changes: Changes::default(),
             stored,
@@ -379,8 +386,21 @@ impl<'a> Run<'a> {
         let concerned = changes.concerned(&signed.statement.common);
         staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         let changes = layer.placed(changes, index, context.remembered(&warnings));
+        self.require_witnessed(&signed.statement.event, &changes)?;
         layer.absorb(changes);
         Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
+    }
+
+    /// An admission check, which replay skips: where certificates need a quorum, it has seen the entries that put the grams of
+    /// an issue into their pool.
+    fn require_witnessed(&self, event: &Event, changes: &Changes) -> Result<(), Unstaged> {
+        let (Event::CertificateIssued(_), Some(covered)) = (event, self.covered) else { return Ok(()) };
+        let ranges = changes.stamps.iter().filter(|(id, _)| id.kind == RecordKind::PoolRange);
+        let rests_on = ranges.filter_map(|(_, stamp)| stamp.before).max();
+        match rests_on {
+            Some(last) if last.0 < covered => Ok(()),
+            _ => Err(Unstaged::Refused(Refused::NotWitnessed)),
+        }
     }
 
     /// Idempotency: after the signature, before the rules. The same again gets the first receipt, other content under

@@ -10,6 +10,8 @@ use crate::store::{Database, StoreError, records};
 pub enum Unanswered {
     /// The rules refuse what is asked for.
     Refused(Box<Refusal>),
+    /// No quorum of witnesses has seen what a certificate would rest on.
+    NotWitnessed,
     /// The database.
     Store(StoreError),
 }

@@ -12,6 +12,7 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
 use crate::ledger::certificates::{Registered, find_certificate, treatments_behind};
+use crate::ledger::cosigned::Cosigned;
 use crate::ledger::lookup::{offered_lots, subject_of_node};
 use crate::ledger::signed::named_keys;
 use crate::ledger::{Ledger, erasure};
@@ -60,10 +61,12 @@ struct Collector<'a> {
 }
 
 impl Ledger {
-    /// The bundle of a certificate under a checkpoint; `None` if there is no such certificate, or the checkpoint does not
-    /// cover its issue yet.
-    pub fn bundle(&self, serial: &SerialBlock, checkpoint: &StoredCheckpoint) -> Result<Option<Bundle>, StoreError> {
-        let vkeys = vkeys_of(&self.store, checkpoint)?;
+    /// The bundle of a certificate under a checkpoint and its cosignatures; `None` if there is no such certificate, or the
+    /// checkpoint does not cover its issue yet.
+    pub fn bundle(&self, serial: &SerialBlock, cosigned: &Cosigned) -> Result<Option<Bundle>, StoreError> {
+        let checkpoint = &cosigned.checkpoint;
+        let mut keys = vkeys_of(&self.store, checkpoint)?;
+        keys.extend(cosigned.witnesses.iter().map(|witness| witness.cosigner.vkey()));
         self.store.snapshot(|database| {
             let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
             let mut collector = Collector::new(database, checkpoint.size);
@@ -92,7 +95,7 @@ impl Ledger {
             }
             Ok(Some(Bundle {
                 certificate: serial.to_string(),
-                keys: vkeys.clone(),
+                keys: keys.clone(),
                 checkpoint: checkpoint.note.clone(),
                 entries: bundled,
                 openings: openings.into_iter().map(opening).collect(),

@@ -14,6 +14,7 @@ use crate::domain::state::{RecordKind, State, Stop};
 use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::Reader;
+use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure, opening};
 use crate::limits::PAGE_ROWS_MAX;
 use crate::proof::commitment::Opening;
@@ -66,9 +67,19 @@ impl Ledger {
 
     /// What an issuer would sign now for a pool: up to so many units, or all there are.
     pub fn draft(&self, site: SiteId, vintage: &Month, units: Option<i64>) -> Result<CertificateIssued, Unanswered> {
+        let admission = self.witnessing.as_ref().map(Witnessing::admission).unwrap_or_default();
+        // Read before the pool: what comes in between is refused for a moment, never let through.
+        let covered = admission.covered();
         self.store.snapshot(|database| {
-            let proposal: Proposal = ask(database, |state| propose(state, &site, vintage, units))?;
-            Ok(proposal.issue)
+            let (proposal, rests_on): (Proposal, _) = ask(database, |state| {
+                let proposal = propose(state, &site, vintage, units)?;
+                let rests_on = proposal.rests_on(state);
+                Ok((proposal, rests_on))
+            })?;
+            match covered {
+                Some(covered) if rests_on.is_none_or(|last| last.0 >= covered) => Err(Unanswered::NotWitnessed),
+                _ => Ok(proposal.issue),
+            }
         })
     }
 

@@ -22,6 +22,7 @@ pub mod audit;
 pub mod bundling;
 pub mod certificates;
 pub mod clock;
+pub mod cosigned;
 mod counting;
 pub mod donation_contents;
 pub mod donation_devices;
@@ -60,6 +61,9 @@ pub mod waiting;
 pub mod waiting_list;
 mod waiting_row;
 mod working;
+pub mod witness;
+mod witness_client;
+pub mod witnessing;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
@@ -110,6 +114,8 @@ pub struct Ledger {
     pub(crate) checkpoints: Checkpoints,
     /// Dropped after the checkpoints: it copies the last one.
     pub(crate) mirror: Option<RunningMirror>,
+    /// What witnesses are asked and say, where there is a policy.
+    pub(crate) witnessing: Option<witnessing::Witnessing>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
     pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,

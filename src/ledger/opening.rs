@@ -17,6 +17,7 @@ use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher, Publi
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::tree::EntriesFor;
 use crate::ledger::vault::Vault;
+use crate::ledger::witnessing::{WitnessSettings, Witnesses, Witnessing};
 use crate::ledger::{append, keyring, rebuild};
 use crate::proof::entry::ChainHash;
 use crate::proof::note::NoteVerifier;
@@ -76,7 +77,7 @@ pub fn found(store: &Store, clock: &Clock, founding: &Founding<'_>) -> Result<()
             let message = "this database holds a ledger already".to_owned();
             return Err(StoreError { fault: StoreFault::Failed, message }.into());
         }
-        append(database, &founding.origin, clock, None, &[&group])
+        append(database, &founding.origin, clock, None, None, &[&group])
     });
     match appended {
         Ok(appended) => match appended.outcomes.into_iter().flatten().next() {
@@ -136,6 +137,8 @@ pub struct Settings {
     pub publishing: Option<Publishing>,
     /// How the tree is given to others.
     pub sharing: Sharing,
+    /// The witnesses, where there is a policy.
+    pub witnesses: Option<WitnessSettings>,
 }
 
 /// How the tree of the ledger is given to others.
@@ -161,12 +164,23 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let (shown, published) = watch::channel(None);
     let Sharing { entries_for, mirror } = settings.sharing;
     let is_publisher = settings.publishing.is_some();
+    let witnesses = match &settings.witnesses {
+        Some(witnesses) => {
+            witnesses.check().map_err(refused)?;
+            settings.publishing.as_ref().map(|_| Witnesses::ask(witnesses, &origin, &store, &health))
+        }
+        None => None,
+    };
+    // If a witness saw more than this database holds, nothing is signed any more.
     let thread = match settings.publishing {
         Some(publishing) if health.halted().is_none() => {
             start_publisher(&origin, &store, &health, publishing, shown, writer_ends)?
         }
         _ => publisher::follow(Arc::clone(&store), Arc::clone(&health), shown, writer_ends)?,
     };
+    let start =
+        |settings| Witnessing::start(settings, witnesses.unwrap_or_default(), &store, &health, published.clone());
+    let witnessing = settings.witnesses.map(start).transpose()?;
     let log = Arc::new(Log::new(Arc::clone(&store)));
     let writer = Writer {
         origin: origin.clone(),
@@ -178,6 +192,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         // A crash between a transaction and the turns that it left.
         turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
         log: Arc::clone(&log),
+        admission: witnessing.as_ref().map(Witnessing::admission).unwrap_or_default(),
     };
     let sequencer = Sequencer::start(writer)?;
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
@@ -205,6 +220,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         sequencer,
         checkpoints,
         mirror,
+        witnessing,
         keys: RwLock::default(),
         counted: RwLock::default(),
     })

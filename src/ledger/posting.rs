@@ -83,6 +83,10 @@ impl Receipt {
     }
 }
 
+/// What whoever issues is told while the witnesses have not seen enough.
+pub const NOT_WITNESSED: &str = "certificates are issued on what a quorum of witnesses has seen, and it has not cosigned a \
+checkpoint over all of these treatments yet; send it again in a moment";
+
 /// Why a statement is not in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
@@ -92,6 +96,8 @@ pub enum Refused {
     Opening(Box<OpeningRefused>),
     /// The openings of these commitments must be posted with the statement.
     OpeningMissing(&'static str),
+    /// No quorum of witnesses has seen yet what a certificate would rest on.
+    NotWitnessed,
     /// It rests on more of the state than one transaction loads.
     TooMuchState,
     /// The rules.
@@ -149,6 +155,7 @@ impl Refused {
             Self::TooMuchState => {
                 ("too_much_state", "", "it rests on too many records at once; say it in several statements")
             }
+            Self::NotWitnessed => ("not_witnessed", "/allotments", NOT_WITNESSED),
             Self::SameIdInRequest => {
                 let detail =
                     "another line of this batch has this id with other content; a new statement needs a new id";

@@ -2,6 +2,7 @@
 
 use crate::domain::ids::EntryIndex;
 use crate::ledger::Ledger;
+use crate::ledger::cosigned::Cosigned;
 use crate::proof::merkle::{TreeHash, leaf_hash};
 use crate::proof::tiles::{ProofError, Prover};
 use crate::proof::tlog_proof;
@@ -17,14 +18,14 @@ pub struct Inclusion {
     pub leaf_hash: TreeHash,
     /// The leaf's sibling first.
     pub hashes: Vec<TreeHash>,
-    /// The checkpoint.
-    pub checkpoint: StoredCheckpoint,
+    /// The checkpoint, with the cosignatures that are known of it.
+    pub cosigned: Cosigned,
 }
 
 impl Inclusion {
     /// The C2SP tlog-proof.
     pub fn tlog_proof(&self) -> String {
-        tlog_proof::format(self.index.0, &self.hashes, &self.checkpoint.note)
+        tlog_proof::format(self.index.0, &self.hashes, &self.cosigned.checkpoint.note)
     }
 }
 
@@ -88,7 +89,7 @@ impl Ledger {
     /// Proves an entry under the checkpoint of a size, or under the newest.
     pub fn prove_inclusion(&self, index: EntryIndex, size: Option<u64>) -> Result<Inclusion, NoProof> {
         let size = self.shown_size(size)?;
-        self.store.read(|database| {
+        let (leaf_hash, hashes, checkpoint) = self.store.read(|database| {
             let checkpoint = tiles::checkpoint(database, size)?.ok_or(NoProof::NoCheckpoint(size))?;
             if index.0 >= size {
                 return Err(NoProof::NotCovered { index, size });
@@ -97,8 +98,9 @@ impl Ledger {
             let entry = entry.ok_or_else(|| StoreError::damaged(format!("entry {index} is missing")))?;
             let mut source = StoredTiles(database);
             let hashes = Prover::new(&mut source, size).inclusion(index.0).map_err(unproved)?;
-            Ok(Inclusion { index, leaf_hash: leaf_hash(&entry.bytes), hashes, checkpoint })
-        })
+            Ok::<_, NoProof>((leaf_hash(&entry.bytes), hashes, checkpoint))
+        })?;
+        Ok(Inclusion { index, leaf_hash, hashes, cosigned: self.cosigned(checkpoint)? })
     }
 
     /// Proves that the checkpoint of one size is a beginning of another's, or of the newest.

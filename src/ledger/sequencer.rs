@@ -7,6 +7,7 @@ use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
 use crate::ledger::waiting_row::found_again;
+use crate::ledger::witnessing::Admission;
 use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
 use crate::store::head::Head;
 use crate::store::{Store, StoreError, StoreFault, entries, head, waiting};
@@ -71,6 +72,8 @@ pub struct Writer {
     /// Whether statements that waited may be due: some were when the ledger was opened, or did not have their turn in the
     /// last transaction, or nobody knows what became of it.
     pub turns_left: Cell<bool>,
+    /// What certificates wait for.
+    pub admission: Admission,
     /// Emptied of what was erased.
     pub(crate) log: Arc<Log>,
 }
@@ -229,7 +232,9 @@ impl Writer {
 
     fn try_commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
         let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
-        let work = |database: &mut _| append(database, &self.origin, &self.clock, seen.as_ref(), groups);
+        let work = |database: &mut _| {
+            append(database, &self.origin, &self.clock, seen.as_ref(), self.admission.covered(), groups)
+        };
         match self.store.write(work) {
             Ok(Appended { head, outcomes, turns_left, erased }) => {
                 self.remember(&head);

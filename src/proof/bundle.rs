@@ -48,7 +48,7 @@ struct WrittenOpening {
 pub struct Bundle {
     /// The serial numbers of the certificate that it is about.
     pub certificate: String,
-    /// The vkeys under which the checkpoint is signed, one signature line each, in this order.
+    /// The vkeys under which the checkpoint is signed, the log's and its witnesses', one signature line each, in this order.
     pub keys: Vec<String>,
     /// The checkpoint's note.
     pub checkpoint: String,

@@ -95,10 +95,10 @@ mod tests {
         let text = Note::parse(&note).expect("a note").text.to_owned();
         assert_eq!(cosigner.time_of(&Note::parse(&note).expect("a note")), Err(NoteProblem::NotSigned));
         let line = |time| cosign(cosigner.name(), &witness, time, &text).expect("a line");
-        let cosigned = format!("{note}{}{}", line(1_700_000_000), line(1_600_000_000));
-        assert_eq!(cosigner.time_of(&Note::parse(&cosigned).expect("a note")), Ok(1_700_000_000));
+        let twice = format!("{note}{}{}", line(1_700_000_000), line(1_600_000_000));
+        assert_eq!(cosigner.time_of(&Note::parse(&twice).expect("a note")), Ok(1_700_000_000));
         let other = cosign(cosigner.name(), &witness, 5, "ledger.example\n2\nroot\n").expect("a line");
-        let bad = format!("{cosigned}{other}");
+        let bad = format!("{twice}{other}");
         assert_eq!(cosigner.time_of(&Note::parse(&bad).expect("a note")), Err(NoteProblem::BadSignature));
         assert_eq!(cosign(cosigner.name(), &witness, 0, &text), None);
         assert_eq!(cosign(cosigner.name(), &witness, u64::MAX, &text), None);

@@ -5,6 +5,7 @@
 //! whose hashes are kept in `tiles`, and published in a `checkpoint`, a signed `note`. The same code serves whoever
 //! writes and whoever verifies years later.
 
+pub mod add_checkpoint;
 pub mod bundle;
 pub mod checkpoint;
 pub mod commitment;

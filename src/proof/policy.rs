@@ -275,6 +275,7 @@ mod tests {
     use crate::proof::cosignature::cosign;
     use crate::proof::merkle::empty_root;
     use ed25519_dalek::SigningKey;
+    use std::fmt::Write as _;
 
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_bytes(&[seed; 32])
@@ -292,7 +293,7 @@ mod tests {
     fn policy() -> Policy {
         let mut text = format!("# a comment\n log\t{}\n\n", log_vkey(1));
         for seed in 11..=15 {
-            text += &format!("witness w{seed} {} https://w{seed}.example/\n", witness_vkey(seed));
+            writeln!(text, "witness w{seed} {} https://w{seed}.example/", witness_vkey(seed)).expect("memory");
         }
         text += "group ours 2 w11 w12 w13\ngroup theirs any w14 w15\ngroup both all ours theirs\nquorum both\n";
         Policy::parse(text.as_bytes()).expect("a policy")

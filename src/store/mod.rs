@@ -6,6 +6,7 @@
 //! asserted when the store opens.
 
 pub mod backend;
+pub mod cosignatures;
 pub mod derived;
 pub mod entries;
 pub mod guard_row;

@@ -30,6 +30,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    cosignatures (size, witness) {
+        size -> BigInt,
+        witness -> Text,
+        time -> BigInt,
+        line -> Text,
+    }
+}
+
+diesel::table! {
     shown (id) {
         id -> BigInt,
         size -> BigInt,

@@ -75,6 +75,7 @@ both_databases! {
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some(Publishing { keys: vec![SigningKey::from_bytes(&[77; 32])], ..database.publishing() }),
             sharing: Sharing::default(),
+            witnesses: None,
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("swapped")));
@@ -187,6 +188,7 @@ both_databases! {
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some(database.publishing()),
             sharing: Sharing::default(),
+            witnesses: None,
         };
         assert!(opening::open(store, settings).is_err());
     }
@@ -406,5 +408,18 @@ impl Backup {
 }
 
 const GUARDED: &[&str] = &["entries", "tiles", "checkpoints"];
-const TABLES: &[&str] =
-    &["entries", "tiles", "checkpoints", "shown", "head", "halts", "openings", "records", "mentions", "accounts"];
+const TABLES: &[&str] = &[
+    "entries",
+    "tiles",
+    "checkpoints",
+    "cosignatures",
+    "shown",
+    "head",
+    "halts",
+    "openings",
+    "records",
+    "past",
+    "bookings",
+    "mentions",
+    "accounts",
+];

@@ -19,6 +19,7 @@ use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Founding, Settings, Sharing};
 use loopledger::ledger::publisher::Publishing;
 use loopledger::ledger::tokens::{self, Scope};
+use loopledger::ledger::witnessing::WitnessSettings;
 use loopledger::proof::keys::thumbprint;
 use loopledger::proof::statement::{prove_possession, sign};
 use loopledger::store::backend::sqlite_in;
@@ -231,15 +232,27 @@ impl TestApp {
     /// The same, which gives its tree to others in a way of its own.
     pub fn start_sharing(database: TestDatabase, now_ms: i64, sharing: Sharing) -> Self {
         let publishing = database.publishing();
-        Self::start_with(database, now_ms, publishing, sharing)
+        Self::start_with(database, now_ms, publishing, sharing, None)
+    }
+
+    /// The same, with witnesses.
+    pub fn start_witnessed(database: TestDatabase, now_ms: i64, witnesses: Option<WitnessSettings>) -> Self {
+        let publishing = database.publishing();
+        Self::start_with(database, now_ms, publishing, Sharing::default(), witnesses)
     }
 
     /// The same with keys and a guard of one's own.
     pub fn start_publishing(database: TestDatabase, now_ms: i64, publishing: Publishing) -> Self {
-        Self::start_with(database, now_ms, publishing, Sharing::default())
+        Self::start_with(database, now_ms, publishing, Sharing::default(), None)
     }
 
-    fn start_with(database: TestDatabase, now_ms: i64, publishing: Publishing, sharing: Sharing) -> Self {
+    fn start_with(
+        database: TestDatabase,
+        now_ms: i64,
+        publishing: Publishing,
+        sharing: Sharing,
+        witnesses: Option<WitnessSettings>,
+    ) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
@@ -249,7 +262,8 @@ impl TestApp {
         let scopes = Scope::ALL.iter().copied().collect();
         let token = tokens::create(&store, &clock, operator_id(), &scopes, 365).expect("a token").token;
         let keys = OperatorKeys::fixed();
-        let settings = Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: Some(publishing), sharing };
+        let (sealing_key, publishing) = (Zeroizing::new([9; 32]), Some(publishing));
+        let settings = Settings { clock, sealing_key, publishing, sharing, witnesses };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: keys.operator, token };
@@ -296,30 +310,41 @@ impl TestApp {
 
     /// A node without the checkpoint key.
     pub fn follower_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String) -> Self {
-        Self::node_of(database, now_ms, token, None)
+        Self::node_of(database, now_ms, token, None, None)
     }
 
     /// A second node on the same database, which does not publish.
     pub fn second_node(&self) -> Self {
-        self.another_node(None)
+        self.another_node(None, None)
+    }
+
+    /// The same, with witnesses, which it does not ask.
+    pub fn second_node_witnessed(&self, witnesses: Option<WitnessSettings>) -> Self {
+        self.another_node(None, witnesses)
     }
 
     /// A second node on the same database, which publishes too.
     pub fn second_publisher(&self, publishing: Publishing) -> Self {
-        self.another_node(Some(publishing))
+        self.another_node(Some(publishing), None)
     }
 
-    fn another_node(&self, publishing: Option<Publishing>) -> Self {
+    fn another_node(&self, publishing: Option<Publishing>, witnesses: Option<WitnessSettings>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = TestDatabase { url: self.database.url.clone(), folder, schema: None };
-        Self::node_of(database, Arc::clone(&self.now_ms), self.operator.token.clone(), publishing)
+        Self::node_of(database, Arc::clone(&self.now_ms), self.operator.token.clone(), publishing, witnesses)
     }
 
-    fn node_of(database: TestDatabase, now_ms: Arc<AtomicI64>, token: String, publishing: Option<Publishing>) -> Self {
+    fn node_of(
+        database: TestDatabase,
+        now_ms: Arc<AtomicI64>,
+        token: String,
+        publishing: Option<Publishing>,
+        witnesses: Option<WitnessSettings>,
+    ) -> Self {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
         let sharing = Sharing::default();
-        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing, sharing };
+        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing, sharing, witnesses };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

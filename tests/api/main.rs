@@ -59,3 +59,6 @@ mod tiles;
 mod tokens;
 mod verifying;
 mod waiting;
+mod witness;
+mod witnessed;
+mod witnesses;

@@ -171,6 +171,7 @@ both_databases! {
             ("get", "/log/checkpoint", before_the_first_checkpoint(kind), 404, "not_found"),
             ("get", "/log/tile/{level}/{n}", app.get("/log/tile/0/999", ""), 404, "not_found"),
             ("get", "/log/tile/entries/{n}", app.get("/log/tile/entries/000.p/1", ""), 401, "token_invalid"),
+            ("get", "/log/witnessed-checkpoint", app.get("/log/witnessed-checkpoint", ""), 404, "not_found"),
             ("get", "/v1/proofs/inclusion", app.get("/v1/proofs/inclusion?index=99", ""), 404, "not_found"),
             ("get", "/v1/proofs/consistency", app.get("/v1/proofs/consistency?from=98&to=99", ""), 404, "not_found"),
             ("post", "/v1/tokens", app.post_json("/v1/tokens", &donor.token, &json!({})), 403, "scope_missing"),

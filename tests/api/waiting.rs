@@ -915,7 +915,7 @@ fn run(kind: Kind, statements: &[String], group: usize) -> (Vec<Vec<u8>>, String
     let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
     found(&store, &clock, operator_id());
     let settings =
-        Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None, sharing: Sharing::default() };
+        Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None, sharing: Sharing::default(), witnesses: None };
     let ledger = opening::open(store, settings).expect("the ledger opens");
     let relay = OrganisationId(Uuid::from_u128(1));
     for group in statements.chunks(group) {

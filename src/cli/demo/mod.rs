@@ -20,7 +20,7 @@ mod summary;
 
 use crate::cli::ledger_folder::{KeyFiles, found, operator_scopes, publishing, sealing_key};
 use crate::cli::{CommandError, serve, verify};
-use crate::config::{GuardPlace, Place, Serving};
+use crate::config::{GuardPlace, Place, Serving, Witnessing};
 use crate::http;
 use crate::ledger::clock::Clock;
 use crate::ledger::export::entries_of_last_checkpoint;
@@ -136,6 +136,7 @@ fn serving(arguments: &Demo) -> Serving {
         sealing_key: None,
         entries: EntriesFor::default(),
         publish_to: None,
+        witnessing: Witnessing::NOBODY,
     }
 }
 
@@ -192,7 +193,7 @@ fn open(serving: &Serving, files: &DemoFiles) -> Result<Ledger, CommandError> {
     fs::write(files.founded(), "")?;
     let sealing_key = sealing_key(serving, &origin, !files.finished().exists())?;
     let publishing = publishing(serving, &keys, &origin)?;
-    Ok(opening::open(store, Settings { clock, sealing_key, publishing, sharing: Sharing::default() })?)
+    Ok(opening::open(store, Settings { clock, sealing_key, publishing, sharing: Sharing::default(), witnesses: None })?)
 }
 
 fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Result<(), CommandError> {
@@ -216,7 +217,8 @@ fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Re
 /// Leaves the certificate's bundle, the ledger's key and all entries for whoever wants to look.
 fn write_files(ledger: &Ledger, poster: &Poster<'_>, issued: &Issued, files: &DemoFiles) -> Result<(), CommandError> {
     let checkpoint = poster.wait_for_checkpoint(issued.retired)?;
-    let bundle = ledger.bundle(&issued.serial, &checkpoint)?.ok_or("the certificate is not under the checkpoint")?;
+    let bundle =
+        ledger.bundle(&issued.serial, &checkpoint.into())?.ok_or("the certificate is not under the checkpoint")?;
     fs::write(files.bundle(), bundle.to_bytes())?;
     let vkey = opening::ledger_in(&ledger.store)?.ok_or("the ledger is gone")?.checkpoint_vkey;
     fs::write(files.vkey(), format!("{vkey}\n"))?;
