@@ -193,12 +193,18 @@ fn print(report: &Report) {
         (0, Trust::OwnDatabase) => {
             println!("clean: every hash, signature and rule holds, and the database holds what follows from them");
         }
-        (0, Trust::Anchor) => println!("clean: every hash, signature and rule holds, under the key or policy that was given"),
+        (0, Trust::Anchor) => {
+            println!("clean: every hash, signature and rule holds, under the key or policy that was given")
+        }
         (0, Trust::Unwitnessed) => {
-            println!("clean, but fewer witnesses than the policy demands have cosigned the newest checkpoint: ask again later");
+            println!(
+                "clean, but fewer witnesses than the policy demands have cosigned the newest checkpoint: ask again later"
+            );
         }
         (0, Trust::Nobody) => {
-            println!("clean, but trusted by nobody: the key came from the ledger itself; give it with --vkey or --policy");
+            println!(
+                "clean, but trusted by nobody: the key came from the ledger itself; give it with --vkey or --policy"
+            );
         }
         (count, _) => println!("{count} findings: do not rely on this ledger before they are explained"),
     }

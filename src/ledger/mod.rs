@@ -60,10 +60,10 @@ pub mod vault;
 pub mod waiting;
 pub mod waiting_list;
 mod waiting_row;
-mod working;
 pub mod witness;
 mod witness_client;
 pub mod witnessing;
+mod working;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};

@@ -23,7 +23,12 @@ pub struct Head {
 impl Head {
     /// Before index 0.
     pub fn start() -> Self {
-        Self { frontier: Frontier::default(), chain_hash: ChainHash::START, time: LedgerTime::default() }
+        Self {
+            frontier: Frontier::default(),
+            chain_hash: ChainHash::START,
+            time: LedgerTime::default(),
+            is_halted: false,
+        }
     }
 
     /// Entries so far.

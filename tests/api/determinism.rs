@@ -160,8 +160,13 @@ fn open(database: &TestDatabase) -> Ledger {
     let clock = given_clock(&Arc::new(AtomicI64::new(NOON_MS)));
     let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
     found(&store, &clock, operator_id());
-    let settings =
-        Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None, sharing: Sharing::default(), witnesses: None };
+    let settings = Settings {
+        clock,
+        sealing_key: Zeroizing::new([9; 32]),
+        publishing: None,
+        sharing: Sharing::default(),
+        witnesses: None,
+    };
     opening::open(store, settings).expect("the ledger opens")
 }
 

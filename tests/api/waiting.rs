@@ -914,8 +914,13 @@ fn run(kind: Kind, statements: &[String], group: usize) -> (Vec<Vec<u8>>, String
     let clock = given_clock(&Arc::new(AtomicI64::new(crate::harness::NOON_MS)));
     let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
     found(&store, &clock, operator_id());
-    let settings =
-        Settings { clock, sealing_key: Zeroizing::new([9; 32]), publishing: None, sharing: Sharing::default(), witnesses: None };
+    let settings = Settings {
+        clock,
+        sealing_key: Zeroizing::new([9; 32]),
+        publishing: None,
+        sharing: Sharing::default(),
+        witnesses: None,
+    };
     let ledger = opening::open(store, settings).expect("the ledger opens");
     let relay = OrganisationId(Uuid::from_u128(1));
     for group in statements.chunks(group) {

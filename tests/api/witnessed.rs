@@ -46,7 +46,7 @@ fn forgetful(kind: Kind, witness: &TestWitness) -> TestDatabase {
     let donor = app.join(&["donor"]);
     app.wait_for_checkpoint();
     wait_for_quorum(&app);
-    let (backup, guard) = (Backup::take(&app), fs::read(app.database.guard()).expect("a guard"));
+    let (backup, guard) = (Backup::take(&app.database), fs::read(app.database.guard()).expect("a guard"));
     app.laptop(&donor);
     app.laptop(&donor);
     wait_for_quorum(&app);

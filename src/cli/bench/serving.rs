@@ -146,7 +146,13 @@ fn open(store: &Arc<Store>, folder: &Path) -> Result<Target, CommandError> {
     opening::found(store, &clock, &founding)?;
     let guard = GuardUrl::File(folder.join(Uuid::now_v7().to_string()));
     let publishing = Some(Publishing { keys: vec![checkpoint_key], guard: Guard::open(&guard, &origin, [])? });
-    let settings = Settings { clock, sealing_key: Zeroizing::new([0; 32]), publishing, sharing: Sharing::default(), witnesses: None };
+    let settings = Settings {
+        clock,
+        sealing_key: Zeroizing::new([0; 32]),
+        publishing,
+        sharing: Sharing::default(),
+        witnesses: None,
+    };
     let ledger = Arc::new(opening::open(Arc::clone(store), settings)?);
     let (poster, key) = (OrganisationId(Uuid::now_v7()), keyring::generate()?);
     let scopes = [Scope::Post, Scope::Relay].into();

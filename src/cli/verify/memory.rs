@@ -5,7 +5,7 @@ use crate::cli::CommandError;
 use crate::cli::verify::extract::write_new;
 use crate::cli::verify::proofs::Proofs;
 use crate::domain::ids::Origin;
-use crate::ledger::guard::{FileGuard, GuardError};
+use crate::ledger::guard::{Guard, GuardError, GuardUrl};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::note::Note;
 use crate::proof::verify::Trust;
@@ -56,7 +56,7 @@ impl Memory {
             GuardError::Held(_) => format!("{}: another verification is at it; run this again", file.display()),
             other => format!("{}: {other}", file.display()),
         };
-        let place = FileGuard::open(&file).map_err(held)?;
+        let place = Guard::open(&GuardUrl::File(file.clone()), &checkpoint.origin, []).map_err(held)?;
         let Some(remembered) = place.read().map_err(held)? else {
             place.swap(None, note).map_err(held)?;
             return Ok(Observed::First);

@@ -32,7 +32,9 @@ impl Anchor {
     /// Whether as many witnesses cosigned a note as the anchor demands. One that was just signed may lack them for a moment.
     pub(super) fn is_witnessed(&self, note: Option<&str>) -> bool {
         match self {
-            Self::Policy(policy) => note.and_then(|note| policy.open(note).ok()).is_some_and(|opened| opened.quorum_met),
+            Self::Policy(policy) => {
+                note.and_then(|note| policy.open(note).ok()).is_some_and(|opened| opened.quorum_met)
+            }
             Self::Key(_) | Self::None => true,
         }
     }
@@ -45,7 +47,8 @@ impl Anchor {
                 Some(opened.map_err(|problem| format!("under the key that was given: {problem}"))?)
             }
             Self::Policy(policy) => {
-                let opened = policy.open(note).map_err(|problem| format!("under the policy that was given: {problem}"))?;
+                let opened =
+                    policy.open(note).map_err(|problem| format!("under the policy that was given: {problem}"))?;
                 Some(opened.checkpoint)
             }
             Self::None => None,

@@ -19,12 +19,11 @@ use crate::domain::ids::EntryIndex;
 use crate::proof::bundle::{Bundle, NotABundle};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::commitment::{Opening, check_openings};
-use crate::proof::cosignature::Cosigner;
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::json;
 use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{check_inclusion, leaf_hash};
-use crate::proof::note::{Note, NoteVerifier};
+use crate::proof::note::NoteVerifier;
 use shown::Shown;
 use signed::log_keys;
 
