@@ -149,6 +149,10 @@ pub const OBJECT_CONNECT_SECONDS_MAX: u64 = 5;
 pub const MIRROR_PAUSE_MS: u64 = 5_000;
 /// Longest pause before a mirror that fails is tried again, in milliseconds.
 pub const MIRROR_RETRY_MS_MAX: u64 = 60_000;
+/// Entries that the self-audit takes in one transaction: few, so that it never holds a core for long.
+pub const SELF_AUDIT_BATCH_ENTRIES: u64 = 128;
+/// Least pause between two passes of the self-audit, in milliseconds.
+pub const SELF_AUDIT_PAUSE_MS: u64 = 60_000;
 /// What a service answers to a verifier, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Hashes of a consistency proof that a log sends to a witness (C2SP tlog-witness).

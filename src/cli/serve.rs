@@ -11,9 +11,10 @@ use crate::ledger::clock::Clock;
 use crate::ledger::mirror::Mirroring;
 use crate::ledger::objects::Objects;
 use crate::ledger::opening::{self, Settings, Sharing};
+use crate::ledger::self_audit::SelfAuditing;
 use crate::ledger::tokens;
 use crate::ledger::witnessing::WitnessSettings;
-use crate::limits::{TOKEN_DAYS_DEFAULT, WITNESS_TIMEOUT_MS};
+use crate::limits::{SELF_AUDIT_PAUSE_MS, TOKEN_DAYS_DEFAULT, WITNESS_TIMEOUT_MS};
 use crate::proof::policy::{Log, Policy};
 use crate::store::{DatabaseUrl, Store};
 use std::fs;
@@ -44,7 +45,10 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
     let listener = TcpListener::bind(&serving.listen)?;
     let sharing = sharing(serving)?;
     let witnesses = witnesses(&serving.witnessing, &store)?;
-    let ledger = opening::open(store, Settings { clock, sealing_key, publishing, sharing, witnesses })?;
+    let ledger = opening::open(
+        store,
+        Settings { clock, sealing_key, publishing, sharing, witnesses, self_audit: self_auditing(serving) },
+    )?;
     announce(&ledger, &listener, &database)?;
     http::serve_until_told_to_end(Arc::new(ledger), listener, usize::from(serving.workers))?;
     Ok(ExitCode::SUCCESS)
@@ -74,6 +78,12 @@ fn found_and_announce(
         keys.recovery().display()
     );
     Ok(origin)
+}
+
+fn self_auditing(serving: &Serving) -> Option<SelfAuditing> {
+    let folder = serving.place.data.join("self-audit");
+    let (entries_per_s, pause) = (serving.self_audit_rate, Duration::from_millis(SELF_AUDIT_PAUSE_MS));
+    (entries_per_s > 0).then_some(SelfAuditing { folder, entries_per_s, pause })
 }
 
 /// Reads the policy. Of logs it names this ledger or none: a policy for another ledger is a mistake.

@@ -41,5 +41,9 @@ fn numbers(pulse: &Pulse) -> Registry {
         say("entries", "Entries of the ledger", entries);
     }
     say("checkpoint_entries", "Entries that the newest checkpoint covers", pulse.checkpoint_entries);
+    if let Some((age_s, entries)) = pulse.clean_pass {
+        say("self_audit_age_seconds", "Time since the last pass of the self-audit that found nothing", age_s);
+        say("self_audit_entries", "Entries that it covered", entries);
+    }
     registry
 }

@@ -34,6 +34,12 @@ pub(super) struct Ready {
     /// When a quorum last vouched that it is the newest they know, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     witnessed_time: Option<u64>,
+    /// Seconds since the last pass of the self-audit that found nothing; absent before the first, and on a node without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_audit_age_s: Option<u64>,
+    /// Entries that it covered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_audit_size: Option<u64>,
 }
 
 /// Does the node append?
@@ -51,11 +57,21 @@ pub(super) async fn ready(ledger: web::Data<Ledger>) -> Result<web::Json<Ready>,
     let checkpoint_size = ledger.checkpoint().map_or(0, |shown| shown.size);
     let mirror_size = ledger.mirrored();
     let witnessed = ledger.witnessed();
+    let (self_audit_age_s, self_audit_size) = ledger.last_clean_pass().unzip();
     let origin = ledger.origin.to_string();
     let readiness = blocking(move || ledger.readiness()).await?;
     let unready = |reason: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "", reason);
     let size = readiness.map_err(unready)?;
     let witnessed_size = witnessed.as_ref().map(Witnessed::size);
     let witnessed_time = witnessed.map(|witnessed| witnessed.time);
-    Ok(web::Json(Ready { ledger: origin, size, checkpoint_size, mirror_size, witnessed_size, witnessed_time }))
+    Ok(web::Json(Ready {
+        ledger: origin,
+        size,
+        checkpoint_size,
+        mirror_size,
+        witnessed_size,
+        witnessed_time,
+        self_audit_age_s,
+        self_audit_size,
+    }))
 }

@@ -50,6 +50,7 @@ pub mod rebuild;
 pub mod replay;
 pub mod resume;
 pub mod sampling;
+pub mod self_audit;
 pub mod sequencer;
 pub mod signed;
 pub mod status;
@@ -117,6 +118,8 @@ pub struct Ledger {
     /// What witnesses are asked and say, where there is a policy.
     pub(crate) witnessing: Option<witnessing::Witnessing>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
+    /// The audit of the running service by itself, on a node that does one.
+    pub(crate) self_audit: Option<self_audit::SelfAudit>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
     pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,
 }

@@ -14,6 +14,7 @@ use crate::ledger::log::Log;
 use crate::ledger::mirror::{Mirror, Mirroring};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher, Publishing};
+use crate::ledger::self_audit::{SelfAudit, SelfAuditing};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::tree::EntriesFor;
 use crate::ledger::vault::Vault;
@@ -139,6 +140,8 @@ pub struct Settings {
     pub sharing: Sharing,
     /// The witnesses, where there is a policy.
     pub witnesses: Option<WitnessSettings>,
+    /// How the node audits itself, if it does.
+    pub self_audit: Option<SelfAuditing>,
 }
 
 /// How the tree of the ledger is given to others.
@@ -195,6 +198,12 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         admission: witnessing.as_ref().map(Witnessing::admission).unwrap_or_default(),
     };
     let sequencer = Sequencer::start(writer)?;
+    let self_audit = match settings.self_audit {
+        Some(auditing) => {
+            Some(SelfAudit::start(auditing, Arc::clone(&store), Arc::clone(&health), settings.clock.clone())?)
+        }
+        None => None,
+    };
     let vault = Vault::new(Arc::clone(&store), settings.sealing_key);
     let mirror = match mirror {
         Some(mirroring) if is_publisher => {
@@ -221,6 +230,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         checkpoints,
         mirror,
         witnessing,
+        self_audit,
         keys: RwLock::default(),
         counted: RwLock::default(),
     })

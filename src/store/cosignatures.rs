@@ -2,7 +2,7 @@
 
 use crate::store::schema::cosignatures;
 use crate::store::{Database, StoreError, StoreResult, database_number};
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 
 /// One witness's newest cosignature of one checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,17 @@ pub fn of_checkpoint(database: &mut Database, size: u64) -> StoreResult<Vec<Stor
     let query = cosignatures::table
         .filter(cosignatures::size.eq(database_number(size)?))
         .order((cosignatures::size.asc(), cosignatures::witness.asc()));
+    query.load::<Row>(database)?.into_iter().map(read_row).collect()
+}
+
+/// A page of all cosignatures, in the order of sizes and witnesses.
+pub fn page(database: &mut Database, after: (u64, &str), count: i64) -> StoreResult<Vec<StoredCosignature>> {
+    let size = database_number(after.0)?;
+    let same = cosignatures::size.eq(size).and(cosignatures::witness.gt(after.1));
+    let query = cosignatures::table
+        .filter(cosignatures::size.gt(size).or(same))
+        .order((cosignatures::size.asc(), cosignatures::witness.asc()))
+        .limit(count);
     query.load::<Row>(database)?.into_iter().map(read_row).collect()
 }
 

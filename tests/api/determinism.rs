@@ -166,6 +166,7 @@ fn open(database: &TestDatabase) -> Ledger {
         publishing: None,
         sharing: Sharing::default(),
         witnesses: None,
+        self_audit: None,
     };
     opening::open(store, settings).expect("the ledger opens")
 }

@@ -75,7 +75,7 @@ both_databases! {
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some(Publishing { keys: vec![SigningKey::from_bytes(&[77; 32])], ..database.publishing() }),
             sharing: Sharing::default(),
-            witnesses: None,
+            witnesses: None, self_audit: None,
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("swapped")));
@@ -188,7 +188,7 @@ both_databases! {
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some(database.publishing()),
             sharing: Sharing::default(),
-            witnesses: None,
+            witnesses: None, self_audit: None,
         };
         assert!(opening::open(store, settings).is_err());
     }

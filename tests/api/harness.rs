@@ -18,6 +18,7 @@ use loopledger::ledger::guard::{Guard, GuardUrl};
 use loopledger::ledger::keyring;
 use loopledger::ledger::opening::{self, Founding, Settings, Sharing};
 use loopledger::ledger::publisher::Publishing;
+use loopledger::ledger::self_audit::SelfAuditing;
 use loopledger::ledger::tokens::{self, Scope};
 use loopledger::ledger::witnessing::WitnessSettings;
 use loopledger::proof::keys::thumbprint;
@@ -232,18 +233,26 @@ impl TestApp {
     /// The same, which gives its tree to others in a way of its own.
     pub fn start_sharing(database: TestDatabase, now_ms: i64, sharing: Sharing) -> Self {
         let publishing = database.publishing();
-        Self::start_with(database, now_ms, publishing, sharing, None)
+        Self::start_with(database, now_ms, publishing, sharing, None, None)
     }
 
     /// The same, with witnesses.
     pub fn start_witnessed(database: TestDatabase, now_ms: i64, witnesses: Option<WitnessSettings>) -> Self {
         let publishing = database.publishing();
-        Self::start_with(database, now_ms, publishing, Sharing::default(), witnesses)
+        Self::start_with(database, now_ms, publishing, Sharing::default(), witnesses, None)
+    }
+
+    /// The same, which audits itself.
+    pub fn start_auditing_itself(database: TestDatabase, now_ms: i64, entries_per_s: u32) -> Self {
+        let (folder, pause) = (database.folder.path().join("self-audit"), std::time::Duration::ZERO);
+        let self_audit = Some(SelfAuditing { folder, entries_per_s, pause });
+        let publishing = database.publishing();
+        Self::start_with(database, now_ms, publishing, Sharing::default(), None, self_audit)
     }
 
     /// The same with keys and a guard of one's own.
     pub fn start_publishing(database: TestDatabase, now_ms: i64, publishing: Publishing) -> Self {
-        Self::start_with(database, now_ms, publishing, Sharing::default(), None)
+        Self::start_with(database, now_ms, publishing, Sharing::default(), None, None)
     }
 
     fn start_with(
@@ -252,6 +261,7 @@ impl TestApp {
         publishing: Publishing,
         sharing: Sharing,
         witnesses: Option<WitnessSettings>,
+        self_audit: Option<SelfAuditing>,
     ) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
@@ -263,7 +273,7 @@ impl TestApp {
         let token = tokens::create(&store, &clock, operator_id(), &scopes, 365).expect("a token").token;
         let keys = OperatorKeys::fixed();
         let (sealing_key, publishing) = (Zeroizing::new([9; 32]), Some(publishing));
-        let settings = Settings { clock, sealing_key, publishing, sharing, witnesses };
+        let settings = Settings { clock, sealing_key, publishing, sharing, witnesses, self_audit };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: keys.operator, token };
@@ -344,7 +354,8 @@ impl TestApp {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
         let sharing = Sharing::default();
-        let settings = Settings { clock: given_clock(&now_ms), sealing_key, publishing, sharing, witnesses };
+        let settings =
+            Settings { clock: given_clock(&now_ms), sealing_key, publishing, sharing, witnesses, self_audit: None };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

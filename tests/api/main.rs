@@ -53,6 +53,7 @@ mod registry;
 mod reuse;
 mod s3;
 mod sampling;
+mod self_audit;
 mod story;
 mod tampering;
 mod tiles;

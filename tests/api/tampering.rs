@@ -1,8 +1,95 @@
 //! Ledger tables refuse change; what an administrator changes in spite of that, the audit names.
 
 use crate::harness::{Kind, TestApp, both_databases, laptop_fields, new_id, signed};
+use data_encoding::HEXLOWER;
+use ed25519_dalek::SigningKey;
 use loopledger::ledger::audit::report::Severity;
+use loopledger::proof::commitment::commit;
+use loopledger::proof::cosignature::{Cosigner, cosign};
+use loopledger::store::cosignatures::{self, StoredCosignature};
 use serde_json::json;
+
+/// What takes the triggers away that refuse change.
+pub fn unhook(kind: Kind, table: &str) -> String {
+    match kind {
+        Kind::Sqlite => {
+            format!("DROP TRIGGER IF EXISTS {table}_refuse_update; DROP TRIGGER IF EXISTS {table}_refuse_delete;")
+        }
+        Kind::Postgres => format!("ALTER TABLE {table} DISABLE TRIGGER ALL;"),
+    }
+}
+
+/// A change in each stored column of a ledger that [`told`] its story: table, what is set, and where.
+pub fn damages(kind: Kind) -> Vec<(&'static str, String, &'static str)> {
+    let flip = |column: &str| match kind {
+        Kind::Sqlite => format!("CAST(substr({column}, 1, 20) || x'00' || substr({column}, 22) AS BLOB)"),
+        Kind::Postgres => format!("set_byte({column}, 20, (get_byte({column}, 20) + 1) % 256)"),
+    };
+    let uuid = match kind {
+        Kind::Sqlite => "x'00000000000070008000000000000000'",
+        Kind::Postgres => "decode('00000000000070008000000000000000', 'hex')",
+    };
+    vec![
+        ("entries", format!("bytes = {}", flip("bytes")), "idx = 7"),
+        ("entries", format!("leaf_hash = {}", flip("leaf_hash")), "idx = 7"),
+        ("entries", format!("payload_sha256 = {}", flip("payload_sha256")), "idx = 7"),
+        ("entries", format!("organisation = {uuid}"), "idx = 7"),
+        ("entries", format!("statement_id = {uuid}"), "idx = 7"),
+        ("entries", "warnings = '[{}]'".into(), "idx = 7"),
+        ("entries", "idx = 9999".into(), "idx = 7"),
+        ("tiles", format!("hashes = {}", flip("hashes")), "n = 0"),
+        ("tiles", format!("root = {}", flip("root")), "n = 0"),
+        ("checkpoints", format!("root = {}", flip("root")), "size > 200"),
+        ("checkpoints", "note = replace(note, 'ledger.test', 'ledger.best')".into(), "size > 200"),
+        ("checkpoints", "size = size + 1".into(), "size > 200"),
+        ("head", format!("chain_hash = {}", flip("chain_hash")), "id = 1"),
+        ("head", format!("frontier = {}", flip("frontier")), "id = 1"),
+        ("records", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
+        ("records", "kind = 'scale'".into(), "kind = 'item'"),
+        ("records", "id = '00000000-0000-7000-8000-000000000000'".into(), "kind = 'key' AND since = 2"),
+        ("records", "since = since + 1".into(), "kind = 'item' AND before IS NULL"),
+        ("records", "before = 1".into(), "kind = 'item' AND before IS NOT NULL"),
+        ("past", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
+        ("past", "since = since + 1".into(), "kind = 'item'"),
+        ("past", "kind = 'batch'".into(), "kind = 'item'"),
+        ("past", "before = 0".into(), "kind = 'item'"),
+        ("bookings", "grams = grams + 1".into(), "idx = 7"),
+        ("bookings", "account = 'released'".into(), "idx = 7 AND account = 'live'"),
+        ("bookings", "idx = 9999".into(), "idx = 7"),
+        ("mentions", "subject = 'item/x'".into(), "idx = 7 AND subject LIKE 'item/%'"),
+        ("mentions", "idx = idx + 1000".into(), "idx = 7"),
+        ("openings", format!("salt = {}", flip("salt")), "pointer = '/serial'"),
+        ("openings", "value = 'another'".into(), "pointer = '/serial'"),
+        ("openings", "pointer = '/model'".into(), "pointer = '/serial'"),
+        ("cosignatures", "line = replace(line, 'A', 'B')".into(), "size > 200"),
+        ("cosignatures", "time = time + 1".into(), "size > 200"),
+        ("cosignatures", "witness = witness || 'A'".into(), "size > 200"),
+        ("cosignatures", "size = size - 1".into(), "size > 200"),
+        ("accounts", "grams = grams + 1".into(), "account = 'inflow'"),
+    ]
+}
+
+/// A ledger with a row in every table: openings and a cosignature too.
+pub fn told(app: &TestApp) {
+    let donor = app.join(&["donor"]);
+    let batch: Vec<_> = (0..260).map(|_| signed(&donor, "registered", &laptop_fields(&new_id()))).collect();
+    app.post_batch(&donor.token, "all", &batch);
+    let item = app.laptop(&donor);
+    app.say(&donor, "tested", &json!({"item": item, "result": "works"})).accepted();
+    let mut fields = laptop_fields(&new_id());
+    fields["serial"] = json!({"c": commit("/serial", &[7; 32], "C02")});
+    let open = json!({"/serial": {"salt": HEXLOWER.encode(&[7; 32]), "value": "C02"}});
+    let statement = signed(&donor, "registered", &fields);
+    app.post_json("/v1/events", &donor.token, &json!({"statement": statement, "open": open})).accepted();
+    app.wait_for_checkpoint();
+    let witness = SigningKey::from_bytes(&[8; 32]);
+    let cosigner = Cosigner::new("witness.test/w", witness.verifying_key()).expect("a name");
+    let shown = app.ledger.checkpoint().expect("a checkpoint");
+    let text = format!("{}\n", shown.note.split("\n\n").next().expect("text"));
+    let line = cosign(cosigner.name(), &witness, 1_795_435_200, &text).expect("a line");
+    let row = StoredCosignature { size: shown.size, witness: cosigner.vkey(), time: 1_795_435_200, line };
+    app.ledger.store.write(|database| cosignatures::put(database, &row)).expect("stored");
+}
 
 both_databases! {
     fn ledger_tables_refuse_change(kind) {
@@ -32,60 +119,12 @@ both_databases! {
     fn the_audit_names_what_was_changed(kind) {
         let mut app = TestApp::start(kind);
         app.expect_damage();
-        let donor = app.join(&["donor"]);
-        let batch: Vec<_> = (0..260).map(|_| signed(&donor, "registered", &laptop_fields(&new_id()))).collect();
-        app.post_batch(&donor.token, "all", &batch);
-        let item = app.laptop(&donor);
-        app.say(&donor, "tested", &json!({"item": item, "result": "works"})).accepted();
-        app.wait_for_checkpoint();
+        told(&app);
         assert_eq!(app.audit().findings, Vec::new());
-        let flip = |column: &str| match kind {
-            Kind::Sqlite => format!("CAST(substr({column}, 1, 20) || x'00' || substr({column}, 22) AS BLOB)"),
-            Kind::Postgres => format!("set_byte({column}, 20, (get_byte({column}, 20) + 1) % 256)"),
-        };
-        let unhook = |table: &str| match kind {
-            Kind::Sqlite => format!("DROP TRIGGER IF EXISTS {table}_refuse_update; DROP TRIGGER IF EXISTS {table}_refuse_delete;"),
-            Kind::Postgres => format!("ALTER TABLE {table} DISABLE TRIGGER ALL;"),
-        };
-        let uuid = match kind {
-            Kind::Sqlite => "x'00000000000070008000000000000000'",
-            Kind::Postgres => "decode('00000000000070008000000000000000', 'hex')",
-        };
-        let table: Vec<(&str, String, &str)> = vec![
-            ("entries", format!("bytes = {}", flip("bytes")), "idx = 7"),
-            ("entries", format!("leaf_hash = {}", flip("leaf_hash")), "idx = 7"),
-            ("entries", format!("payload_sha256 = {}", flip("payload_sha256")), "idx = 7"),
-            ("entries", format!("organisation = {uuid}"), "idx = 7"),
-            ("entries", format!("statement_id = {uuid}"), "idx = 7"),
-            ("entries", "warnings = '[{}]'".into(), "idx = 7"),
-            ("entries", "idx = 9999".into(), "idx = 7"),
-            ("tiles", format!("hashes = {}", flip("hashes")), "n = 0"),
-            ("tiles", format!("root = {}", flip("root")), "n = 0"),
-            ("checkpoints", format!("root = {}", flip("root")), "size > 200"),
-            ("checkpoints", "note = replace(note, 'ledger.test', 'ledger.best')".into(), "size > 200"),
-            ("checkpoints", "size = size + 1".into(), "size > 200"),
-            ("head", format!("chain_hash = {}", flip("chain_hash")), "id = 1"),
-            ("head", format!("frontier = {}", flip("frontier")), "id = 1"),
-            ("records", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
-            ("records", "kind = 'scale'".into(), "kind = 'item'"),
-            ("records", "id = '00000000-0000-7000-8000-000000000000'".into(), "kind = 'key' AND since = 2"),
-            ("records", "since = since + 1".into(), "kind = 'item' AND before IS NULL"),
-            ("records", "before = 1".into(), "kind = 'item' AND before IS NOT NULL"),
-            ("past", "body = replace(body, '0303', '0302')".into(), "kind = 'item'"),
-            ("past", "since = since + 1".into(), "kind = 'item'"),
-            ("past", "kind = 'batch'".into(), "kind = 'item'"),
-            ("past", "before = 0".into(), "kind = 'item'"),
-            ("bookings", "grams = grams + 1".into(), "idx = 7"),
-            ("bookings", "account = 'released'".into(), "idx = 7 AND account = 'live'"),
-            ("bookings", "idx = 9999".into(), "idx = 7"),
-            ("mentions", "subject = 'item/x'".into(), "idx = 7 AND subject LIKE 'item/%'"),
-            ("mentions", "idx = idx + 1000".into(), "idx = 7"),
-            ("accounts", "grams = grams + 1".into(), "account = 'inflow'"),
-        ];
-        for (name, change, place) in table {
+        for (name, change, place) in damages(kind) {
             let words = format!("{name}: {change}");
             let before = format!("CREATE TABLE before AS SELECT * FROM {name}");
-            app.database.tamper(&format!("{}{before}", unhook(name))).expect("an administrator can");
+            app.database.tamper(&format!("{}{before}", unhook(kind, name))).expect("an administrator can");
             app.database.tamper(&format!("UPDATE {name} SET {change} WHERE {place}")).expect("an administrator can");
             let findings = app.audit().findings;
             assert!(findings.iter().any(|finding| finding.severity != Severity::Notice), "not found: {words}");

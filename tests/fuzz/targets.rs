@@ -4,15 +4,18 @@
 //! `tests/run` gives each a fixed number of mutated inputs on stable Rust; under `cargo fuzz` (nightly) each is a target.
 
 use loopledger::domain::event::Statement;
+use loopledger::proof::add_checkpoint::AddCheckpoint;
 use loopledger::proof::bundle::Bundle;
 use loopledger::proof::checkpoint::{AnyCheckpoint, Checkpoint};
 use loopledger::proof::entry::Entry;
+use loopledger::proof::entry_bundle;
 use loopledger::proof::json;
 use loopledger::proof::keys::verifying_key;
 use loopledger::proof::merkle::leaf_hash;
 use loopledger::proof::note::{Note, NoteVerifier};
 use loopledger::proof::policy::Policy;
 use loopledger::proof::statement::Unverified;
+use loopledger::proof::tile_path::TilePath;
 use loopledger::proof::tlog_proof::{self, TlogProof};
 use loopledger::proof::verify::verify;
 
@@ -24,6 +27,9 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("note", note),
     ("checkpoint", checkpoint),
     ("proof", proof),
+    ("tile_path", tile_path),
+    ("entry_bundle", entry_bundle_of),
+    ("add_checkpoint", add_checkpoint),
     ("policy", policy),
     ("bundle", bundle),
 ];
@@ -88,6 +94,27 @@ pub fn proof(data: &[u8]) {
     assert!(proof.check(&leaf_hash(b"a leaf of no tree")).is_err() || proof.hashes.is_empty());
     if !text.contains("\nextra ") {
         assert_eq!(tlog_proof::format(proof.index, &proof.hashes, proof.checkpoint), text);
+    }
+}
+
+pub fn tile_path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(path) = TilePath::parse(text) {
+        assert_eq!(path.to_string(), text, "a tile has one path");
+    }
+}
+
+pub fn entry_bundle_of(data: &[u8]) {
+    let Some((width, bundle)) = data.split_first() else { return };
+    if let Ok(entries) = entry_bundle::read(bundle, u64::from(*width)) {
+        assert_eq!(entry_bundle::write(entries).as_deref(), Ok(bundle), "a bundle has one form");
+    }
+}
+
+pub fn add_checkpoint(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(request) = AddCheckpoint::parse(text) {
+        assert!(request.check(&[], None).is_err(), "nobody's checkpoint is cosigned");
     }
 }
 

@@ -152,6 +152,7 @@ fn open(store: &Arc<Store>, folder: &Path) -> Result<Target, CommandError> {
         publishing,
         sharing: Sharing::default(),
         witnesses: None,
+        self_audit: None,
     };
     let ledger = Arc::new(opening::open(Arc::clone(store), settings)?);
     let (poster, key) = (OrganisationId(Uuid::now_v7()), keyring::generate()?);

@@ -136,6 +136,7 @@ fn serving(arguments: &Demo) -> Serving {
         sealing_key: None,
         entries: EntriesFor::default(),
         publish_to: None,
+        self_audit_rate: 0,
         witnessing: Witnessing::NOBODY,
     }
 }
@@ -193,7 +194,10 @@ fn open(serving: &Serving, files: &DemoFiles) -> Result<Ledger, CommandError> {
     fs::write(files.founded(), "")?;
     let sealing_key = sealing_key(serving, &origin, !files.finished().exists())?;
     let publishing = publishing(serving, &keys, &origin)?;
-    Ok(opening::open(store, Settings { clock, sealing_key, publishing, sharing: Sharing::default(), witnesses: None })?)
+    Ok(opening::open(
+        store,
+        Settings { clock, sealing_key, publishing, sharing: Sharing::default(), witnesses: None, self_audit: None },
+    )?)
 }
 
 fn fill(ledger: &Ledger, plan: &Plan, arguments: &Demo, files: &DemoFiles) -> Result<(), CommandError> {

@@ -8,15 +8,20 @@ use crate::ledger::audit::report::Findings;
 use crate::ledger::audit::source::{End, Source, SourceError};
 use crate::ledger::replay::{Taken, stored_form};
 use crate::proof::commitment::check_openings;
+use crate::proof::cosignature::Cosigner;
 use crate::proof::json;
 use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{TreeHash, leaf_hash, root_of};
+use crate::proof::note::Note;
 use crate::proof::tiles::{TILE_WIDTH, TileSource};
 use crate::store::entries::StoredEntry;
 use crate::store::head::Head;
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
-use crate::store::{Database, StoreError, StoreFault, entries, head, mentions, openings, past, tiles};
+use crate::store::{Database, StoreError, StoreFault, cosignatures, entries, head, mentions, openings, past, tiles};
 use std::collections::VecDeque;
+
+/// Cosignatures that are read at once.
+const PAGE_ROWS: i64 = 1_000;
 
 /// A database to be audited.
 pub struct DatabaseSource<'a> {
@@ -140,6 +145,7 @@ impl Source for DatabaseSource<'_> {
             findings.wrong(None, "there are other bookings than the entries give");
         }
         derived::compare(self.database, workspace, head.size(), findings)?;
+        compare_cosignatures(self.database, findings)?;
         compare_erasures(self.database, workspace, findings)
     }
 }
@@ -220,6 +226,35 @@ fn compare_bookings(
         progress.findings.wrong(index, "what it booked is not what the rules give");
     }
     Ok(())
+}
+
+/// What a witness said of a checkpoint is its own, and of that checkpoint.
+fn compare_cosignatures(database: &mut Database, findings: &mut Findings) -> Result<(), StoreError> {
+    let mut after = (0, String::new());
+    loop {
+        let page = found_or_damage(cosignatures::page(database, (after.0, &after.1), PAGE_ROWS))?;
+        let Some(page) = page else {
+            findings.wrong(
+                None,
+                format!("a cosignature of the checkpoint over {} entries or more cannot be read", after.0),
+            );
+            return Ok(());
+        };
+        let Some(last) = page.last() else { return Ok(()) };
+        after = (last.size, last.witness.clone());
+        for row in &page {
+            let checkpoint = found_or_damage(tiles::checkpoint(database, row.size))?.flatten();
+            let note = checkpoint.map(|checkpoint| checkpoint.note + &row.line).unwrap_or_default();
+            let time = Cosigner::parse(&row.witness).and_then(|cosigner| cosigner.time_of(&Note::parse(&note)?));
+            if time != Ok(row.time) {
+                let (witness, size) = (&row.witness, row.size);
+                findings.wrong(
+                    None,
+                    format!("the cosignature of {witness} on the checkpoint over {size} entries is not its own"),
+                );
+            }
+        }
+    }
 }
 
 /// What an entry erased is gone: a row that is there again came from a backup, or was never deleted.
