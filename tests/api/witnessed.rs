@@ -249,12 +249,13 @@ both_databases! {
     fn a_touched_line(kind) {
         let witness = TestWitness::of_ledger(31);
         let policy = policy(&[(31, witness.url())], 1);
-        let app = TestApp::start_witnessed(TestDatabase::new(kind), NOON_MS, Some(settings(policy.clone())));
+        let mut app = TestApp::start_witnessed(TestDatabase::new(kind), NOON_MS, Some(settings(policy.clone())));
         wait_for_quorum(&app);
         let forged = cosign(&name_of(31), &key(31), NOON_S, "other\n1\nroot\n").expect("a line");
         app.database.tamper(&format!("UPDATE cosignatures SET line = '{forged}'")).expect("no trigger guards it");
         let opened = policy.open(&app.get("/log/checkpoint", "").text).expect("believed");
         assert!(!opened.quorum_met && opened.cosigned.is_empty());
+        app.expect_damage();
     }
 
     /// With the setting, drafts and issues wait for the quorum; the bundle carries its cosignatures.

@@ -31,7 +31,10 @@ pub(super) fn compare(
     }
     compare_past(theirs, ours, size, findings)?;
     let accounts = records::accounts(ours)?;
-    let stored = found_or_damage(records::accounts(theirs))?.unwrap_or_default();
+    let Some(stored) = found_or_damage(records::accounts(theirs))? else {
+        findings.wrong(None, "the accounts cannot be read");
+        return Ok(());
+    };
     for (account, grams) in &accounts {
         if stored.get(account) != Some(grams) {
             let place = account.site.map_or_else(|| "no site".to_owned(), |site| format!("site {site}"));
