@@ -17,6 +17,10 @@ pub const HEADER_BYTES_MAX: usize = 512;
 pub const STATEMENT_BYTES_MAX: usize = HEADER_BYTES_MAX.div_ceil(3) * 4 + PAYLOAD_BYTES_MAX.div_ceil(3) * 4 + 86 + 2;
 /// An entry, in bytes: an entry bundle of tlog-tiles prefixes each with a 16-bit length.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
+/// A bundle of 256 entries as tlog-tiles has it, in bytes: entries with their lengths.
+pub const ENTRY_BUNDLE_BYTES_MAX: usize = 256 * (ENTRY_BYTES_MAX + 2);
+/// A tile of 256 hashes, in bytes.
+pub const TILE_BYTES_MAX: usize = 256 * 32;
 /// An opening's value, in bytes of UTF-8.
 pub const OPENING_BYTES_MAX: usize = 1_024;
 /// Openings beside one statement.

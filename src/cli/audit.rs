@@ -54,7 +54,8 @@ pub(super) fn run(arguments: &Auditing) -> Result<ExitCode, CommandError> {
     let report = match (&arguments.url, &arguments.tiles) {
         (Some(url), _) => {
             let token = arguments.token_file.as_ref().map(fs::read_to_string).transpose()?;
-            audit(arguments, &mut remote::open(url, token.map(|token| token.trim().to_owned()))?)
+            let token = token.map(|token| token.trim().to_owned());
+            audit(arguments, &mut remote::open(url, token, arguments.anchor.is_policy())?)
         }
         (None, Some(directory)) => audit(arguments, &mut directory::open(directory)),
         (None, None) => {
@@ -194,7 +195,7 @@ fn print(report: &Report) {
             println!("clean: every hash, signature and rule holds, and the database holds what follows from them");
         }
         (0, Trust::Anchor) => {
-            println!("clean: every hash, signature and rule holds, under the key or policy that was given")
+            println!("clean: every hash, signature and rule holds, under the key or policy that was given");
         }
         (0, Trust::Unwitnessed) => {
             println!(

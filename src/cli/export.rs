@@ -3,6 +3,7 @@
 use crate::cli::CommandError;
 use crate::config::Place;
 use crate::ledger::bundling::vkeys_of;
+use crate::ledger::cosigned::with_cosignatures;
 use crate::ledger::export::{ExportError, entries_of_last_checkpoint, tree_of_last_checkpoint};
 use crate::store::Store;
 use crate::store::tiles::StoredCheckpoint;
@@ -59,6 +60,6 @@ fn write_lines(store: &Store, arguments: &Export) -> Result<StoredCheckpoint, Co
         let checkpoint = entries_of_last_checkpoint(database, &mut out)?;
         Ok::<_, ExportError>(checkpoint)
     })?;
-    fs::write(checkpoint_file, &checkpoint.note)?;
+    fs::write(checkpoint_file, &with_cosignatures(store, checkpoint.clone())?.checkpoint.note)?;
     Ok(checkpoint)
 }

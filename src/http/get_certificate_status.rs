@@ -65,7 +65,8 @@ pub(super) struct ConcernBody {
 
 /// Read what was said since of a certificate.
 ///
-/// Public. Later events of the certificate (retired, values erased, and whatever else names it), corrections and findings about the
+/// Public. As of the newest checkpoint that a quorum of the witnesses cosigned, or of the newest at all if none covers it. Later
+/// events of the certificate (retired, values erased, and whatever else names it), corrections and findings about the
 /// treatments behind it, keys that signed behind it and were reported compromised, sites that are suspended now: each with the
 /// proof that its entry is under the checkpoint. `loopledger verify BUNDLE --url` asks for it and checks it. That there is nothing
 /// else, only replaying everything can show.
@@ -91,8 +92,12 @@ pub(super) async fn get_certificate_status(
         let detail = "no checkpoint covers this certificate yet; ask again in a moment";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "proof_pending", "", detail)
     };
+    let issued = registered.certificate.issued;
     let patience = Duration::from_millis(PROOF_WAIT_MS_MAX);
-    let covering = ledger.checkpoint_over(registered.certificate.issued, patience).await.ok_or_else(pending)?;
+    let covering = match ledger.witnessed().filter(|witnessed| witnessed.size() > issued.0) {
+        Some(witnessed) => witnessed.cosigned.checkpoint,
+        None => ledger.checkpoint_over(issued, patience).await.ok_or_else(pending)?,
+    };
     let status = blocking(move || ledger.certificate_status(&serial, covering)).await??.ok_or_else(pending)?;
     Ok(web::Json(body_of(status)))
 }

@@ -124,11 +124,16 @@ pub(crate) fn newest_rows(store: &Store, from: u64, to: u64) -> Result<Vec<Store
     store.read(|database| cosignatures::newest_between(database, from, to, COSIGNATURES_READ_MAX))
 }
 
+/// A checkpoint with every cosignature that is known of it, on whichever node that came in.
+pub(crate) fn with_cosignatures(store: &Store, checkpoint: StoredCheckpoint) -> Result<Cosigned, StoreError> {
+    let rows = store.read(|database| cosignatures::of_checkpoint(database, checkpoint.size))?;
+    Ok(Cosigned::new(checkpoint, &rows, |_| true))
+}
+
 impl Ledger {
-    /// A checkpoint with every cosignature that is known of it, on whichever node that came in.
+    /// A checkpoint with every cosignature that is known of it.
     pub fn cosigned(&self, checkpoint: StoredCheckpoint) -> Result<Cosigned, StoreError> {
-        let rows = self.store.read(|database| cosignatures::of_checkpoint(database, checkpoint.size))?;
-        Ok(Cosigned::new(checkpoint, &rows, |_| true))
+        with_cosignatures(&self.store, checkpoint)
     }
 }
 

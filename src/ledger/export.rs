@@ -1,6 +1,7 @@
 //! Export: the ledger as files that any tool can check.
 
 use crate::domain::ids::EntryIndex;
+use crate::ledger::cosigned::with_cosignatures;
 use crate::ledger::objects::{Objects, ObjectsUrl};
 use crate::ledger::tree_copy::{CopyError, Extent, TreeCopy};
 use crate::proof::tiles::TILE_WIDTH;
@@ -61,6 +62,7 @@ pub fn tree_of_last_checkpoint(
     with_entries: bool,
 ) -> Result<StoredCheckpoint, ExportError> {
     let checkpoint = store.read(tiles::shown_checkpoint)?.ok_or(ExportError::NoCheckpoint)?;
+    let checkpoint = with_cosignatures(store, checkpoint)?.checkpoint;
     let objects = Objects::open(&ObjectsUrl::Folder(folder.to_owned()), []).map_err(CopyError::from)?;
     TreeCopy { store, objects: &objects, with_entries }.bring_to(&checkpoint, Extent::Everything, &|| true)?;
     Ok(checkpoint)

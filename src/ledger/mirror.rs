@@ -4,6 +4,7 @@
 //! a contradiction halts. Each copy leaves the partial tiles of its checkpoint behind, which the format demands; copying at
 //! most every few seconds keeps them few.
 
+use crate::ledger::cosigned::with_cosignatures;
 use crate::ledger::health::Health;
 use crate::ledger::objects::Objects;
 use crate::ledger::tree::EntriesFor;
@@ -91,7 +92,15 @@ impl Mirror {
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<(), NotCopied> {
         let goes_on = || self.health.halted().is_none() && is_wanted();
-        let newest = self.shown.borrow().clone().filter(|newest| copied.as_ref() != Some(newest));
+        let newest = self.shown.borrow().clone();
+        // Cosignatures come a moment later than the checkpoint: with them it is copied again.
+        let newest = match newest.map(|newest| with_cosignatures(&self.store, newest)).transpose() {
+            Ok(newest) => newest.map(|newest| newest.checkpoint).filter(|newest| copied.as_ref() != Some(newest)),
+            Err(error) => {
+                tracing::warn!(%error, "cosignatures could not be read; trying again");
+                return Err(NotCopied::TryAgain);
+            }
+        };
         let Some(newest) = newest else { return if goes_on() { Ok(()) } else { Err(NotCopied::Over) } };
         let objects = &self.mirroring.objects;
         let with_entries = self.entries_for == EntriesFor::Public;

@@ -5,7 +5,7 @@ use crate::proof::commitment::Opening;
 use crate::store::backend::{self, OpeningRow};
 use crate::store::schema::openings;
 use crate::store::{Database, StoreError, StoreResult, database_number};
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
 /// Stores openings of new entries.
 pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreResult<()> {
@@ -47,4 +47,10 @@ pub fn of_entry(database: &mut Database, index: EntryIndex) -> StoreResult<Vec<O
         Ok(Opening { pointer, salt, value })
     };
     rows.into_iter().map(read).collect()
+}
+
+/// Whether an opening stands at an entry from an index on.
+pub fn stands_from(database: &mut Database, index: EntryIndex) -> StoreResult<bool> {
+    let query = openings::table.filter(openings::idx.ge(database_number(index.0)?)).select(openings::idx);
+    Ok(query.first::<i64>(database).optional()?.is_some())
 }

@@ -100,6 +100,12 @@ pub fn show_checkpoint(database: &mut Database, size: u64) -> StoreResult<()> {
     Ok(())
 }
 
+/// Entries of the newest checkpoint that may be seen; 0 before the first.
+pub fn shown_size(database: &mut Database) -> StoreResult<u64> {
+    let size: i64 = shown::table.find(1).select(shown::size).first(database)?;
+    u64::try_from(size).map_err(|_| StoreError::damaged("the size that is shown is negative"))
+}
+
 /// The newest checkpoint that may be seen.
 pub fn shown_checkpoint(database: &mut Database) -> StoreResult<Option<StoredCheckpoint>> {
     let size: i64 = shown::table.find(1).select(shown::size).first(database)?;

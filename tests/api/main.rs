@@ -1,6 +1,11 @@
 //! Requests to a running service, on both databases. Each module is a subject; `harness` is how they speak.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
-#![allow(clippy::format_collect, clippy::too_many_lines, reason = "a table or some SQL reads well in one piece")]
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    reason = "a table or some SQL reads well in one piece"
+)]
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod as_of;

@@ -19,8 +19,11 @@ use loopledger::proof::tile_path::TilePath;
 use loopledger::proof::tlog_proof::{self, TlogProof};
 use loopledger::proof::verify::verify;
 
+/// What a target is given.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("payload", payload),
     ("statement", statement),
     ("entry", entry),
@@ -70,8 +73,8 @@ pub fn entry(data: &[u8]) {
 pub fn note(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(note) = Note::parse(text) {
-        let lines: String = note.signatures.iter().map(|line| format!("{}\n", line.line)).collect();
-        assert_eq!(format!("{}\n{lines}", note.text), text, "a note is its text and its lines");
+        let lines: Vec<&str> = note.signatures.iter().map(|line| line.line).collect();
+        assert_eq!(format!("{}\n{}\n", note.text, lines.join("\n")), text, "a note is its text and its lines");
     }
     if let Ok(verifier) = NoteVerifier::parse(text) {
         assert_eq!(verifier.vkey(), text, "a vkey has one form");

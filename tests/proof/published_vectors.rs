@@ -74,20 +74,20 @@ fn the_constructions_of_rfc_9162() {
         frontier.push(*leaf);
         assert_eq!(frontier.root(), hash(root));
     }
-    // §2.1.5's example is the tree over seven leaves: the path of leaf 4 is [f, j, k] below, that of leaf 6 [i, k].
+    // §2.1.5's example is the tree over seven leaves.
     let node = loopledger::proof::merkle::node_hash;
-    let (e, f, j) = (leaves[4], leaves[5], leaves[6]);
-    let (g, h, i) = (node(&leaves[0], &leaves[1]), node(&leaves[2], &leaves[3]), node(&e, &f));
-    let (k, root) = (node(&g, &h), hash(roots[6]));
-    assert_eq!(check_inclusion(&leaves[0], 0, 7, &[leaves[1], h, node(&i, &j)], &root), Ok(()));
-    assert_eq!(check_inclusion(&leaves[3], 3, 7, &[leaves[2], g, node(&i, &j)], &root), Ok(()));
-    assert_eq!(check_inclusion(&e, 4, 7, &[f, j, k], &root), Ok(()));
-    assert_eq!(check_inclusion(&j, 6, 7, &[i, k], &root), Ok(()));
+    let pair = |left: usize| node(&leaves[left], &leaves[left + 1]);
+    let (left, right) = (node(&pair(0), &pair(2)), node(&pair(4), &leaves[6]));
+    let root = hash(roots[6]);
+    assert_eq!(check_inclusion(&leaves[0], 0, 7, &[leaves[1], pair(2), right], &root), Ok(()));
+    assert_eq!(check_inclusion(&leaves[3], 3, 7, &[leaves[2], pair(0), right], &root), Ok(()));
+    assert_eq!(check_inclusion(&leaves[4], 4, 7, &[leaves[5], leaves[6], left], &root), Ok(()));
+    assert_eq!(check_inclusion(&leaves[6], 6, 7, &[pair(4), left], &root), Ok(()));
     let (three, four, six) = (hash(roots[2]), hash(roots[3]), hash(roots[5]));
-    let proof = [leaves[2], leaves[3], g, node(&i, &j)];
+    let proof = [leaves[2], leaves[3], pair(0), right];
     assert_eq!(check_consistency((3, &three), (7, &root), &proof), Ok(()));
-    assert_eq!(check_consistency((4, &four), (7, &root), &[node(&i, &j)]), Ok(()));
-    assert_eq!(check_consistency((6, &six), (7, &root), &[i, j, k]), Ok(()));
+    assert_eq!(check_consistency((4, &four), (7, &root), &[right]), Ok(()));
+    assert_eq!(check_consistency((6, &six), (7, &root), &[pair(4), leaves[6], left]), Ok(()));
 }
 
 /// Project Wycheproof: every valid signature passes under the strict rule, no invalid one does.

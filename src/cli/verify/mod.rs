@@ -47,7 +47,7 @@ pub(super) struct Verify {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(in crate::cli) struct Anchor {
-    /// The ledger's key: the vkey's text or a file that holds it.
+    /// The ledger's key: the vkey's text or a file that holds it, or both keys while one takes the place of the other.
     #[arg(long, value_name = "KEY")]
     vkey: Option<String>,
     /// A C2SP tlog-policy: which logs sign, and which witnesses must have seen it.
@@ -63,9 +63,21 @@ pub(in crate::cli) enum Trusted {
 }
 
 impl Anchor {
+    /// Whether a policy is given, which may ask for witnesses.
+    pub(in crate::cli) const fn is_policy(&self) -> bool {
+        self.policy.is_some()
+    }
+
     pub(in crate::cli) fn read(&self) -> Result<Trusted, CommandError> {
         if let Some(given) = &self.vkey {
             let text = if Path::new(given).exists() { std::fs::read_to_string(given)? } else { given.clone() };
+            let keys: Vec<&str> = text.split_whitespace().collect();
+            if keys.len() > 1 {
+                // While one key takes the place of another the ledger has two: either may have signed.
+                let logs: String = keys.iter().flat_map(|key| ["log ", key, "\n"]).collect();
+                let policy = Policy::parse(format!("{logs}quorum none\n").as_bytes());
+                return Ok(Trusted::Policy(policy.map_err(|problem| format!("--vkey: {problem}"))?));
+            }
             let key = NoteVerifier::parse(text.trim()).map_err(|problem| format!("--vkey: {problem}"))?;
             return Ok(Trusted::Key(key));
         }

@@ -2,15 +2,17 @@
 //! count.
 
 use crate::cli::{CommandError, read_input};
-use crate::limits::{ANSWER_BYTES_MAX, PROOF_HASHES_MAX};
+use crate::limits::{ANSWER_BYTES_MAX, PROOF_HASHES_MAX, TILE_BYTES_MAX};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::merkle::TreeHash;
+use crate::proof::tile_path::{TileKind, TilePath};
 use crate::proof::tiles::{Prover, TILE_WIDTH, TileSource};
 use crate::proof::verify::history::{Agreement, Contradiction, by_size, compare};
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,43 +105,27 @@ pub(super) fn fetch(url: &str) -> Result<Result<Vec<u8>, String>, CommandError> 
     Ok(if status == 200 { Ok(body) } else { Err(format!("it answered {status}")) })
 }
 
-/// Tiles as files: `tile/<level>/<n>`, in groups of three digits, partial ones with `.p/<width>` behind.
+/// Tiles as files of C2SP tlog-tiles.
 struct TileFolder<'a>(&'a Path);
 
 impl TileSource for TileFolder<'_> {
     type Error = std::io::Error;
 
     fn tile(&mut self, level: u32, n: u64, width: u64) -> Result<Vec<TreeHash>, std::io::Error> {
-        let full = self.0.join(tile_path(level, n));
-        let partial = PathBuf::from(format!("{}.p/{width}", full.display()));
-        // A full tile begins with every partial one.
-        let bytes = match fs::read(&full) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && width < TILE_WIDTH => fs::read(partial)?,
-            read => read?,
-        };
-        let wanted = usize::try_from(width).unwrap_or(0);
-        Ok(bytes.chunks_exact(32).filter_map(TreeHash::from_slice).take(wanted).collect())
-    }
-}
-
-fn tile_path(level: u32, n: u64) -> String {
-    let mut path = format!("{:03}", n % 1_000);
-    let mut rest = n / 1_000;
-    while rest > 0 {
-        path = format!("x{:03}/{path}", rest % 1_000);
-        rest /= 1_000;
-    }
-    format!("tile/{level}/{path}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tiles_lie_in_folders_of_a_thousand() {
-        assert_eq!(tile_path(0, 7), "tile/0/007");
-        assert_eq!(tile_path(2, 1_234_067), "tile/2/x001/x234/067");
-        assert_eq!(tile_path(1, 1_000), "tile/1/x001/000");
+        // Where a partial tile has gone because the full one is there, that begins with it.
+        let of_width = |width| TilePath::new(TileKind::Hashes(level), n, width);
+        let missing =
+            || std::io::Error::new(ErrorKind::NotFound, format!("tile {level}/{n} of width {width} is missing"));
+        for path in [of_width(TILE_WIDTH), of_width(width)].into_iter().flatten() {
+            let mut bytes = Vec::new();
+            match fs::File::open(self.0.join(path.to_string())) {
+                Ok(file) => file.take(TILE_BYTES_MAX as u64).read_to_end(&mut bytes)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let wanted = usize::try_from(width).unwrap_or(usize::MAX);
+            return Ok(bytes.chunks_exact(32).filter_map(TreeHash::from_slice).take(wanted).collect());
+        }
+        Err(missing())
     }
 }

@@ -126,13 +126,18 @@ impl Source for DatabaseSource<'_> {
         findings: &mut Findings,
     ) -> Result<(), SourceError> {
         let stored = found_or_damage(head::read(self.database))?;
-        if stored.map(|stored| (stored.frontier, stored.chain_hash)) != Some((head.frontier.clone(), head.chain_hash)) {
+        let end_of = |head: &Head| (head.frontier.clone(), head.chain_hash, head.time);
+        if stored.as_ref().map(end_of) != Some(end_of(head)) {
             findings.broken(None, "the head row is not the end of the entries");
         }
+        compare_shown(self.database, findings)?;
         if found_or_damage(entries::page(self.database, EntryIndex(head.size()), 1))?
             .is_none_or(|rows| !rows.is_empty())
         {
             findings.broken(EntryIndex(head.size()), "a row stands beyond the head");
+        }
+        if openings::stands_from(self.database, EntryIndex(head.size()))? {
+            findings.wrong(EntryIndex(head.size()), "an opening stands at an entry that there is not");
         }
         let last = found_or_damage(tiles::last_checkpoint(self.database))?;
         if last.is_none_or(|last| last.is_some_and(|last| last.size > head.size())) {
@@ -224,6 +229,20 @@ fn compare_bookings(
     let longer = || stored.get(derived.len()).or_else(|| derived.get(stored.len())).map(|booked| booked.0);
     if let Some(index) = differs.or_else(longer) {
         progress.findings.wrong(index, "what it booked is not what the rules give");
+    }
+    Ok(())
+}
+
+/// What may be seen is a checkpoint, and no newer one than the newest.
+fn compare_shown(database: &mut Database, findings: &mut Findings) -> Result<(), StoreError> {
+    let shown = found_or_damage(tiles::shown_size(database))?;
+    let exists = match shown {
+        Some(0) => true,
+        Some(size) => found_or_damage(tiles::checkpoint(database, size))?.flatten().is_some(),
+        None => false,
+    };
+    if !exists {
+        findings.wrong(None, "the size that is shown is that of no checkpoint");
     }
     Ok(())
 }

@@ -243,7 +243,7 @@ impl Run<'_, '_> {
         let ours = entries::find(self.audit.workspace.database(), index)?.map(|ours| ours.bytes).unwrap_or_default();
         let theirs = self.source.entry(index).unwrap_or_default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.audit.seen.keep_evidence(&format!("entry-{index}.txt"), &text(&ours), &text(&theirs))?;
+        self.audit.seen.keep_evidence(&format!("entry-{index}"), &text(&ours), &text(&theirs))?;
         Ok(())
     }
 

@@ -15,8 +15,8 @@ struct Remote {
 }
 
 /// The ledger that a service shows at `URL/log/`, or whose `checkpoint` and `tile/` lie at the URL itself. A token is needed where
-/// entries are for auditors alone.
-pub fn open(url: &str, token: Option<String>) -> Result<impl Source, SourceError> {
+/// entries are for auditors alone. `witnessed`: up to the checkpoint that the service's own witnesses have cosigned, if it has one.
+pub fn open(url: &str, token: Option<String>, witnessed: bool) -> Result<impl Source, SourceError> {
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
@@ -27,7 +27,8 @@ pub fn open(url: &str, token: Option<String>) -> Result<impl Source, SourceError
     if remote.read("checkpoint", NOTE_BYTES_MAX)?.is_none() {
         url.clone_into(&mut remote.prefix);
     }
-    Ok(TileFiles::new(remote))
+    let files = TileFiles::new(remote);
+    Ok(if witnessed { files.up_to_witnessed() } else { files })
 }
 
 /// What one request came to.

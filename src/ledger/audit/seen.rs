@@ -1,9 +1,11 @@
 //! Every checkpoint that this auditor has ever seen: a ledger that later shows another history cannot explain them away.
 
+use crate::ledger::files::replace;
 use crate::proof::checkpoint::Checkpoint;
 use data_encoding::HEXLOWER;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Notes of checkpoints in a folder, one a file, and what proves a contradiction.
@@ -44,13 +46,8 @@ impl Seen {
         let Some(folder) = &self.folder else { return Ok(()) };
         let folder = folder.join("checkpoints");
         let name = name_of(checkpoint);
-        let (draft, file) = (folder.join(format!("{name}.draft")), folder.join(format!("{name}.note")));
-        if file.exists() {
-            return Ok(());
-        }
-        write_durably(&draft, note)?;
-        fs::rename(&draft, &file)?;
-        File::open(&folder)?.sync_all()
+        let file = folder.join(format!("{name}.note"));
+        if file.exists() { Ok(()) } else { replace(&file, note.as_bytes()) }
     }
 
     /// Keeps two texts that contradict each other, where they can be shown to others; gives the file.
@@ -58,8 +55,12 @@ impl Seen {
         let Some(folder) = &self.folder else { return Ok(None) };
         let folder = folder.join("evidence");
         fs::create_dir_all(&folder)?;
-        let file = folder.join(name);
-        write_durably(&file, &format!("{one}\n{other}"))?;
+        let both = format!("{one}\n{other}");
+        // Named by what it holds: another history later never takes its place.
+        let file = folder.join(format!("{name}-{}.txt", HEXLOWER.encode(&Sha256::digest(&both)[..8])));
+        if !file.exists() {
+            replace(&file, both.as_bytes())?;
+        }
         Ok(Some(file))
     }
 }
@@ -67,10 +68,4 @@ impl Seen {
 /// Sizes sort as their text does.
 pub(super) fn name_of(checkpoint: &Checkpoint) -> String {
     format!("{:020}-{}", checkpoint.size, HEXLOWER.encode(&checkpoint.root.0[..8]))
-}
-
-fn write_durably(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -3,18 +3,13 @@
 use crate::domain::ids::EntryIndex;
 use crate::ledger::audit::source::{End, Source, SourceError};
 use crate::ledger::audit::tree::body_of;
-use crate::limits::{ENTRY_BYTES_MAX, NOTE_BYTES_MAX, REPLAY_BATCH_BYTES_MAX};
+use crate::limits::{ENTRY_BUNDLE_BYTES_MAX, NOTE_BYTES_MAX, REPLAY_BATCH_BYTES_MAX, TILE_BYTES_MAX};
 use crate::proof::entry_bundle;
 use crate::proof::merkle::TreeHash;
 use crate::proof::tile_path::{TileKind, TilePath, hashes_on_level};
 use crate::proof::tiles::TILE_WIDTH;
 use std::panic::resume_unwind;
 use std::thread::ScopedJoinHandle;
-
-/// An entry bundle, in bytes: entries with their lengths.
-const BUNDLE_BYTES_MAX: usize = 256 * (ENTRY_BYTES_MAX + 2);
-/// A tile of hashes, in bytes.
-const TILE_BYTES_MAX: usize = 256 * 32;
 
 /// Where the files lie.
 pub(super) trait Files: Sync {
@@ -32,11 +27,18 @@ pub(super) trait Files: Sync {
 pub(super) struct TileFiles<F> {
     files: F,
     size: u64,
+    /// Whether the newest checkpoint with a quorum comes before the newest at all.
+    witnessed: bool,
 }
 
 impl<F: Files> TileFiles<F> {
     pub(super) const fn new(files: F) -> Self {
-        Self { files, size: 0 }
+        Self { files, size: 0, witnessed: false }
+    }
+
+    /// Reads only as far as witnesses have seen, where the service says how far that is.
+    pub(super) fn up_to_witnessed(self) -> Self {
+        Self { witnessed: true, ..self }
     }
 
     /// A tile of so many hashes or entries; where a partial one has gone because the full one is there, the beginning of that.
@@ -59,7 +61,7 @@ impl<F: Files> TileFiles<F> {
     }
 
     fn bundle(&self, n: u64) -> Result<Vec<Vec<u8>>, SourceError> {
-        let (bytes, width) = self.read_tile(TileKind::Entries, n, BUNDLE_BYTES_MAX)?;
+        let (bytes, width) = self.read_tile(TileKind::Entries, n, ENTRY_BUNDLE_BYTES_MAX)?;
         let entries = entry_bundle::read(&bytes, width);
         let entries = entries.map_err(|problem| SourceError::Damaged(format!("entry bundle {n}: {problem}")))?;
         Ok(entries.into_iter().map(<[u8]>::to_vec).collect())
@@ -84,7 +86,12 @@ impl<F: Files> Source for TileFiles<F> {
     }
 
     fn end(&mut self) -> Result<End, SourceError> {
-        let Some(note) = self.files.read("checkpoint", NOTE_BYTES_MAX)? else {
+        let witnessed = if self.witnessed { self.files.read("witnessed-checkpoint", NOTE_BYTES_MAX)? } else { None };
+        let newest = match witnessed {
+            Some(witnessed) => Some(witnessed),
+            None => self.files.read("checkpoint", NOTE_BYTES_MAX)?,
+        };
+        let Some(note) = newest else {
             return Err(SourceError::Unreachable(format!("{}: there is no checkpoint", self.files.name())));
         };
         let note = String::from_utf8(note).map_err(|_| SourceError::Damaged("the checkpoint is not UTF-8".into()))?;

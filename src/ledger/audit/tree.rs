@@ -48,7 +48,7 @@ impl Tree<'_> {
                 continue;
             };
             let shown = end.note.as_deref().unwrap_or_default();
-            let kept = self.seen.keep_evidence(&format!("{}.txt", name_of(&seen)), note, shown)?;
+            let kept = self.seen.keep_evidence(&name_of(&seen), note, shown)?;
             let kept = kept.map(|file| format!("; both notes are in {}", file.display())).unwrap_or_default();
             findings.broken(None, format!("{problem}{kept}"));
         }
