@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Auditing) -> Result<ExitCode, CommandError> {
         (None, Some(directory)) => audit(arguments, &mut directory::open(directory)),
         (None, None) => {
             let store = Store::open_to_read(&arguments.place.database())?;
-            store.snapshot(|database| audit(arguments, &mut DatabaseSource::new(database)))
+            store.long_snapshot(|database| audit(arguments, &mut DatabaseSource::new(database)))
         }
     };
     let report = match report {

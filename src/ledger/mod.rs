@@ -110,6 +110,9 @@ pub struct Ledger {
     pub clock: Clock,
     /// Who may read the bundles of all entries.
     pub entries_for: EntriesFor,
+    /// The audit of the running service by itself, on a node that does one. Dropped before the checkpoints, whose thread tells
+    /// the other nodes of a halt.
+    pub(crate) self_audit: Option<self_audit::SelfAudit>,
     /// Dropped before the checkpoints: it finishes what is queued, then they sign a last one over it.
     pub(crate) sequencer: Sequencer,
     pub(crate) checkpoints: Checkpoints,
@@ -118,8 +121,6 @@ pub struct Ledger {
     /// What witnesses are asked and say, where there is a policy.
     pub(crate) witnessing: Option<witnessing::Witnessing>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
-    /// The audit of the running service by itself, on a node that does one.
-    pub(crate) self_audit: Option<self_audit::SelfAudit>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
     pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,
 }

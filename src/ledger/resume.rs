@@ -43,7 +43,7 @@ pub fn resume(
     let reason = reason(store)?.ok_or(ResumeError::NotHalted)?;
     let nothing_signed = || Err(PublishError::NotOurs(format!("the guard {} is empty", guard.url())));
     require_signed_state(store, guard, &named_keys(store)?, nothing_signed)?;
-    let report = store.snapshot(|database| audit(database, progress))?;
+    let report = store.long_snapshot(|database| audit(database, progress))?;
     if !report.is_clean() {
         return Err(ResumeError::Findings(Box::new(report)));
     }

@@ -9,7 +9,7 @@ use crate::domain::state::Changes;
 use crate::ledger::audit::anchor::Anchor;
 use crate::ledger::audit::database::DatabaseSource;
 use crate::ledger::audit::progress::Progress;
-use crate::ledger::audit::report::Report;
+use crate::ledger::audit::report::{Findings, Report};
 use crate::ledger::audit::seen::Seen;
 use crate::ledger::audit::source::{End, Source, SourceError};
 use crate::ledger::audit::{Audit, AuditError};
@@ -18,9 +18,10 @@ use crate::ledger::health::Health;
 use crate::ledger::replay::Taken;
 use crate::limits::SELF_AUDIT_BATCH_ENTRIES;
 use crate::proof::merkle::TreeHash;
-use crate::store::Store;
+use crate::store::head::Head;
 use crate::store::tiles::StoredCheckpoint;
 use crate::store::workspace::Workspace;
+use crate::store::{Database, Store};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -156,10 +157,13 @@ pub fn pass(store: &Store, settings: &SelfAuditing, ends: &Receiver<()>) -> Resu
         }
     };
     store.read(|database| {
-        let mut source = ByPages { inner: DatabaseSource::new(database), ends };
+        let mut source = Ending { inner: DatabaseSource::new(database), ends, rows_change: true };
         run(&mut workspace, &mut source, &mut at_the_rate)
     })?;
-    store.snapshot(|database| run(&mut workspace, &mut DatabaseSource::new(database), &mut |_, _| {}))
+    store.long_snapshot(|database| {
+        let mut source = Ending { inner: DatabaseSource::new(database), ends, rows_change: false };
+        run(&mut workspace, &mut source, &mut |_, _| {})
+    })
 }
 
 fn run(
@@ -171,13 +175,24 @@ fn run(
     Audit { workspace, seen, anchor, threads: 1, batch, tell }.run(source)
 }
 
-/// The database, page by page while others write: rows that never change are compared, all others wait for the snapshot.
-struct ByPages<'a> {
+/// The database, until the service ends.
+struct Ending<'a> {
     inner: DatabaseSource<'a>,
     ends: &'a Receiver<()>,
+    /// Whether others write meanwhile: then only rows that never change are compared, all others wait for the snapshot.
+    rows_change: bool,
 }
 
-impl Source for ByPages<'_> {
+impl Ending<'_> {
+    fn goes_on(&self) -> Result<(), SourceError> {
+        match self.ends.try_recv() {
+            Err(TryRecvError::Disconnected) => Err(SourceError::Unreachable("the service ends".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Source for Ending<'_> {
     fn name(&self) -> String {
         self.inner.name()
     }
@@ -195,9 +210,7 @@ impl Source for ByPages<'_> {
     }
 
     fn entries(&mut self, from: EntryIndex, count: u64) -> Result<Vec<Vec<u8>>, SourceError> {
-        if self.ends.try_recv() == Err(TryRecvError::Disconnected) {
-            return Err(SourceError::Unreachable("the service ends".into()));
-        }
+        self.goes_on()?;
         self.inner.entries(from, count)
     }
 
@@ -216,5 +229,19 @@ impl Source for ByPages<'_> {
         progress: &mut Progress,
     ) -> Result<(), SourceError> {
         self.inner.compare_batch(taken, changes, progress)
+    }
+
+    fn compare_end(
+        &mut self,
+        workspace: &mut Database,
+        head: &Head,
+        progress: &Progress,
+        findings: &mut Findings,
+    ) -> Result<(), SourceError> {
+        self.goes_on()?;
+        if self.rows_change {
+            return Ok(());
+        }
+        self.inner.compare_end(workspace, head, progress, findings)
     }
 }

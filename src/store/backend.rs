@@ -344,6 +344,15 @@ pub(super) fn begin_snapshot(connection: &mut Database) -> StoreResult<()> {
     Ok(connection.batch_execute(begin)?)
 }
 
+/// Lifts the limits that end a query or an idle transaction, for this transaction alone.
+pub(super) fn let_snapshot_last(connection: &mut Database) -> StoreResult<()> {
+    match connection {
+        Database::Postgres(_) => Ok(connection
+            .batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")?),
+        Database::Sqlite(_) => Ok(()),
+    }
+}
+
 pub(super) fn end_snapshot(connection: &mut Database) -> StoreResult<()> {
     Ok(connection.batch_execute("COMMIT")?)
 }

@@ -124,6 +124,17 @@ impl Store {
         outcome
     }
 
+    /// Reads within one snapshot that may last: an audit works long on what it has read before it reads on.
+    pub fn long_snapshot<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.snapshot(|database| {
+            backend::let_snapshot_last(database)?;
+            work(database)
+        })
+    }
+
     /// Makes sure that what was deleted is gone from SQLite's log too; `false` if a reader was in the way: ask again later.
     pub fn empty_log(&self) -> StoreResult<bool> {
         self.write_plain(backend::empty_log)

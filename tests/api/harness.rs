@@ -372,7 +372,7 @@ impl TestApp {
     }
 
     pub fn audit(&self) -> Report {
-        self.ledger.store.snapshot(|database| audit(database, |_, _| {})).expect("readable")
+        self.ledger.store.long_snapshot(|database| audit(database, |_, _| {})).expect("readable")
     }
 
     pub fn get(&self, path: &str, token: &str) -> Answer {

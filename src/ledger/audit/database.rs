@@ -14,6 +14,7 @@ use crate::proof::keys::CompactJws;
 use crate::proof::merkle::{TreeHash, leaf_hash, root_of};
 use crate::proof::note::Note;
 use crate::proof::tiles::{TILE_WIDTH, TileSource};
+use crate::store::derived as derived_form;
 use crate::store::entries::StoredEntry;
 use crate::store::head::Head;
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
@@ -60,6 +61,11 @@ impl Source for DatabaseSource<'_> {
     }
 
     fn end(&mut self) -> Result<End, SourceError> {
+        if derived_form::form(self.database)? != derived_form::FORM {
+            let cure = "audit with the software that serves it, or start the service of this version once";
+            let problem = format!("the database's derived state is of another version than this software: {cure}");
+            return Err(SourceError::Unreachable(problem));
+        }
         self.size = head::read(self.database)?.size();
         let last = found_or_damage(tiles::last_checkpoint(self.database))?.flatten();
         Ok(End { size: self.size, note: last.map(|last| last.note) })

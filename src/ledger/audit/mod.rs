@@ -105,10 +105,16 @@ impl Audit<'_> {
     /// Reads what is new at the source, checks it, and compares everything with what follows from the entries.
     pub fn run(&mut self, source: &mut dyn Source) -> Result<Report, AuditError> {
         let mut findings = Findings::default();
-        let end =
+        let mut end =
             source.end().or_else(|error| damaged(&mut findings, None, &error).map(|()| End { size: 0, note: None }))?;
         let replayed = head::read(self.workspace.database())?;
         let before = replayed.size();
+        // Who has seen more than the witnesses looks as far as that was.
+        if end.size < before.max(self.seen.largest()?)
+            && let Ok(Some(newest)) = source.newest()
+        {
+            end = newest;
+        }
         let mut progress = Progress::read(self.workspace.database())?.unwrap_or_default();
         let first = first_entry(source, &end);
         let Some(origin) = self.origin(first, &progress, &mut findings)? else {

@@ -1,5 +1,6 @@
 //! Every checkpoint that this auditor has ever seen: a ledger that later shows another history cannot explain them away.
 
+use crate::ledger::audit::tree::body_of;
 use crate::ledger::files::replace;
 use crate::proof::checkpoint::Checkpoint;
 use data_encoding::HEXLOWER;
@@ -39,6 +40,11 @@ impl Seen {
         }
         found.sort();
         Ok(found.into_iter().map(|(_, note)| note).collect())
+    }
+
+    /// Entries of the largest.
+    pub(super) fn largest(&self) -> io::Result<u64> {
+        Ok(self.notes()?.iter().filter_map(|note| body_of(note)).map(|seen| seen.size).max().unwrap_or(0))
     }
 
     /// Remembers a checkpoint. It is on disk when this returns, and a crash on the way leaves no half of it.

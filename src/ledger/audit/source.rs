@@ -52,6 +52,11 @@ pub trait Source {
     /// Where it ends. Read once, at the start.
     fn end(&mut self) -> Result<End, SourceError>;
 
+    /// Where it ends if not even a checkpoint that witnesses wait for is left out; `None` if that is [`Source::end`].
+    fn newest(&mut self) -> Result<Option<End>, SourceError> {
+        Ok(None)
+    }
+
     /// One entry.
     fn entry(&mut self, index: EntryIndex) -> Result<Vec<u8>, SourceError>;
 

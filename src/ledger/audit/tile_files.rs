@@ -102,6 +102,13 @@ impl<F: Files> Source for TileFiles<F> {
         Ok(End { size: checkpoint.size, note: Some(note) })
     }
 
+    fn newest(&mut self) -> Result<Option<End>, SourceError> {
+        if !std::mem::take(&mut self.witnessed) {
+            return Ok(None);
+        }
+        self.end().map(Some)
+    }
+
     fn entry(&mut self, index: EntryIndex) -> Result<Vec<u8>, SourceError> {
         let bundle = self.bundle(index.0 / TILE_WIDTH)?;
         let place = usize::try_from(index.0 % TILE_WIDTH).unwrap_or(usize::MAX);

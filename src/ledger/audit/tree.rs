@@ -39,6 +39,11 @@ impl Tree<'_> {
         let mut compared = 0;
         for note in &notes {
             let Some(seen) = body_of(note) else { continue };
+            if let Some(ledger) = self.ledger.as_ref().filter(|ledger| ledger.origin != seen.origin) {
+                let (known, found) = (&seen.origin, &ledger.origin);
+                let problem = format!("the folder remembers {known}, this is {found}; take another one with --work");
+                return Err(AuditError::OtherLedger(problem));
+            }
             compared += 1;
             let problem = if seen.size > end.size {
                 format!("the source shows {} entries, this auditor has seen a checkpoint over {}", end.size, seen.size)
