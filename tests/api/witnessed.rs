@@ -14,6 +14,7 @@ use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
 use loopledger::domain::ids::EntryIndex;
 use loopledger::ledger::cosigned::Witnessed;
+use loopledger::ledger::export::tree_of_last_checkpoint;
 use loopledger::proof::bundle::Bundle;
 use loopledger::proof::cosignature::cosign;
 use loopledger::proof::note::{Note, NoteVerifier, sign_note};
@@ -21,6 +22,7 @@ use loopledger::proof::policy::Policy;
 use loopledger::proof::tlog_proof::TlogProof;
 use loopledger::proof::verify::{Rejection, verify};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -301,7 +303,38 @@ both_databases! {
         fs::write(&file, answer.text).expect("written");
         let output = run(&["verify", &file.display().to_string(), "--vkey", &anchor().vkey()]);
         assert!(output.status.success(), "{output:?}");
+        believed_under_a_policy(&app, folder.path(), &file.display().to_string());
     }
+}
+
+/// What was said since, the service's tiles and a copy of them are all believed under the policy, and not under one that asks for
+/// somebody who never saw the ledger.
+fn believed_under_a_policy(app: &TestApp, folder: &Path, bundle: &str) {
+    wait_for_quorum(app);
+    let text = |name: &str| folder.join(name).display().to_string();
+    let policy = |seed: u8| format!("log {}\nwitness w {}\nquorum w\n", anchor().vkey(), cosigner(seed).vkey());
+    fs::write(folder.join("policy"), policy(31)).expect("written");
+    fs::write(folder.join("strangers"), policy(32)).expect("written");
+    fs::write(folder.join("token"), &app.operator.token).expect("written");
+    tree_of_last_checkpoint(&app.ledger.store, &folder.join("tree"), true).expect("exported");
+    let (tree, token) = (text("tree"), text("token"));
+    let code = |arguments: &[&str]| {
+        let output = run(arguments);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for (policy, expected) in [(text("policy"), Some(0)), (text("strangers"), Some(3))] {
+        let audits: [&[&str]; 2] = [
+            &["audit", "--url", &app.url, "--token-file", &token, "--policy", &policy],
+            &["audit", "--tiles", &tree, "--policy", &policy],
+        ];
+        for audit in audits {
+            let (exit, words) = code(audit);
+            assert_eq!(exit, expected, "{audit:?}\n{words}");
+        }
+    }
+    let (exit, words) = code(&["verify", bundle, "--policy", &text("policy"), "--url", &app.url]);
+    assert_eq!(exit, Some(0), "{words}");
+    assert_eq!(code(&["verify", bundle, "--policy", &text("strangers")]).0, Some(1));
 }
 
 /// Keys and signature lines agree one by one, in order, and nobody signs twice.
