@@ -273,6 +273,9 @@ impl Case<'_> {
         if lot.unshown {
             self.not_shown.insert("custody of some lots that were joined before treatment".to_owned());
         }
+        if lot.sources.is_in_part() {
+            self.not_shown.insert("which batches some lots left that were joined before treatment".to_owned());
+        }
         let class = lot.class.clone().ok_or("where it comes from is not shown")?;
         let code = self.rules.waste_code(&class, &site.country, &day);
         require_permit(&site.permits_before(said.index), &day, code.as_ref(), treated)?;

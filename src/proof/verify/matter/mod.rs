@@ -331,9 +331,9 @@ impl<'a> Matter<'a> {
     /// Uses up items and adds up what is known of them.
     fn join(&mut self, inputs: &[ItemId], said: &ShownStatement) -> Result<Joined, String> {
         let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
-        let mut whole = Joined { lot, classes: Vec::new() };
+        let mut whole = Joined { lot, classes: Vec::new(), gaps_of_others: BTreeSet::new() };
         let mut sources: Option<Sources> = None;
-        for id in inputs {
+        for (position, id) in inputs.iter().enumerate() {
             let input = self.used(*id, said)?;
             let more = input.as_ref().map_or(Sources::NotShown, |input| input.sources.clone());
             sources = Some(match sources {
@@ -341,11 +341,12 @@ impl<'a> Matter<'a> {
                 None => more,
             });
             match input {
-                Some(input) => whole.add(input),
+                Some(input) => whole.add(input, position == 0),
                 None => whole.add_unknown(),
             }
         }
         whole.lot.sources = sources.unwrap_or(Sources::NotShown);
+        whole.settle_gaps();
         Ok(whole)
     }
 }
@@ -355,6 +356,8 @@ struct Joined {
     lot: Lot,
     /// The classes of what is known.
     classes: Vec<String>,
+    /// What does not follow of all but the first.
+    gaps_of_others: BTreeSet<String>,
 }
 
 impl Joined {
@@ -363,7 +366,7 @@ impl Joined {
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
-    fn add(&mut self, input: Lot) {
+    fn add(&mut self, input: Lot, is_first: bool) {
         let lot = &mut self.lot;
         lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
         lot.weighed = match (lot.weighed, input.weighed) {
@@ -373,10 +376,23 @@ impl Joined {
         };
         lot.arising.extend(input.arising);
         lot.flaws.extend(input.flaws);
-        // Of the lots that were joined, one way back is shown whole; of the others a step may be left out.
-        lot.unshown |= input.unshown || !input.gaps.is_empty();
+        lot.unshown |= input.unshown;
+        if is_first {
+            lot.gaps.extend(input.gaps);
+        } else {
+            self.gaps_of_others.extend(input.gaps);
+        }
         lot.latest = lot.latest.clone().later(&input.latest);
         lot.lies_in = lot.lies_in.take().or(input.lies_in);
         self.classes.extend(input.class);
+    }
+
+    /// A bundle shows the whole way back of the first of what was joined, and of all if they left several batches: there a
+    /// gap is one. Of other lots of the same batch a step may be left out.
+    fn settle_gaps(&mut self) {
+        if self.lot.sources.is_of_several() {
+            self.lot.gaps.append(&mut self.gaps_of_others);
+        }
+        self.lot.unshown |= !self.gaps_of_others.is_empty();
     }
 }
