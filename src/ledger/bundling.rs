@@ -303,10 +303,7 @@ impl<'a> Collector<'a> {
         }
         let event = self.read.get(&index).map(|read| &read.statement.event);
         let turns = |event: &Event| {
-            matches!(
-                event,
-                Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_) | Event::AuditFinding(_)
-            )
+            matches!(event, Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_) | Event::AuditFinding(_))
         };
         if !event.is_some_and(turns) {
             self.read.remove(&index);

@@ -272,8 +272,7 @@ fn what_auditors_find_counts_from_then_on() {
     let (treatment, issue) = (honest.position("treated_final"), honest.position("certificate_issued"));
     let batch = honest.said[honest.position("batch_opened")].1["batch"].clone();
     let item = honest.said[treatment].1["item"].clone();
-    let subjects =
-        [("treatment", json!(treatment), issue), ("batch", batch, issue), ("item", item.clone(), treatment)];
+    let subjects = [("treatment", json!(treatment), issue), ("batch", batch, issue), ("item", item.clone(), treatment)];
     for (subject, of, at) in subjects {
         let mut workshop = honest.clone();
         find(&mut workshop, at, subject, &of, "held");
@@ -292,12 +291,25 @@ fn what_auditors_find_counts_from_then_on() {
     // Sides that declared to be related before.
     let mut related = honest.clone();
     let offered = related.position("handover_offered");
-    let declared = json!({"type": "relation_declared", "other": story.smelter.id, "kind": "same_group"});
+    let declared = json!({"type": "relation_declared", "other": story.smelter.id, "kind": "ownership"});
     related.insert_by(offered, "handover_offered", &declared);
     expect_invalid(&related.bundle(|_| true), "related parties");
     let accepted = related.position("handover_accepted");
     find(&mut related, accepted + 1, "entry", &json!(accepted), "cleared");
     valid(&related);
+    // One organisation that signs for both sides.
+    expect_lie(&honest, "or one signed for both", |workshop| {
+        let at = workshop.position("handover_accepted");
+        let granted = json!({
+            "type": "delegation_granted", "to": story.centre.id, "types": ["handover_accepted"], "until": "2027-12-31",
+        });
+        workshop.insert_by(at, "treated_final", &granted);
+        let centre = workshop.said[workshop.position("handover_offered")].clone();
+        let (signer, accepted) = &mut workshop.said[at + 1];
+        *signer = centre.0;
+        accepted["org"] = centre.1["org"].clone();
+        accepted["on_behalf_of"] = json!(story.smelter.id);
+    });
     // What was treated is not found again.
     expect_lie(&honest, "is found and was not lost", |workshop| {
         workshop.insert_by(treatment + 1, "treated_final", &json!({"type": "found", "item": item}));

@@ -54,7 +54,9 @@ fn print(verified: &Verified, since: &Since, agreement: Agreement) -> Outcome {
         println!("Not proved: {missed}; ask again when it has found its witnesses.");
     }
     if size < shown {
-        println!("Not proved: what was said last; this answer is older than the bundle, which stands under {shown} entries.");
+        println!(
+            "Not proved: what was said last; this answer is older than the bundle, which stands under {shown} entries."
+        );
     }
     if !is_proved {
         println!("Not proved: that the {size} entries extend the {shown} of the bundle: give --url or --tiles DIR.");

@@ -3,8 +3,8 @@
 use crate::domain::border::{Allowed, Crossing};
 use crate::domain::codes::{Country, DocumentNumber};
 use crate::domain::event::{
-    BorderGround, Event, ExportConsented, ExportShipped, HandoverAccepted, HandoverOffered, ImportReceived, ReceivedLot,
-    RefusedItem,
+    BorderGround, Event, ExportConsented, ExportShipped, HandoverAccepted, HandoverOffered, ImportReceived,
+    ReceivedLot, RefusedItem,
 };
 use crate::domain::ids::{HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::mass::Grams;
@@ -76,7 +76,8 @@ impl Matter<'_> {
     /// the claim nothing moves, and whoever acts on it is shown not to hold it.
     pub(super) fn complete(&mut self, event: &HandoverOffered, said: &ShownStatement) -> Result<(), String> {
         let claim = event.completes.filter(|entry| *entry < said.index).and_then(|entry| self.shown.statement(entry));
-        let Some((claim, Event::HandoverAccepted(accepted))) = claim.map(|claim| (claim, &claim.statement.event)) else {
+        let Some((claim, Event::HandoverAccepted(accepted))) = claim.map(|claim| (claim, &claim.statement.event))
+        else {
             return Ok(());
         };
         let lots: Vec<ItemId> = event.lots.iter().flatten().map(|lot| lot.lot).collect();

@@ -225,13 +225,15 @@ impl<'a> Matter<'a> {
 
     /// The end of a lot's mass.
     fn treat(&mut self, event: &TreatedFinal, said: &ShownStatement) -> Result<(), String> {
+        if let Some(plant) = event.facility {
+            let number = event.number.as_ref().filter(|_| event.document.is_some());
+            self.take_number(plant, number.ok_or("what a plant without a key did is shown by no paper")?)?;
+        }
         let Some(mut lot) = self.used(event.item, said)? else { return Ok(()) };
         if let Some(grams) = lot.grams.filter(|grams| *grams != event.net_g) {
             lot.gaps.insert(format!("{} were treated of a lot of {grams}", event.net_g));
         }
         if let Some(plant) = event.facility {
-            let number = event.number.as_ref().filter(|_| event.document.is_some());
-            self.take_number(plant, number.ok_or("what a plant without a key did is shown by no paper")?)?;
             lot.flaws.insert(said.flaw(What::Papers));
             let related = self.shown.are_related(PartyId(said.party().0), PartyId(plant.0), said.index);
             lot.flaws.extend(related.then(|| said.flaw(What::Related)));
@@ -244,10 +246,12 @@ impl<'a> Matter<'a> {
         Ok(())
     }
 
-    /// Whether the permits of its site covered a final treatment: operation, waste code and day.
+    /// Whether the permits of its site covered a final treatment: operation, waste code and day. Of what class it is may
+    /// not be shown, which backs nothing anyway.
     fn may_treat(&self, event: &TreatedFinal, lot: &Lot, site: &ShownSite, said: &ShownStatement) -> bool {
         let Some(day) = said.statement.common.occurred_at.date() else { return false };
-        let code = lot.class.as_ref().and_then(|class| self.rules.waste_code(class, &site.country, &day));
+        let Some(class) = &lot.class else { return true };
+        let code = self.rules.waste_code(class, &site.country, &day);
         let (permits, operation) = (site.permits_before(said.index), Some(event.operation.as_str()));
         code.is_some_and(|code| permits.iter().any(|permit| permit_covers(permit, &day, &code, operation)))
     }
