@@ -73,6 +73,8 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
 /// Later events that the status of a certificate lists.
 pub const STATUS_EVENTS_MAX: usize = 1_000;
+/// Longest time, type or id that is read in such an answer, in bytes.
+pub const STATUS_TEXT_MAX: usize = 200;
 /// Treatments that one sample is drawn from; each takes 16 bytes while it is.
 pub const SAMPLE_TREATMENTS_MAX: usize = 10_000_000;
 /// Treatments that one sample draws.

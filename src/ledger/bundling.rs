@@ -2,11 +2,11 @@
 
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
-use crate::domain::delegation::Delegation;
+use crate::domain::delegation::{Delegation, Relation};
 use crate::domain::event::{Event, Statement};
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::finding::Cure;
-use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, ScaleId, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, PartyId, ScaleId, SiteId};
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
@@ -259,6 +259,10 @@ impl<'a> Collector<'a> {
 
     /// What cured flaws behind grams: reviews, findings, and the agreement of both sides of a handover.
     fn add_cures(&mut self, evidence: &Evidence) -> Result<(), StoreError> {
+        // A finding about a treatment stands on the path of no item.
+        for flaw in evidence.flaws.iter().filter(|flaw| flaw.code == FlawCode::Finding) {
+            self.add(flaw.entry)?;
+        }
         let ids: Vec<String> = evidence.flaws.iter().map(|flaw| Cure::id_of(flaw.entry)).collect();
         for record in records::load(self.database, &ids)? {
             let Record::Cure(cure) = record else { continue };
@@ -292,13 +296,16 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// Adds an entry that opens, feeds or closes a batch, and no other.
+    /// Adds an entry that opens, feeds or closes a batch, or finds something of it, and no other.
     fn add_turning_point(&mut self, index: EntryIndex) -> Result<(), StoreError> {
         if self.read.contains_key(&index) || !self.add(index)? {
             return Ok(());
         }
         let event = self.read.get(&index).map(|read| &read.statement.event);
-        if !matches!(event, Some(Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_))) {
+        let turns = |event: &Event| {
+            matches!(event, Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_) | Event::AuditFinding(_))
+        };
+        if !event.is_some_and(turns) {
             self.read.remove(&index);
         }
         Ok(())
@@ -373,6 +380,7 @@ impl<'a> Collector<'a> {
             Record::Scale(scale) => scale.verifications.iter().map(|verification| verification.entry).collect(),
             Record::Handover(handover) => vec![handover.offered],
             Record::Consent(consent) => vec![consent.stated],
+            Record::Relation(relation) => vec![relation.declared],
             _ => Vec::new(),
         }
     }
@@ -385,6 +393,7 @@ fn supports_of(read: &Read) -> Vec<String> {
     if let Some(from) = &read.statement.common.on_behalf_of {
         ids.extend([from.to_string(), Delegation::id_of(from, &read.statement.common.org)]);
     }
+    let party = read.statement.common.party();
     match &read.statement.event {
         Event::CertificateIssued(event) => ids.push(event.pool_site.to_string()),
         Event::SiteAudited(event) => ids.push(event.audited_site.to_string()),
@@ -394,12 +403,12 @@ fn supports_of(read: &Read) -> Vec<String> {
         Event::SiteRestored(event) => ids.push(event.restored_site.to_string()),
         Event::DelegationGranted(event) => ids.push(event.to.to_string()),
         Event::DelegationEnded(event) => ids.extend([event.from.to_string(), event.to.to_string()]),
-        Event::TreatedFinal(event) => ids.extend(event.facility.map(|facility| facility.to_string())),
+        Event::TreatedFinal(event) => ids.extend(receiver_of(party, None, event.facility)),
         Event::ScaleRegistered(event) => ids.push(event.at_site.to_string()),
         Event::KeyRegistered(event) => ids.push(event.organisation.to_string()),
-        Event::HandoverOffered(event) => ids.extend(receiver_of(event.to, event.to_facility)),
+        Event::HandoverOffered(event) => ids.extend(receiver_of(party, event.to, event.to_facility)),
         Event::ExportShipped(event) => {
-            ids.extend(receiver_of(event.to, event.to_facility));
+            ids.extend(receiver_of(party, event.to, event.to_facility));
             ids.extend(event.under.iter().map(|under| under.consent.to_string()));
         }
         Event::HandoverAccepted(event) => ids.push(event.handover.to_string()),
@@ -411,6 +420,9 @@ fn supports_of(read: &Read) -> Vec<String> {
     ids
 }
 
-fn receiver_of(to: Option<OrganisationId>, facility: Option<SiteId>) -> Option<String> {
-    to.map(|to| to.to_string()).or(facility.map(|facility| facility.to_string()))
+/// A receiver, and what it may have declared to be to the sender.
+fn receiver_of(from: OrganisationId, to: Option<OrganisationId>, facility: Option<SiteId>) -> Vec<String> {
+    let organisation = to.map(|to| (to.to_string(), PartyId(to.0)));
+    let receiver = organisation.or(facility.map(|facility| (facility.to_string(), PartyId(facility.0))));
+    receiver.into_iter().flat_map(|(id, party)| [id, Relation::id_of(PartyId(from.0), party)]).collect()
 }

@@ -60,6 +60,13 @@ fn answered(kind: &'static str) -> Box<dyn Fn(&mut Workshop)> {
 /// What would be found, and how the ledger lies.
 type Lie<'a> = (&'a str, Box<dyn Fn(&mut Workshop) + 'a>);
 
+/// What the ledger shows after a lie is refused, in these words.
+pub fn expect_lie(honest: &Workshop, words: &str, lie: impl Fn(&mut Workshop)) {
+    let mut workshop = honest.clone();
+    lie(&mut workshop);
+    expect_invalid(&workshop.bundle(|_| true), words);
+}
+
 fn expect_invalid(bundle: &[u8], words: &str) {
     match verify(bundle, Some(&anchor())) {
         Err(Rejection::Invalid(problem)) => assert!(problem.contains(words), "{words:?} is not in {problem:?}"),
@@ -242,4 +249,69 @@ fn every_lie_of_the_operator_is_found() {
             Err(other) => panic!("{kind}: {other:?}"),
         }
     }
+}
+
+/// Findings hold and clear only what an auditor could see; related parties prove nothing to one another.
+#[test]
+fn what_auditors_find_counts_from_then_on() {
+    let app = TestApp::start(Kind::Sqlite);
+    let story = Story::begin(&app);
+    let (serial, bundle) = small(&story);
+    let honest = Workshop::of(&story, &serial, openings_of(&bundle));
+    let document = json!({"sha256": "5".repeat(64), "blake3": "6".repeat(64)});
+    let find = |workshop: &mut Workshop, at: usize, subject: &str, of: &Value, outcome: &str| {
+        let fields = json!({
+            "type": "audit_finding", subject: of, "severity": "major", "outcome": outcome, "document": document,
+        });
+        workshop.insert_by(at, "site_audited", &fields);
+    };
+    let valid = |workshop: &Workshop| {
+        let verdict = verify(&workshop.bundle(|_| true), Some(&anchor()));
+        assert!(verdict.is_ok(), "{verdict:?}");
+    };
+    let (treatment, issue) = (honest.position("treated_final"), honest.position("certificate_issued"));
+    let batch = honest.said[honest.position("batch_opened")].1["batch"].clone();
+    let item = honest.said[treatment].1["item"].clone();
+    let subjects = [("treatment", json!(treatment), issue), ("batch", batch, issue), ("item", item.clone(), treatment)];
+    for (subject, of, at) in subjects {
+        let mut workshop = honest.clone();
+        find(&mut workshop, at, subject, &of, "held");
+        expect_invalid(&workshop.bundle(|_| true), "a finding holds it");
+        find(&mut workshop, at + 1, subject, &of, "cleared");
+        valid(&workshop);
+    }
+    // A treatment that no permit covers counts once an auditor has cleared it, and nobody clears what is yet to come.
+    let mut unpermitted = honest.clone();
+    unpermitted.first("treated_final")["operation"] = json!("R5");
+    let mut early = unpermitted.clone();
+    find(&mut early, treatment, "entry", &json!(treatment + 1), "cleared");
+    expect_invalid(&early.bundle(|_| true), "no permit of its site covers");
+    find(&mut unpermitted, treatment + 1, "entry", &json!(treatment), "cleared");
+    valid(&unpermitted);
+    // Sides that declared to be related before.
+    let mut related = honest.clone();
+    let offered = related.position("handover_offered");
+    let declared = json!({"type": "relation_declared", "other": story.smelter.id, "kind": "ownership"});
+    related.insert_by(offered, "handover_offered", &declared);
+    expect_invalid(&related.bundle(|_| true), "related parties");
+    let accepted = related.position("handover_accepted");
+    find(&mut related, accepted + 1, "entry", &json!(accepted), "cleared");
+    valid(&related);
+    // One organisation that signs for both sides.
+    expect_lie(&honest, "or one signed for both", |workshop| {
+        let at = workshop.position("handover_accepted");
+        let granted = json!({
+            "type": "delegation_granted", "to": story.centre.id, "types": ["handover_accepted"], "until": "2027-12-31",
+        });
+        workshop.insert_by(at, "treated_final", &granted);
+        let centre = workshop.said[workshop.position("handover_offered")].clone();
+        let (signer, accepted) = &mut workshop.said[at + 1];
+        *signer = centre.0;
+        accepted["org"] = centre.1["org"].clone();
+        accepted["on_behalf_of"] = json!(story.smelter.id);
+    });
+    // What was treated is not found again.
+    expect_lie(&honest, "is found and was not lost", |workshop| {
+        workshop.insert_by(treatment + 1, "treated_final", &json!({"type": "found", "item": item}));
+    });
 }

@@ -83,6 +83,28 @@ impl Workshop {
         }
     }
 
+    /// Puts in a statement by whoever said the first of a type, on the same day.
+    pub fn insert_by(&mut self, at: usize, like: &str, fields: &Value) {
+        let (signer, said) = self.said[self.position(like)].clone();
+        let mut payload = fields.clone();
+        payload["id"] = json!(crate::harness::new_id());
+        for name in ["v", "ledger", "org", "occurred_at"] {
+            payload[name] = said[name].clone();
+        }
+        self.insert(at, (signer, payload));
+    }
+
+    /// Puts in a statement like the first of a type, with some other fields, right after it.
+    pub fn repeat(&mut self, kind: &str, change: &Value) {
+        let at = self.position(kind);
+        let mut again = self.said[at].clone();
+        again.1["id"] = json!(crate::harness::new_id());
+        for (name, value) in change.as_object().expect("fields") {
+            again.1[name] = value.clone();
+        }
+        self.insert(at + 1, again);
+    }
+
     /// Everybody gets another key: what somebody can do who holds none of the real ones.
     pub fn with_other_keys(mut self) -> Self {
         let operator = SigningKey::from_bytes(&[201; 32]);

@@ -2,6 +2,8 @@
 //! treatment, disputes that ended. And without the statement that a way rests on, they do not.
 
 use crate::bundles::anchor;
+use crate::forgeries::expect_lie;
+use crate::forging::Workshop;
 use crate::harness::{TestApp, both_databases, new_id};
 use crate::story::{Story, VINTAGE, audit_fields};
 use loopledger::proof::bundle::Bundle;
@@ -69,6 +71,62 @@ both_databases! {
         assert_eq!(verdict.not_shown, Vec::<String>::new());
         needs(&bundle, "merged", "is not shown");
         needs(&bundle, "batch_closed", "not shown to be closed");
+    }
+
+    /// What is wrong with one of the lots that were joined is wrong with the sum.
+    fn joining_launders_nothing(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let batches = [story.batch(30_000), story.batch(20_000)];
+        let lots = [story.fraction(&batches[0], "FE", 29_000), story.fraction(&batches[1], "FE", 19_000)];
+        for batch in &batches {
+            story.close(batch).accepted();
+        }
+        let (parts, cage) = ([new_id(), new_id()], new_id());
+        story.at_centre("split", json!({"lot": lots[1], "parts": [
+            {"lot": parts[0], "net_g": 10_000}, {"lot": parts[1], "net_g": 9_000},
+        ]})).accepted();
+        story.at_centre("merged", json!({"inputs": [lots[0], parts[0], parts[1]], "lot": cage})).accepted();
+        story.send(&cage, 48_000, 48_000);
+        story.treat(&cage, 48_000);
+        let serial = story.issue(None);
+        let bundle = bundle(&story, &serial);
+        assert_eq!(valid(&bundle).not_shown, Vec::<String>::new());
+        let honest = Workshop::of(&story, &serial, Vec::new());
+        expect_lie(&honest, "do not add up", |workshop| workshop.first("split")["parts"][1]["net_g"] = json!(8_999));
+        // Stock that was never dismantled joins.
+        expect_lie(&honest, "was never dismantled", |workshop| {
+            let stock = new_id();
+            workshop.first("batch_closed")["remaining"] = json!([{"lot": stock, "class": "FE", "weight": story.weighed(1_000)}]);
+            workshop.first("merged")["inputs"].as_array_mut().expect("inputs").push(json!(stock));
+        });
+    }
+
+    /// What came unoffered counts when its sender completes the claim.
+    fn a_claim_that_was_completed(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let batch = story.batch(9_000);
+        let lot = story.fraction(&batch, "FE", 9_000);
+        let handover = new_id();
+        let weight = json!({"basis": "weighed", "gross_g": 9_000, "tare_g": 0, "scale": story.smelter_scale});
+        let claimed = app.say(&story.smelter, "handover_accepted", &json!({
+            "handover": handover, "site": story.smelter_site, "unoffered": {"from": story.centre.id, "lots": [lot]},
+            "lots": [{"weight": weight, "accepted_g": 9_000, "refused_g": 0}],
+        })).accepted();
+        app.say(&story.centre, "handover_offered", &json!({
+            "handover": handover, "to": story.smelter.id, "lots": [{"lot": lot, "sent_g": 9_000}], "completes": claimed,
+        })).accepted();
+        story.treat(&lot, 9_000);
+        story.close(&batch).accepted();
+        let serial = story.issue(None);
+        let bundle = bundle(&story, &serial);
+        assert_eq!(valid(&bundle).certificate.units, 8);
+        needs(&bundle, "handover_accepted", "custody from hand to hand is not shown");
+        let honest = Workshop::of(&story, &serial, Vec::new());
+        expect_lie(&honest, "a claim of something else", |workshop| {
+            workshop.first("handover_accepted")["unoffered"]["lots"] = json!([new_id()]);
+        });
     }
 
     /// Interim treatment mixes what it takes in; its outputs are of the same batches.
@@ -150,6 +208,20 @@ both_databases! {
         needs(&bundle, "export_consented", "the consent of a shipment is not shown");
         needs(&bundle, "export_shipped", "its offer is not shown");
         needs(&bundle, "import_received", "it crossed a border without");
+        let honest = Workshop::of(&story, &serial, Vec::new());
+        expect_lie(&honest, "as used equipment", |workshop| {
+            workshop.first("export_shipped")["ground"] = json!("non_waste_reuse");
+        });
+        expect_lie(&honest, "it crossed a border without", |workshop| {
+            workshop.first("export_shipped")["to_country"] = json!("NL");
+            workshop.first("export_consented")["to_country"] = json!("NL");
+        });
+        let other = |sequence: i64, grams: i64| json!({
+            "handover": new_id(), "lots": [{"lot": new_id(), "sent_g": grams}], "under": {"consent": consent, "sequence": sequence},
+        });
+        for more in [other(1, 1_000), other(2, 20_000)] {
+            expect_lie(&honest, "more, or more often, than its consent", |workshop| workshop.repeat("export_shipped", &more));
+        }
     }
 
     /// A furnace without a key: its certificate, posted by whoever brought the steel, and reviewed by an auditor.
@@ -169,6 +241,8 @@ both_databases! {
         let bundle = bundle(&story, &serial);
         assert_eq!(valid(&bundle).certificate.shares[0].site, "XD-FURNACE");
         needs(&bundle, "evidence_reviewed", "nobody is shown to have reviewed");
+        let honest = Workshop::of(&story, &serial, Vec::new());
+        expect_lie(&honest, "was used before", |workshop| workshop.repeat("treated_final", &json!({"item": new_id()})));
     }
 
     /// Beyond the band it was in dispute until both sides agreed.

@@ -280,6 +280,7 @@ both_databases! {
         let body = status().json();
         assert_eq!((&body["status"], &body["complete"]), (&"held".into(), &true.into()));
         assert_eq!(body["events"].as_array().expect("events").len(), 0);
+        desk.put("early", status().text.as_bytes());
 
         story.retire(&serial).accepted();
         let revoked = serde_json::json!({"kid": crate::harness::kid(&story.smelter.key), "reason": "compromised"});
@@ -312,5 +313,12 @@ both_databases! {
         // What the bundle shows already changes nothing.
         desk.put("retired", &bundle_now(&app, &serial));
         desk.expect("@retired --vkey @vkey --status @status", 0, &["Known: entry", "the bundle shows it too"]);
+        // An old answer, or a part of one, does not say what was said since; what a terminal would obey is not printed.
+        let early = format!("@retired --vkey @vkey --status @early --url {}", app.url);
+        desk.expect(&early, 3, &["this answer is older than the bundle"]);
+        desk.put("part", status().text.replace("\"complete\":true", "\"complete\":false").as_bytes());
+        desk.expect("@retired --vkey @vkey --status @part", 3, &["Not proved: that this is all"]);
+        desk.put("escape", status().text.replace("\"site_suspended\"", "\"\\u001b[2J\"").as_bytes());
+        desk.expect("@retired --vkey @vkey --status @escape", 1, &["no printable ASCII"]);
     }
 }

@@ -54,7 +54,9 @@ fn print(verified: &Verified, since: &Since, agreement: Agreement) -> Outcome {
         println!("Not proved: {missed}; ask again when it has found its witnesses.");
     }
     if size < shown {
-        println!("Take note: this answer is older than the bundle, which stands under {shown} entries.");
+        println!(
+            "Not proved: what was said last; this answer is older than the bundle, which stands under {shown} entries."
+        );
     }
     if !is_proved {
         println!("Not proved: that the {size} entries extend the {shown} of the bundle: give --url or --tiles DIR.");
@@ -71,10 +73,11 @@ fn print(verified: &Verified, since: &Since, agreement: Agreement) -> Outcome {
         println!("Since: nothing is told that changes what the bundle shows.");
     }
     if !since.complete {
-        println!("Take note: the service tells only the first of it.");
+        println!("Not proved: that this is all; the service tells only the first of it.");
     }
     println!(
         "That nothing else was said, only whoever replays everything can tell; signatures of these entries are not checked here."
     );
-    if is_proved && since.missed.is_none() { Outcome::Valid } else { Outcome::Unproved }
+    let is_all = since.complete && size >= shown;
+    if is_proved && is_all && since.missed.is_none() { Outcome::Valid } else { Outcome::Unproved }
 }

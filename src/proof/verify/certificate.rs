@@ -1,11 +1,10 @@
 //! What a certificate says, checked against the statements that a bundle shows.
 
 use crate::domain::certificate::{UNIT_G, blocks, part_of, period_fits};
-use crate::domain::codes::{AuditOutcome, Role, WasteCode};
+use crate::domain::codes::{AuditOutcome, Role};
 use crate::domain::eligibility::audit_in_force;
-use crate::domain::event::{Allotment, CertificateIssued, CertificateRetired, Event, Permit, TreatedFinal};
+use crate::domain::event::{Allotment, CertificateIssued, CertificateRetired, Event};
 use crate::domain::ids::{BatchId, EntryIndex, SiteId};
-use crate::domain::lot::permit_covers;
 use crate::domain::registry::SiteAudit;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
@@ -273,9 +272,11 @@ impl Case<'_> {
         if lot.unshown {
             self.not_shown.insert("custody of some lots that were joined before treatment".to_owned());
         }
+        if lot.sources.is_in_part() {
+            self.not_shown.insert("which batches some lots left that were joined before treatment".to_owned());
+        }
         let class = lot.class.clone().ok_or("where it comes from is not shown")?;
         let code = self.rules.waste_code(&class, &site.country, &day);
-        require_permit(&site.permits_before(said.index), &day, code.as_ref(), treated)?;
         if site.is_suspended_at(self.said.index) {
             return Err("its site was suspended when the certificate was issued".into());
         }
@@ -368,18 +369,4 @@ impl Case<'_> {
         }
         Ok(())
     }
-}
-
-fn require_permit(
-    permits: &[Permit],
-    day: &Date,
-    code: Option<&WasteCode>,
-    treated: &TreatedFinal,
-) -> Result<(), String> {
-    let operation = Some(treated.operation.as_str());
-    let covers = |code: &WasteCode| permits.iter().any(|permit| permit_covers(permit, day, code, operation));
-    if code.is_some_and(covers) {
-        return Ok(());
-    }
-    Err("no permit of its site covers operation, waste code and day".into())
 }

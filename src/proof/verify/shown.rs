@@ -7,7 +7,7 @@ use crate::domain::event::{
     TypeName,
 };
 use crate::domain::ids::{
-    ConsentId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, ScaleId, SiteId, StatementId,
+    ConsentId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, PartyId, ScaleId, SiteId, StatementId,
 };
 use crate::domain::lineage::{Link, Node, links};
 use crate::domain::mass::Grams;
@@ -71,8 +71,8 @@ pub(super) struct ShownOffer {
     pub(super) facility: Option<SiteId>,
     pub(super) items: Vec<ItemId>,
     pub(super) lots: Vec<ItemId>,
-    /// Whether it crosses a border as a shipment.
-    pub(super) is_shipment: bool,
+    /// Where to, if it crosses a border as a shipment.
+    pub(super) shipped_to: Option<Country>,
 }
 
 /// What one organisation lets another say.
@@ -107,6 +107,8 @@ pub(super) struct Shown {
     audits: HashMap<SiteId, Vec<SiteAudit>>,
     offers: HashMap<HandoverId, ShownOffer>,
     consents: HashMap<ConsentId, (EntryIndex, OrganisationId, ExportConsented)>,
+    /// Who declared to be related, the one that sorts first before the other, and where first.
+    relations: HashMap<(PartyId, PartyId), EntryIndex>,
     identities: HashSet<(OrganisationId, StatementId)>,
 }
 
@@ -157,6 +159,7 @@ impl Shown {
             audits: HashMap::new(),
             offers: HashMap::new(),
             consents: HashMap::new(),
+            relations: HashMap::new(),
             identities: HashSet::new(),
             opened,
         };
@@ -296,7 +299,7 @@ impl Shown {
                     facility: event.to_facility,
                     items: event.items.clone().unwrap_or_default(),
                     lots: lots(&event.lots),
-                    is_shipment: false,
+                    shipped_to: None,
                 },
             ),
             Event::ExportShipped(event) => (
@@ -307,7 +310,7 @@ impl Shown {
                     facility: event.to_facility,
                     items: event.items.clone().unwrap_or_default(),
                     lots: lots(&event.lots),
-                    is_shipment: true,
+                    shipped_to: Some(event.to_country.clone()),
                 },
             ),
             Event::ExportConsented(event) => {
@@ -374,6 +377,11 @@ impl Shown {
                 let (types, sites, until) = (event.types.clone(), event.sites.clone(), event.until.clone());
                 let granted = ShownDelegation { types, sites, until, ended: false };
                 self.delegations.insert((common.org, event.to), granted);
+                Ok(())
+            }
+            Event::RelationDeclared(event) => {
+                let own = PartyId(common.on_behalf_of.unwrap_or(common.org).0);
+                self.relations.entry((own.min(event.other), own.max(event.other))).or_insert(index);
                 Ok(())
             }
             Event::DelegationEnded(event) => {
@@ -491,6 +499,11 @@ impl Shown {
         before: EntryIndex,
     ) -> Option<&ExportConsented> {
         self.consents.get(id).filter(|(index, of, _)| *index < before && *of == party).map(|(_, _, consent)| consent)
+    }
+
+    /// Whether two parties declared to be related before an entry.
+    pub(super) fn are_related(&self, one: PartyId, other: PartyId, before: EntryIndex) -> bool {
+        self.relations.get(&(one.min(other), one.max(other))).is_some_and(|declared| *declared < before)
     }
 
     /// The lots of an offer, in its order.

@@ -3,6 +3,7 @@
 
 use crate::domain::event::Event;
 use crate::domain::serial::SerialBlock;
+use crate::limits::STATUS_TEXT_MAX;
 use crate::proof::bundle::Bundle;
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::Entry;
@@ -75,6 +76,7 @@ pub struct Told {
 pub fn check(answer: &[u8], bundle: &Bundle, verdict: &Verdict, trust: Trust<'_>) -> Result<Since, Rejection> {
     let written: Written = serde_json::from_slice(answer)
         .map_err(|error| Rejection::Unreadable(format!("the status of the certificate cannot be read: {error}")))?;
+    require_plain(&written)?;
     if written.serial != bundle.certificate {
         return invalid(format!("the status is of another certificate, {}", written.serial));
     }
@@ -94,6 +96,22 @@ pub fn check(answer: &[u8], bundle: &Bundle, verdict: &Verdict, trust: Trust<'_>
         told.push(Told { index, words, shown: entry.is_some(), changes });
     }
     Ok(Since { checkpoint, note: written.checkpoint, seen, missed, told, complete: written.complete })
+}
+
+/// What is printed of a service's words is short and draws nothing on a terminal.
+fn require_plain(written: &Written) -> Result<(), Rejection> {
+    let of_event = |event: &'_ WrittenEvent| {
+        let concerns = event.concerns.iter().flat_map(|concern| [&concern.kind, &concern.id]);
+        [&event.time, &event.r#type].into_iter().chain(concerns).all(|text| is_plain(text))
+    };
+    if is_plain(&written.serial) && written.events.iter().all(of_event) {
+        return Ok(());
+    }
+    invalid(format!("the status has a text that is no printable ASCII, or longer than {STATUS_TEXT_MAX} bytes"))
+}
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= STATUS_TEXT_MAX && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 /// The entry is under the checkpoint; gives what it says, if it was given.

@@ -2,7 +2,7 @@
 
 use crate::domain::codes::Role;
 use crate::domain::event::{Event, FindingOutcome, ReviewOutcome};
-use crate::domain::ids::{EntryIndex, HandoverId, OrganisationId};
+use crate::domain::ids::{EntryIndex, HandoverId, OrganisationId, PartyId};
 use crate::domain::time::OccurredAt;
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(in crate::proof::verify) enum What {
     Unweighed,
     Hosted,
+    Related,
+    Held,
     Disputed,
     Overdue,
     Unpermitted,
+    TreatmentUnpermitted,
     InterimUnpermitted,
     InterimShort,
     UnknownClass,
@@ -29,9 +32,12 @@ impl What {
         match self {
             Self::Unweighed => "something that went in was not weighed on a verified scale",
             Self::Hosted => "it changed hands between two keys that the operator holds",
+            Self::Related => "it changed hands between related parties, or one signed for both",
+            Self::Held => "a finding holds it",
             Self::Disputed => "sender and receiver weighed it differently beyond the band",
             Self::Overdue => "it left its batch later than a batch may last",
             Self::Unpermitted => "no permit covers dismantling at its site on that day",
+            Self::TreatmentUnpermitted => "no permit of its site covers operation, waste code and day",
             Self::InterimUnpermitted => "no permit covers its interim treatment on that day",
             Self::InterimShort => "an interim treatment lost more than the band",
             Self::UnknownClass => "its class stands in no table of the rule set",
@@ -66,13 +72,23 @@ pub(super) struct Cures {
     agreed: BTreeMap<EntryIndex, OccurredAt>,
 }
 
+/// Whether whoever says something is neither another party nor declared to be related to it.
+fn is_independent(shown: &Shown, said: &ShownStatement, other: OrganisationId) -> bool {
+    other != said.party() && !shown.are_related(PartyId(said.party().0), PartyId(other.0), said.index)
+}
+
 impl Cures {
     /// Gathers them; what a compromised key signed cures nothing.
     pub(super) fn before(shown: &Shown, until: EntryIndex) -> Self {
         let (mut cures, mut answers, mut agreeing) = (Self::default(), BTreeMap::new(), BTreeMap::new());
         for said in shown.before(until) {
             match &said.statement.event {
+                // A claim is answered with the offer that completes it.
+                Event::HandoverAccepted(event) if event.unoffered.is_some() => {}
                 Event::HandoverAccepted(event) => _ = answers.insert(event.handover, (said.index, said.party())),
+                Event::HandoverOffered(event) if event.completes.is_some() => {
+                    answers.extend(event.to.map(|to| (event.handover, (said.index, to))));
+                }
                 Event::ImportReceived(event) => _ = answers.insert(event.handover, (said.index, said.party())),
                 _ if shown.is_compromised(&said.signer, said.index, until) => {}
                 _ => cures.take(shown, said, &answers, &mut agreeing),
@@ -92,17 +108,19 @@ impl Cures {
         let at = common.occurred_at.clone();
         match &said.statement.event {
             Event::AuditFinding(event) if event.outcome == FindingOutcome::Cleared => {
-                let author = event.entry.and_then(|entry| shown.statement(entry)).map(ShownStatement::party);
-                if let (Some(entry), true) = (event.entry, shown.has_role(&common.org, &[Role::Auditor]))
-                    && author != Some(said.party())
+                let earlier = event.entry.filter(|entry| *entry < said.index);
+                let author = earlier.and_then(|entry| shown.statement(entry)).map(ShownStatement::party);
+                if let (Some(entry), true) = (earlier, shown.has_role(&common.org, &[Role::Auditor]))
+                    && author.is_none_or(|author| is_independent(shown, said, author))
                 {
                     self.cleared.entry(entry).or_insert(at);
                 }
             }
             Event::EvidenceReviewed(event) if event.outcome == ReviewOutcome::Accepted => {
-                let poster = shown.statement(event.entry).map(ShownStatement::party);
+                let posted = shown.statement(event.entry).filter(|posted| posted.index < said.index);
+                let poster = posted.map(ShownStatement::party);
                 let may = shown.has_role(&common.org, &[Role::Auditor, Role::Operator]);
-                if may && poster.is_some_and(|poster| poster != said.party()) {
+                if may && poster.is_some_and(|poster| is_independent(shown, said, poster)) {
                     self.reviewed.entry(event.entry).or_insert(at);
                 }
             }
@@ -116,6 +134,13 @@ impl Cures {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A finding about a thing that carries flaws clears those that findings brought.
+    pub(super) fn clear_held(&mut self, flaws: &BTreeSet<Flaw>, said: &ShownStatement) {
+        for flaw in flaws.iter().filter(|flaw| flaw.what == What::Held) {
+            self.cleared.entry(flaw.entry).or_insert_with(|| said.statement.common.occurred_at.clone());
         }
     }
 

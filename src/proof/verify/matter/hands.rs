@@ -1,11 +1,12 @@
 //! How lots change hands: within a country, over a border, and to plants without a key.
 
 use crate::domain::border::{Allowed, Crossing};
-use crate::domain::codes::Country;
+use crate::domain::codes::{Country, DocumentNumber};
 use crate::domain::event::{
-    BorderGround, ExportConsented, ExportShipped, HandoverAccepted, ImportReceived, ReceivedLot, RefusedItem,
+    BorderGround, Event, ExportConsented, ExportShipped, HandoverAccepted, HandoverOffered, ImportReceived,
+    ReceivedLot, RefusedItem,
 };
-use crate::domain::ids::{HandoverId, ItemId, OrganisationId, SiteId};
+use crate::domain::ids::{HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::mass::Grams;
 use crate::proof::verify::matter::flaw::What;
 use crate::proof::verify::matter::{CUSTODY, Lot, Matter};
@@ -17,8 +18,8 @@ pub(super) struct Answer<'a> {
     handover: HandoverId,
     refused: &'a [RefusedItem],
     lots: &'a [ReceivedLot],
-    /// Whether number and paper stand in it, as a plant without a key needs them.
-    has_papers: bool,
+    /// The number of its paper, if both stand in it, as a plant without a key needs them.
+    papers: Option<&'a DocumentNumber>,
     is_import: bool,
 }
 
@@ -28,7 +29,7 @@ impl<'a> Answer<'a> {
             handover: event.handover,
             refused: event.refused.as_deref().unwrap_or_default(),
             lots: event.lots.as_deref().unwrap_or_default(),
-            has_papers: event.number.is_some() && event.document.is_some(),
+            papers: event.number.as_ref().filter(|_| event.document.is_some()),
             is_import: false,
         }
     }
@@ -38,10 +39,17 @@ impl<'a> Answer<'a> {
             handover: event.handover,
             refused: event.refused.as_deref().unwrap_or_default(),
             lots: event.lots.as_deref().unwrap_or_default(),
-            has_papers: event.number.is_some() && event.document.is_some(),
+            papers: event.number.as_ref().filter(|_| event.document.is_some()),
             is_import: true,
         }
     }
+}
+
+/// What left under a consent so far, as far as shown.
+#[derive(Default)]
+pub(super) struct Shipped {
+    grams: i64,
+    sequences: BTreeSet<i64>,
 }
 
 /// A receipt at work.
@@ -50,8 +58,8 @@ struct Receipt<'a> {
     /// Who has it afterwards: a plant without a key holds nothing.
     holder: OrganisationId,
     site: Option<SiteId>,
-    /// Why this is no proof by two parties.
-    flaw: Option<What>,
+    /// Why this is no proof by two independent parties, and what is wrong with its road.
+    flaws: Vec<What>,
     is_shipment: bool,
     said: &'a ShownStatement,
 }
@@ -61,9 +69,49 @@ impl Matter<'_> {
     pub(super) fn change_hands(&mut self, answer: &Answer<'_>, said: &ShownStatement) -> Result<(), String> {
         let offer = self.shown.offer(&answer.handover).ok_or("its offer is not shown")?;
         let offered = self.shown.statement(offer.index).filter(|offered| offered.index < said.index);
-        let offered = offered.ok_or("its offer is not shown before it")?;
+        self.hand_over(answer, offer, offered.ok_or("its offer is not shown before it")?, said)
+    }
+
+    /// An offer completes what its receiver claimed before: the claim takes effect now, as if it were said here. Without
+    /// the claim nothing moves, and whoever acts on it is shown not to hold it.
+    pub(super) fn complete(&mut self, event: &HandoverOffered, said: &ShownStatement) -> Result<(), String> {
+        let claim = event.completes.filter(|entry| *entry < said.index).and_then(|entry| self.shown.statement(entry));
+        let Some((claim, Event::HandoverAccepted(accepted))) = claim.map(|claim| (claim, &claim.statement.event))
+        else {
+            return Ok(());
+        };
+        let lots: Vec<ItemId> = event.lots.iter().flatten().map(|lot| lot.lot).collect();
+        let items = event.items.as_deref().unwrap_or_default();
+        let is_claimed = accepted.handover == event.handover
+            && accepted.unoffered.as_ref().is_some_and(|claimed| {
+                claimed.from == said.party()
+                    && claimed.items.as_deref().unwrap_or_default() == items
+                    && claimed.lots.as_deref().unwrap_or_default() == lots
+            });
+        let offer = self.shown.offer(&event.handover).filter(|_| is_claimed);
+        let offer = offer.ok_or("it completes a claim of something else")?;
+        let said_here = ShownStatement {
+            index: said.index,
+            time: said.time,
+            signer: claim.signer,
+            statement: claim.statement.clone(),
+            links: Vec::new(),
+        };
+        self.hand_over(&Answer::accepted(accepted), offer, said, &said_here)
+    }
+
+    fn hand_over(
+        &mut self,
+        answer: &Answer<'_>,
+        offer: &ShownOffer,
+        offered: &ShownStatement,
+        said: &ShownStatement,
+    ) -> Result<(), String> {
         let receipt = self.receipt(answer, offer, offered, said)?;
         self.answer(answer.handover)?;
+        if let Some((plant, number)) = offer.facility.zip(answer.papers) {
+            self.take_number(plant, number)?;
+        }
         let refused: BTreeSet<ItemId> = answer.refused.iter().map(|refused| refused.item).collect();
         for item in offer.items.iter().filter(|item| !refused.contains(item)) {
             self.take_over(*item, &receipt);
@@ -84,23 +132,45 @@ impl Matter<'_> {
         offered: &ShownStatement,
         said: &'s ShownStatement,
     ) -> Result<Receipt<'s>, String> {
-        if answer.is_import && !offer.is_shipment {
+        let is_shipment = offer.shipped_to.is_some();
+        if answer.is_import && !is_shipment {
             return Err("what crosses no border is no import".into());
         }
-        let (sender, party, own_site) = (offered.party(), said.party(), said.statement.common.site);
-        let is_shipment = offer.is_shipment;
-        match (offer.to, offer.facility) {
-            (Some(to), None) if to == party => {
-                let hosted = self.shown.is_hosted(&offered.signer) && self.shown.is_hosted(&said.signer);
-                let flaw = hosted.then_some(What::Hosted);
-                Ok(Receipt { sender, holder: party, site: own_site, flaw, is_shipment, said })
-            }
+        let (sender, party) = (offered.party(), said.party());
+        let (holder, site) = match (offer.to, offer.facility) {
+            (Some(to), None) if to == party => (party, said.statement.common.site),
             // The sender itself posts what a plant without a key has signed on paper.
-            (None, Some(plant)) if sender == party && answer.has_papers => {
-                Ok(Receipt { sender, holder: sender, site: Some(plant), flaw: Some(What::Papers), is_shipment, said })
-            }
-            _ => Err("it changed hands between others than those who say so".into()),
+            (None, Some(plant)) if sender == party && answer.papers.is_some() => (sender, Some(plant)),
+            _ => return Err("it changed hands between others than those who say so".into()),
+        };
+        let mut flaws = self.flaws_of_hands(offer, offered, said);
+        let country = site.and_then(|site| self.shown.site(&site)).map(|site| &site.country);
+        let is_elsewhere = offer.shipped_to.as_ref().zip(country).is_some_and(|(to, country)| to != country);
+        flaws.extend(is_elsewhere.then_some(What::BorderNotCovered));
+        Ok(Receipt { sender, holder, site, flaws, is_shipment, said })
+    }
+
+    /// Why a handover is no proof by two independent parties: its sides are related, one organisation signed for both, both
+    /// keys are the operator's, or it rests on papers.
+    fn flaws_of_hands(&self, offer: &ShownOffer, offered: &ShownStatement, said: &ShownStatement) -> Vec<What> {
+        let other = offer.to.map(|to| PartyId(to.0)).or(offer.facility.map(|facility| PartyId(facility.0)));
+        let is_related =
+            other.is_some_and(|other| self.shown.are_related(PartyId(offered.party().0), other, said.index));
+        if offer.facility.is_some() {
+            return [What::Papers].into_iter().chain(is_related.then_some(What::Related)).collect();
         }
+        let one_signed_both = offered.statement.common.org == said.statement.common.org;
+        if is_related || one_signed_both {
+            return vec![What::Related];
+        }
+        let hosted = self.shown.is_hosted(&offered.signer) && self.shown.is_hosted(&said.signer);
+        hosted.then_some(What::Hosted).into_iter().collect()
+    }
+
+    /// A number of a plant's paper serves once.
+    pub(super) fn take_number(&mut self, plant: SiteId, number: &DocumentNumber) -> Result<(), String> {
+        let fresh = self.numbers.insert((plant, number.clone()));
+        if fresh { Ok(()) } else { Err(format!("the number {number} of a plant's paper was used before")) }
     }
 
     pub(super) fn answer(&mut self, handover: HandoverId) -> Result<(), String> {
@@ -110,7 +180,7 @@ impl Matter<'_> {
     fn take_over(&mut self, id: ItemId, receipt: &Receipt<'_>) {
         let said = receipt.said;
         let mut flaws = self.flaws_of_key(said);
-        flaws.extend(receipt.flaw.map(|what| said.flaw(what)));
+        flaws.extend(receipt.flaws.iter().map(|what| said.flaw(*what)));
         let to = receipt.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone());
         let watched = self.rules.borders.is_some() && !receipt.is_shipment;
         if let Some(lot) = self.items.get_mut(&id) {
@@ -166,7 +236,12 @@ impl Matter<'_> {
         let all: Vec<ItemId> = lots.into_iter().chain(event.items.iter().flatten().copied()).collect();
         all.iter().try_for_each(|item| self.held(*item, said))?;
         if matches!(event.ground, BorderGround::NonWasteReuse | BorderGround::NonWasteWarranty) {
-            return Ok(());
+            let is_waste = |id| {
+                let lot = self.items.get(id);
+                lot.is_some_and(|lot| !lot.arising.is_empty() || lot.sources.is_dismantled())
+            };
+            let no_waste = event.lots.iter().flatten().next().is_none() && !all.iter().any(is_waste);
+            return if no_waste { Ok(()) } else { Err("waste leaves a country as used equipment".into()) };
         }
         let common = &said.statement.common;
         let from = common.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone());
@@ -183,7 +258,11 @@ impl Matter<'_> {
         }
         if let (Some(under), Some(consent)) = (under, consent) {
             let sent: i64 = event.lots.iter().flatten().map(|lot| lot.sent_g.get()).sum();
-            if under.sequence.get() > consent.shipments.get() || sent > consent.quantity_g.get() {
+            let shipped = self.shipped.entry(under.consent).or_default();
+            shipped.grams = shipped.grams.saturating_add(sent);
+            let fresh = shipped.sequences.insert(under.sequence.get());
+            let too_often = !fresh || under.sequence.get() > consent.shipments.get();
+            if too_often || shipped.grams > consent.quantity_g.get() {
                 return Err("it ships more, or more often, than its consent allows".into());
             }
         }

@@ -11,15 +11,16 @@ mod work;
 pub(super) use flaw::{Flaw, What};
 pub(super) use sources::Sources;
 
-use crate::domain::codes::Country;
-use crate::domain::event::{Event, Merged, Split, TreatedFinal};
-use crate::domain::ids::{BatchId, EntryIndex, HandoverId, ItemId, OrganisationId};
+use crate::domain::codes::{Country, DocumentNumber, Role};
+use crate::domain::event::{AuditFinding, Event, FindingOutcome, Merged, Split, TreatedFinal};
+use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
+use crate::domain::lot::permit_covers;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::OccurredAt;
-use crate::proof::verify::shown::{Shown, ShownStatement};
+use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use flaw::Cures;
-use hands::Answer;
+use hands::{Answer, Shipped};
 use std::collections::{BTreeSet, HashMap};
 pub(super) use work::Batch;
 
@@ -49,6 +50,8 @@ pub(super) struct Lot {
     /// Whether custody or weights of lots that were joined to it are not all shown.
     pub(super) unshown: bool,
     used: bool,
+    /// Whether it was used up by being lost: it may be found.
+    lost: bool,
 }
 
 /// Everything that happened.
@@ -60,6 +63,10 @@ pub(super) struct Matter<'a> {
     items: HashMap<ItemId, Lot>,
     pub(super) batches: HashMap<BatchId, Batch>,
     answered: BTreeSet<HandoverId>,
+    /// Numbers of plants' papers that were used.
+    numbers: BTreeSet<(SiteId, DocumentNumber)>,
+    /// What left under each consent.
+    shipped: HashMap<ConsentId, Shipped>,
     cures: Cures,
     /// Lots as they were when they were treated, by the entry of the treatment.
     pub(super) treated: HashMap<EntryIndex, Lot>,
@@ -90,6 +97,8 @@ impl<'a> Matter<'a> {
             items: HashMap::new(),
             batches: HashMap::new(),
             answered: BTreeSet::new(),
+            numbers: BTreeSet::new(),
+            shipped: HashMap::new(),
             cures: Cures::before(shown, until),
             treated: HashMap::new(),
         };
@@ -129,7 +138,8 @@ impl<'a> Matter<'a> {
             Event::Split(event) => self.split(event, said),
             Event::HandoverOffered(event) => {
                 let lots = event.lots.iter().flatten().map(|lot| lot.lot);
-                lots.chain(event.items.iter().flatten().copied()).try_for_each(|item| self.held(item, said))
+                lots.chain(event.items.iter().flatten().copied()).try_for_each(|item| self.held(item, said))?;
+                self.complete(event, said)
             }
             // A claim moves nothing; whoever acts on it before an offer is shown not to hold it.
             Event::HandoverAccepted(event) if event.unoffered.is_some() => Ok(()),
@@ -151,16 +161,50 @@ impl<'a> Matter<'a> {
                 self.held(event.item, said)?;
                 self.used(event.component, said).map(drop)
             }
-            Event::Found(event) => {
-                if let Some(lot) = self.items.get_mut(&event.item) {
-                    lot.used = false;
-                }
-                self.held(event.item, said)
-            }
+            Event::Found(event) => self.find(event.item, said),
             Event::Released(event) => self.used(event.item, said).map(drop),
-            Event::Lost(event) => self.used(event.item, said).map(drop),
+            Event::Lost(event) => self.lose(event.item, said),
+            Event::AuditFinding(event) => self.take_finding(event, said),
             _ => Ok(()),
         }
+    }
+
+    /// A finding holds a thing, or clears what findings held of it. What it clears of an entry is among the cures.
+    fn take_finding(&mut self, event: &AuditFinding, said: &ShownStatement) -> Result<(), String> {
+        if !self.shown.has_role(&said.statement.common.org, &[Role::Auditor]) {
+            return Err("only an auditor may say this".into());
+        }
+        let item = event.item.and_then(|id| self.items.get_mut(&id)).map(|lot| &mut lot.flaws);
+        let batch = event.batch.and_then(|id| self.batches.get_mut(&id)).map(|batch| &mut batch.flaws);
+        let treatment = event.treatment.and_then(|entry| self.treated.get_mut(&entry)).map(|lot| &mut lot.flaws);
+        let Some(flaws) = item.or(batch).or(treatment) else { return Ok(()) };
+        match event.outcome {
+            FindingOutcome::Held => _ = flaws.insert(said.flaw(What::Held)),
+            FindingOutcome::Cleared if !self.shown.is_compromised(&said.signer, said.index, self.until) => {
+                self.cures.clear_held(flaws, said);
+            }
+            FindingOutcome::Cleared | FindingOutcome::Noted => {}
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, id: ItemId, said: &ShownStatement) -> Result<(), String> {
+        self.used(id, said)?;
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.lost = true;
+        }
+        Ok(())
+    }
+
+    /// Only what was lost is found.
+    fn find(&mut self, id: ItemId, said: &ShownStatement) -> Result<(), String> {
+        if let Some(lot) = self.items.get_mut(&id) {
+            if !lot.lost {
+                return Err(format!("{id} is found and was not lost"));
+            }
+            (lot.used, lot.lost) = (false, false);
+        }
+        self.held(id, said)
     }
 
     /// The parts of a lot, each with its share of every batch, in the order in which they are named.
@@ -181,20 +225,35 @@ impl<'a> Matter<'a> {
 
     /// The end of a lot's mass.
     fn treat(&mut self, event: &TreatedFinal, said: &ShownStatement) -> Result<(), String> {
+        if let Some(plant) = event.facility {
+            let number = event.number.as_ref().filter(|_| event.document.is_some());
+            self.take_number(plant, number.ok_or("what a plant without a key did is shown by no paper")?)?;
+        }
         let Some(mut lot) = self.used(event.item, said)? else { return Ok(()) };
         if let Some(grams) = lot.grams.filter(|grams| *grams != event.net_g) {
             lot.gaps.insert(format!("{} were treated of a lot of {grams}", event.net_g));
         }
-        if event.facility.is_some() {
-            if event.number.is_none() || event.document.is_none() {
-                return Err("what a plant without a key did is shown by no paper".into());
-            }
+        if let Some(plant) = event.facility {
             lot.flaws.insert(said.flaw(What::Papers));
+            let related = self.shown.are_related(PartyId(said.party().0), PartyId(plant.0), said.index);
+            lot.flaws.extend(related.then(|| said.flaw(What::Related)));
         }
         let site = event.facility.or(said.statement.common.site).and_then(|site| self.shown.site(&site));
         lot.come_to(site.map(|site| site.country.clone()), self.rules.borders.is_some(), said);
+        let permitted = site.is_none_or(|site| self.may_treat(event, &lot, site, said));
+        lot.flaws.extend((!permitted).then(|| said.flaw(What::TreatmentUnpermitted)));
         self.treated.insert(said.index, lot);
         Ok(())
+    }
+
+    /// Whether the permits of its site covered a final treatment: operation, waste code and day. Of what class it is may
+    /// not be shown, which backs nothing anyway.
+    fn may_treat(&self, event: &TreatedFinal, lot: &Lot, site: &ShownSite, said: &ShownStatement) -> bool {
+        let Some(day) = said.statement.common.occurred_at.date() else { return false };
+        let Some(class) = &lot.class else { return true };
+        let code = self.rules.waste_code(class, &site.country, &day);
+        let (permits, operation) = (site.permits_before(said.index), Some(event.operation.as_str()));
+        code.is_some_and(|code| permits.iter().any(|permit| permit_covers(permit, &day, &code, operation)))
     }
 
     /// The times of the statements that cured some flaws; in words, a flaw that nobody is shown to have cured.
@@ -217,6 +276,7 @@ impl<'a> Matter<'a> {
             latest: said.statement.common.occurred_at.clone(),
             unshown: false,
             used: false,
+            lost: false,
         }
     }
 
@@ -331,9 +391,9 @@ impl<'a> Matter<'a> {
     /// Uses up items and adds up what is known of them.
     fn join(&mut self, inputs: &[ItemId], said: &ShownStatement) -> Result<Joined, String> {
         let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
-        let mut whole = Joined { lot, classes: Vec::new() };
+        let mut whole = Joined { lot, classes: Vec::new(), gaps_of_others: BTreeSet::new() };
         let mut sources: Option<Sources> = None;
-        for id in inputs {
+        for (position, id) in inputs.iter().enumerate() {
             let input = self.used(*id, said)?;
             let more = input.as_ref().map_or(Sources::NotShown, |input| input.sources.clone());
             sources = Some(match sources {
@@ -341,11 +401,12 @@ impl<'a> Matter<'a> {
                 None => more,
             });
             match input {
-                Some(input) => whole.add(input),
+                Some(input) => whole.add(input, position == 0),
                 None => whole.add_unknown(),
             }
         }
         whole.lot.sources = sources.unwrap_or(Sources::NotShown);
+        whole.settle_gaps();
         Ok(whole)
     }
 }
@@ -355,6 +416,8 @@ struct Joined {
     lot: Lot,
     /// The classes of what is known.
     classes: Vec<String>,
+    /// What does not follow of all but the first.
+    gaps_of_others: BTreeSet<String>,
 }
 
 impl Joined {
@@ -363,7 +426,7 @@ impl Joined {
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
-    fn add(&mut self, input: Lot) {
+    fn add(&mut self, input: Lot, is_first: bool) {
         let lot = &mut self.lot;
         lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
         lot.weighed = match (lot.weighed, input.weighed) {
@@ -373,10 +436,23 @@ impl Joined {
         };
         lot.arising.extend(input.arising);
         lot.flaws.extend(input.flaws);
-        // Of the lots that were joined, one way back is shown whole; of the others a step may be left out.
-        lot.unshown |= input.unshown || !input.gaps.is_empty();
+        lot.unshown |= input.unshown;
+        if is_first {
+            lot.gaps.extend(input.gaps);
+        } else {
+            self.gaps_of_others.extend(input.gaps);
+        }
         lot.latest = lot.latest.clone().later(&input.latest);
         lot.lies_in = lot.lies_in.take().or(input.lies_in);
         self.classes.extend(input.class);
+    }
+
+    /// A bundle shows the whole way back of the first of what was joined, and of all if they left several batches: there a
+    /// gap is one. Of other lots of the same batch a step may be left out.
+    fn settle_gaps(&mut self) {
+        if self.lot.sources.is_of_several() {
+            self.lot.gaps.append(&mut self.gaps_of_others);
+        }
+        self.lot.unshown |= !self.gaps_of_others.is_empty();
     }
 }

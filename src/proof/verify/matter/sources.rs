@@ -18,6 +18,8 @@ pub(in crate::proof::verify) enum Sources {
         /// Whether that is all: of what else joined the lot the batches are not shown.
         whole: bool,
     },
+    /// From batches, and in part from what was never dismantled.
+    Mixed,
 }
 
 const SEVERAL: &str = "it was joined from several batches, of which not all are shown";
@@ -34,7 +36,17 @@ impl Sources {
 
     /// Whether it left a batch.
     pub(super) const fn is_dismantled(&self) -> bool {
-        matches!(self, Self::Batches { .. })
+        matches!(self, Self::Batches { .. } | Self::Mixed)
+    }
+
+    /// Whether it left several batches, as far as shown.
+    pub(super) fn is_of_several(&self) -> bool {
+        matches!(self, Self::Batches { of, .. } if of.shares().len() > 1)
+    }
+
+    /// Whether something that joined it is not shown to have left a batch.
+    pub(in crate::proof::verify) const fn is_in_part(&self) -> bool {
+        matches!(self, Self::Batches { whole: false, .. })
     }
 
     /// The same batches, weighed again.
@@ -57,16 +69,20 @@ impl Sources {
         }
     }
 
-    /// Both together. What is not shown, or was not dismantled, makes the sum incomplete.
+    /// Both together. What is not shown makes the sum incomplete; waste among what left batches is not parted again.
     pub(super) fn join(self, other: Self) -> Self {
         match (self, other) {
             (Self::Batches { of, whole }, Self::Batches { of: more, whole: also }) => match of.plus(&more) {
                 Ok(sum) => Self::Batches { of: sum, whole: whole && also },
                 Err(_) => Self::Batches { of, whole: false },
             },
-            (Self::Batches { of, .. }, _) | (_, Self::Batches { of, .. }) => Self::Batches { of, whole: false },
-            (Self::Waste, Self::Waste) => Self::Waste,
-            _ => Self::NotShown,
+            (Self::Mixed, _) | (_, Self::Mixed) => Self::Mixed,
+            (Self::Batches { .. }, Self::Waste) | (Self::Waste, Self::Batches { .. }) => Self::Mixed,
+            (Self::Batches { of, .. }, Self::NotShown) | (Self::NotShown, Self::Batches { of, .. }) => {
+                Self::Batches { of, whole: false }
+            }
+            (Self::Waste, _) | (_, Self::Waste) => Self::Waste,
+            (Self::NotShown, Self::NotShown) => Self::NotShown,
         }
     }
 
@@ -75,12 +91,16 @@ impl Sources {
         let (of, whole) = match self {
             Self::NotShown => return Err("where it comes from is not shown"),
             Self::Waste => return Err("it left no batch"),
+            Self::Mixed => return Err("part of it was never dismantled"),
             Self::Batches { of, whole } => (of, *whole),
         };
+        if whole && of.total() != net {
+            return Err("it weighs otherwise than what left its batches");
+        }
         if let [only] = of.shares() {
             return Ok(only.source.batch().map(|batch| (batch, 0, net.get())).into_iter().collect());
         }
-        if !whole || of.total() != net {
+        if !whole {
             return Err(SEVERAL);
         }
         let (mut lines, mut from) = (Vec::with_capacity(of.shares().len()), 0);
