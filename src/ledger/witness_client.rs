@@ -152,12 +152,9 @@ impl WitnessClient {
             let answer = read_answer(self.agent.post(format!("{}/add-checkpoint", self.url)).send(body))?;
             match answer.status {
                 200 => return self.keep(checkpoint, &answer.text),
-                409 => self.take_size(&answer, checkpoint.size)?,
+                409 => self.take_size(&answer, old_size, checkpoint.size)?,
                 // It starts from our size and does not follow our proof: it may hold another history.
-                422 => {
-                    self.look()?;
-                    return passing("it answered that our checkpoint does not extend what it saw");
-                }
+                422 => return self.look_then("it answered that our checkpoint does not extend what it saw"),
                 status => return passing(format!("it answered {status}: {}", first_words(&answer.text))),
             }
         }
@@ -176,12 +173,29 @@ impl WitnessClient {
         Ok(proof)
     }
 
+    /// It refused: what it saw may be another history than ours, which it shows if it can.
+    fn look_then<T>(&mut self, problem: &str) -> Result<T, Trouble> {
+        self.look()?;
+        passing(problem)
+    }
+
     /// Takes the size that a witness says it cosigned last. One beyond all that we ever signed means that history was lost
     /// here, also where the witness cannot show it: then a person decides who is wrong.
-    fn take_size(&mut self, answer: &Answer, asked: u64) -> Result<(), Trouble> {
+    ///
+    /// A witness may also mean another root by 409, of the size that we sent or of the checkpoint's own: then histories are
+    /// compared.
+    fn take_size(&mut self, answer: &Answer, sent: u64, asked: u64) -> Result<(), Trouble> {
         let is_size = answer.content_type.split(';').next().is_some_and(|kind| kind.trim() == SIZE_TYPE);
         let size = answer.text.strip_suffix('\n').and_then(parse_size).filter(|_| is_size);
-        let Some(size) = size else { return passing("it answered 409 without a size") };
+        let Some(size) = size else { return self.look_then("it answered 409 without a size") };
+        if size == sent {
+            return self.look_then("it answered 409 and named the size that was sent");
+        }
+        if size == asked
+            && let Err(fork @ Trouble::Fork(_)) = self.look()
+        {
+            return Err(fork);
+        }
         if size <= asked {
             self.last_size = size;
             return Ok(());
