@@ -130,6 +130,12 @@ pub const PROOF_WAIT_MS_MAX: u64 = 10_000;
 pub const WITNESS_WAIT_MS_MAX: u64 = 20_000;
 /// Pause between two checkpoints, in milliseconds.
 pub const PUBLISH_PAUSE_MS: u64 = 250;
+/// Pauses of the publisher between two looks at the guard while nothing is appended: a minute.
+pub const GUARD_LOOK_TICKS: u32 = 240;
+/// Most pauses of the publisher until a guard that does not answer is asked again: 4 seconds.
+pub const GUARD_WAIT_TICKS_MAX: u32 = 16;
+/// Pauses of the publisher between two attempts to empty SQLite's log of what was deleted: 2 seconds.
+pub const LOG_RETRY_TICKS: u32 = 8;
 /// How far a node's clock may lie behind the ledger's head, in milliseconds.
 pub const CLOCK_BEHIND_HEAD_MS_MAX: i64 = 5_000;
 /// How far a node's clock may lie off the database's, in milliseconds.

@@ -6,7 +6,8 @@ use crate::config::{GuardPlace, Place};
 use crate::ledger::guard::Guard;
 use crate::ledger::opening::ledger_in;
 use crate::ledger::signed::{named_keys, open_note};
-use crate::proof::checkpoint::Checkpoint;
+use crate::proof::checkpoint::{AnyCheckpoint, Checkpoint};
+use crate::proof::note::Note;
 use crate::store::{Store, head, tiles};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ struct Where {
     guard: GuardPlace,
 }
 
-/// Exits 0 done, 1 refused. A file is held by the service that publishes: stop it first.
+/// Exits 0 done, 1 refused. A file is held by the service that publishes, unless it has halted: stop it first.
 pub(super) fn run(arguments: &GuardCommand) -> Result<ExitCode, CommandError> {
     match &arguments.action {
         Action::Show(place) => show(place),
@@ -96,10 +97,8 @@ fn put(place: &Where, checkpoint: &std::path::Path) -> Result<ExitCode, CommandE
         Err(problem) => return refused(format!("this is no checkpoint of this ledger: {problem}")),
     };
     let held = guard.read()?;
-    if let Some(before) = held.as_deref().and_then(|held| open_note(held, &keys).ok())
-        && before.size > new.size
-    {
-        return refused(format!("the guard holds {}, and never goes back", describe(&before)));
+    if let Some(problem) = held.as_deref().and_then(|held| why_not_replaced(held, &new)) {
+        return refused(problem);
     }
     guard.swap(held.as_deref(), &note)?;
     println!("the guard {} holds {} now", guard.url(), describe(&new));
@@ -108,4 +107,26 @@ fn put(place: &Where, checkpoint: &std::path::Path) -> Result<ExitCode, CommandE
         println!("the database has {size} entries alone: the ledger halts until the newer one is put back");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why what the guard holds does not give way to a checkpoint, if so. Its signature is not asked for: a database that was put
+/// back may not know the key yet that signed it.
+fn why_not_replaced(held: &str, new: &Checkpoint) -> Option<String> {
+    let parsed = Note::parse(held).ok();
+    let Some(before) = parsed.as_ref().and_then(|note| AnyCheckpoint::parse(note.text)) else {
+        let cure = "look at it with `loopledger guard show`, and take it away yourself if it is worth nothing";
+        return Some(format!("the guard holds something that is no checkpoint: {cure}"));
+    };
+    if before.origin != new.origin.as_str() {
+        return Some(format!(
+            "the guard holds a checkpoint of another ledger, {}: are two guards swapped?",
+            before.origin
+        ));
+    }
+    let what = || format!("the guard holds a checkpoint over {} entries, root {}", before.size, before.root);
+    if before.size > new.size {
+        return Some(format!("{}, and never goes back", what()));
+    }
+    let is_another = before.size == new.size && before.root != new.root;
+    is_another.then(|| format!("{}: two checkpoints of one size contradict each other (README)", what()))
 }

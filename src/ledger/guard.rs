@@ -119,7 +119,7 @@ impl Guard {
                 if let DatabaseUrl::Sqlite(path) = database {
                     fs::create_dir_all(folder_of(path))?;
                 }
-                Form::Row(GuardRow::open(database)?)
+                Form::Row(GuardRow::open(database).map_err(unusable)?)
             }
         };
         Ok(Self { url: url.clone(), origin: origin.clone(), form })
@@ -200,11 +200,17 @@ impl From<ObjectsError> for GuardError {
 }
 
 impl From<StoreError> for GuardError {
+    /// What was a guard when it was opened does not answer well now: another schema, a full disk. The same swap again is safe.
     fn from(error: StoreError) -> Self {
-        match error.fault {
-            StoreFault::Rejected | StoreFault::Damaged => Self::Unusable(error.message),
-            StoreFault::Busy | StoreFault::Failed | StoreFault::OutcomeUnknown => Self::Unreachable(error.message),
-        }
+        Self::Unreachable(error.message)
+    }
+}
+
+/// Why a database is no guard, when it is opened.
+fn unusable(error: StoreError) -> GuardError {
+    match error.fault {
+        StoreFault::Rejected | StoreFault::Damaged => GuardError::Unusable(error.message),
+        StoreFault::Busy | StoreFault::Failed | StoreFault::OutcomeUnknown => GuardError::Unreachable(error.message),
     }
 }
 

@@ -22,6 +22,15 @@ struct Halted {
     reach: Reach,
 }
 
+impl Drop for Health {
+    /// The last of all threads has ended: a halt that one of them found after the publisher ended is still told.
+    fn drop(&mut self) {
+        if self.lock().as_ref().is_some_and(|halted| halted.reach == Reach::LedgerUntold) {
+            self.look();
+        }
+    }
+}
+
 /// Whom a halt concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {

@@ -1,7 +1,7 @@
 //! The mirror: a copy of the tree, kept up to date in a folder or bucket by the node that publishes.
 //!
 //! It runs behind the ledger and never holds it up: a place that fails is tried again for ever, less and less often. Only
-//! a contradiction halts. Each copy leaves the partial tiles of its checkpoint behind, which the format demands; copying at
+//! a contradiction halts; a place where another ledger's tree lies halts this node alone, which was given it. Each copy leaves the partial tiles of its checkpoint behind, which the format demands; copying at
 //! most every few seconds keeps them few.
 
 use crate::ledger::cosigned::with_cosignatures;
@@ -114,6 +114,10 @@ impl Mirror {
             Err(CopyError::BrokenOff) => Err(NotCopied::Over),
             Err(CopyError::Store(error)) if error.fault == StoreFault::Damaged => self.halt(&error.message),
             Err(CopyError::Contradiction(problem)) => self.halt(&problem),
+            Err(CopyError::WrongPlace(problem)) => {
+                self.health.halt_here(format!("the copy of the tree: {problem}, and start this node again"));
+                Err(NotCopied::Over)
+            }
             Err(error @ (CopyError::Store(_) | CopyError::Place(_))) => {
                 let (behind, place) = (newest.size - covers.load(Ordering::Relaxed).min(newest.size), objects.url());
                 tracing::warn!(%error, %place, behind, "the tree could not be copied; trying again");

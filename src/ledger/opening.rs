@@ -13,7 +13,7 @@ use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::mirror::{Mirror, Mirroring};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
-use crate::ledger::publisher::{self, Checkpoints, PublishError, Publisher, Publishing};
+use crate::ledger::publisher::{self, Checkpoints, Following, PublishError, Publisher, Publishing};
 use crate::ledger::self_audit::{SelfAudit, SelfAuditing};
 use crate::ledger::sequencer::{Sequencer, Writer};
 use crate::ledger::tree::EntriesFor;
@@ -23,7 +23,6 @@ use crate::ledger::{append, keyring, rebuild};
 use crate::proof::entry::ChainHash;
 use crate::proof::note::NoteVerifier;
 use crate::proof::statement::{self, Unverified};
-use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records, waiting};
 use ed25519_dalek::SigningKey;
 use std::cell::Cell;
@@ -162,7 +161,14 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
     let (origin, operator) = (ledger.origin, ledger.operator);
     let health = Arc::new(Health::new(Arc::clone(&store), settings.clock.clone()));
     health.look();
-    let seen = store.read(right_edge)?;
+    let seen = match store.read(right_edge) {
+        Ok(seen) => Some(seen),
+        Err(error) if error.fault == StoreFault::Damaged => {
+            health.halt(error.message);
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
     let Sharing { entries_for, mirror } = settings.sharing;
@@ -174,24 +180,23 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         }
         None => None,
     };
+    let log = Arc::new(Log::new(Arc::clone(&store)));
+    let following = Following { store: Arc::clone(&store), health: Arc::clone(&health), log: Arc::clone(&log), shown };
     // If a witness saw more than this database holds, nothing is signed any more.
     let thread = match settings.publishing {
-        Some(publishing) if health.halted().is_none() => {
-            start_publisher(&origin, &store, &health, publishing, shown, writer_ends)?
-        }
-        _ => publisher::follow(Arc::clone(&store), Arc::clone(&health), shown, writer_ends)?,
+        Some(publishing) if health.halted().is_none() => start_publisher(&origin, publishing, following, writer_ends)?,
+        _ => publisher::follow(following, writer_ends)?,
     };
     let start =
         |settings| Witnessing::start(settings, witnesses.unwrap_or_default(), &store, &health, published.clone());
     let witnessing = settings.witnesses.map(start).transpose()?;
-    let log = Arc::new(Log::new(Arc::clone(&store)));
     let writer = Writer {
         origin: origin.clone(),
         store: Arc::clone(&store),
         clock: settings.clock.clone(),
         health: Arc::clone(&health),
         ending,
-        seen: Mutex::new(Some(seen)),
+        seen: Mutex::new(seen),
         // A crash between a transaction and the turns that it left.
         turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
         log: Arc::clone(&log),
@@ -238,14 +243,12 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
 
 fn start_publisher(
     origin: &Origin,
-    store: &Arc<Store>,
-    health: &Arc<Health>,
     publishing: Publishing,
-    shown: watch::Sender<Option<StoredCheckpoint>>,
+    following: Following,
     writer_ends: std::sync::mpsc::Receiver<()>,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let opened = Publisher::open(origin.clone(), Arc::clone(store), Arc::clone(health), publishing, shown.clone());
-    match opened {
+    let health = &following.health;
+    match Publisher::open(origin.clone(), publishing, following.clone()) {
         Ok(publisher) => return Ok(publisher.start(writer_ends)?),
         Err(PublishError::Store(error)) => return Err(error.into()),
         Err(error @ (PublishError::Guard(_) | PublishError::Moved | PublishError::Halted)) => {
@@ -254,7 +257,7 @@ fn start_publisher(
         Err(PublishError::Fork(problem)) => health.halt(problem),
         Err(PublishError::NotOurs(problem)) => health.halt_here(problem),
     }
-    Ok(publisher::follow(Arc::clone(store), Arc::clone(health), shown, writer_ends)?)
+    Ok(publisher::follow(following, writer_ends)?)
 }
 
 /// The end of the ledger as the last entry's own bytes show it, compared with the head row.

@@ -11,14 +11,15 @@
 use crate::domain::ids::{EntryIndex, Origin};
 use crate::ledger::guard::{Guard, GuardError};
 use crate::ledger::health::Health;
-use crate::ledger::signed::{SignedState, fork, named_keys, open_note, require_signed, require_signed_state};
-use crate::limits::PUBLISH_PAUSE_MS;
+use crate::ledger::log::Log;
+use crate::ledger::signed::{SignedState, fork, lost, named_keys, open_note, require_signed, require_signed_state};
+use crate::limits::{GUARD_LOOK_TICKS, GUARD_WAIT_TICKS_MAX, PUBLISH_PAUSE_MS};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::merkle::{Frontier, leaf_hash};
 use crate::proof::note::NoteVerifier;
 use crate::store::tiles::{self, StoredCheckpoint};
-use crate::store::{Database, Store, StoreError, entries, head};
+use crate::store::{Database, Store, StoreError, StoreFault, entries, head};
 use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -88,7 +89,7 @@ pub enum PublishError {
     NotOurs(String),
     /// The database did not answer; trying again is safe.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The guard could not be read or written; trying again is safe.
     #[error("{0}")]
     Guard(String),
@@ -106,6 +107,7 @@ pub struct Publisher {
     store: Arc<Store>,
     health: Arc<Health>,
     publishing: Publishing,
+    log: Arc<Log>,
     shown: watch::Sender<Option<StoredCheckpoint>>,
     /// The tree as far as it is signed, derived from rows.
     signed: Frontier,
@@ -115,6 +117,21 @@ pub struct Publisher {
     guard_note: String,
     /// Stored, but the guard has not moved to it yet.
     pending: Option<StoredCheckpoint>,
+    /// Ticks until the guard is read although nothing was appended.
+    ticks_to_guard_look: u32,
+    /// Ticks until a guard that did not answer is asked again, and how many that were the last time; 0 while it answers.
+    ticks_to_wait: u32,
+    ticks_waited: u32,
+}
+
+impl From<StoreError> for PublishError {
+    /// A row that cannot be read back is no longer what was signed.
+    fn from(error: StoreError) -> Self {
+        match error.fault {
+            StoreFault::Damaged => fork(format!("the database is damaged: {}", error.message)),
+            _ => Self::Store(error),
+        }
+    }
 }
 
 impl From<GuardError> for PublishError {
@@ -131,19 +148,28 @@ impl Publisher {
     /// Reads the guard and checks that the database extends both it and every checkpoint stored.
     ///
     /// A fork is found here, before anything is signed.
-    pub fn open(
-        origin: Origin,
-        store: Arc<Store>,
-        health: Arc<Health>,
-        publishing: Publishing,
-        shown: watch::Sender<Option<StoredCheckpoint>>,
-    ) -> Result<Self, PublishError> {
+    pub(super) fn open(origin: Origin, publishing: Publishing, following: Following) -> Result<Self, PublishError> {
+        let Following { store, health, log, shown } = following;
         let named = named_keys(&store)?;
         let first = || first_guard(&origin, &publishing, &named);
         require_a_named_key(&origin, &publishing.keys, &named)?;
         let state = require_signed_state(&store, &publishing.guard, &named, first)?;
         let SignedState { guard_note, stored: pending, frontier: signed, chain_hash } = state;
-        let mut publisher = Self { origin, store, health, publishing, shown, signed, chain_hash, guard_note, pending };
+        let mut publisher = Self {
+            origin,
+            store,
+            health,
+            publishing,
+            log,
+            shown,
+            signed,
+            chain_hash,
+            guard_note,
+            pending,
+            ticks_to_guard_look: GUARD_LOOK_TICKS,
+            ticks_to_wait: 0,
+            ticks_waited: 0,
+        };
         publisher.show_pending().map_err(|error| publisher.explain(error))?;
         Ok(publisher)
     }
@@ -152,17 +178,30 @@ impl Publisher {
     /// lets go of the guard and follows.
     pub fn start(mut self, writer_ends: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
         thread::Builder::new().name("publisher".into()).spawn(move || {
-            while self.publish_or_halt() {
+            while self.tick() {
                 self.health.look();
+                self.log.tick();
                 if has_ended(&writer_ends) {
                     self.publish_or_halt();
                     self.health.look();
                     return;
                 }
             }
-            let Self { store, health, shown, .. } = self;
-            follow_until_end(&store, &health, &shown, &writer_ends);
+            let Self { store, health, log, publishing, shown, .. } = self;
+            // Whoever looks at the guard or lifts the halt finds nobody else holding it.
+            drop(publishing);
+            follow_until_end(&Following { store, health, log, shown }, &writer_ends);
         })
+    }
+
+    /// Publishes, unless it waits after the guard did not answer. Tells whether to go on.
+    fn tick(&mut self) -> bool {
+        self.ticks_to_guard_look = self.ticks_to_guard_look.saturating_sub(1);
+        if self.ticks_to_wait > 0 {
+            self.ticks_to_wait -= 1;
+            return self.health.halted().is_none();
+        }
+        self.publish_or_halt()
     }
 
     /// Tells whether to go on.
@@ -171,7 +210,10 @@ impl Publisher {
             return false;
         }
         match self.publish().map_err(|error| self.explain(error)) {
-            Ok(()) => true,
+            Ok(()) => {
+                self.ticks_waited = 0;
+                true
+            }
             Err(PublishError::Fork(problem)) => {
                 self.health.halt(problem);
                 false
@@ -182,6 +224,10 @@ impl Publisher {
             }
             Err(error) => {
                 tracing::warn!(%error, "no checkpoint could be published; trying again");
+                if matches!(error, PublishError::Guard(_)) {
+                    self.ticks_waited = (self.ticks_waited * 2).clamp(1, GUARD_WAIT_TICKS_MAX);
+                    self.ticks_to_wait = self.ticks_waited;
+                }
                 true
             }
         }
@@ -190,9 +236,13 @@ impl Publisher {
     /// Publishes one checkpoint if the ledger has grown since the last.
     fn publish(&mut self) -> Result<(), PublishError> {
         self.show_pending()?;
-        self.require_guard_unmoved()?;
         let store = Arc::clone(&self.store);
         let head = store.read(head::read)?;
+        let has_grown = head.size() > self.signed.size();
+        if has_grown || self.ticks_to_guard_look == 0 {
+            self.require_guard_unmoved()?;
+            self.ticks_to_guard_look = GUARD_LOOK_TICKS;
+        }
         if head.size() < self.signed.size() {
             let (has, signed) = (head.size(), self.signed.size());
             return Err(fork(format!("the database has {has} entries, but a checkpoint over {signed} is signed")));
@@ -201,7 +251,7 @@ impl Publisher {
         if frontier != head.frontier || chain_hash != head.chain_hash {
             return Err(fork(format!("the head of size {} does not follow from the entries", head.size())));
         }
-        if head.size() == self.signed.size() {
+        if !has_grown {
             return Ok(());
         }
         let stored = self.sign(&frontier)?;
@@ -227,7 +277,7 @@ impl Publisher {
         Ok(stored)
     }
 
-    /// Before each signature: somebody else's checkpoint in the guard means a second publisher.
+    /// Before each signature, and now and then while nothing is appended: somebody else's checkpoint in the guard means a second publisher.
     fn require_guard_unmoved(&self) -> Result<(), PublishError> {
         if self.publishing.guard.read()?.as_ref() == Some(&self.guard_note) { Ok(()) } else { Err(PublishError::Moved) }
     }
@@ -237,7 +287,8 @@ impl Publisher {
         let PublishError::Moved = error else { return error };
         let place = self.publishing.guard.url();
         let is_of_this_database = || -> Result<bool, PublishError> {
-            let Some(note) = self.publishing.guard.read()? else { return Ok(false) };
+            let guard = &self.publishing.guard;
+            let Some(note) = guard.read()? else { return Err(lost(guard, self.signed.size())) };
             let Ok(held) = open_note(&note, &named_keys(&self.store)?) else { return Ok(false) };
             let stored = self.store.read(|database| tiles::checkpoint(database, held.size))?;
             Ok(stored.is_some_and(|stored| stored.root == held.root))
@@ -333,44 +384,46 @@ fn store_checkpoint(database: &mut Database, checkpoint: &StoredCheckpoint) -> R
 }
 
 /// Shows checkpoints that another node published: what a node does that does not publish.
-pub fn follow(
-    store: Arc<Store>,
-    health: Arc<Health>,
-    shown: watch::Sender<Option<StoredCheckpoint>>,
-    writer_ends: Receiver<()>,
-) -> std::io::Result<JoinHandle<()>> {
-    show_newest(&store, &shown);
-    let follow = move || follow_until_end(&store, &health, &shown, &writer_ends);
-    thread::Builder::new().name("follower".into()).spawn(follow)
+pub(super) fn follow(following: Following, writer_ends: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
+    following.show_newest();
+    thread::Builder::new().name("follower".into()).spawn(move || follow_until_end(&following, &writer_ends))
 }
 
-fn follow_until_end(
-    store: &Store,
-    health: &Health,
-    shown: &watch::Sender<Option<StoredCheckpoint>>,
-    writer_ends: &Receiver<()>,
-) {
-    health.look();
+fn follow_until_end(following: &Following, writer_ends: &Receiver<()>) {
+    following.health.look();
     while !has_ended(writer_ends) {
-        show_newest(store, shown);
-        health.look();
+        following.show_newest();
+        following.health.look();
+        following.log.tick();
     }
-    health.look();
+    following.health.look();
 }
 
-fn show_newest(store: &Store, shown: &watch::Sender<Option<StoredCheckpoint>>) {
-    match store.read(tiles::shown_checkpoint) {
-        Ok(None) => {}
-        Ok(Some(newest)) => {
-            shown.send_if_modified(|before| {
-                let is_newer = before.as_ref().is_none_or(|before| before.size < newest.size);
-                if is_newer {
-                    *before = Some(newest);
-                }
-                is_newer
-            });
+/// What a node works with that shows checkpoints, whoever publishes them.
+#[derive(Clone)]
+pub(super) struct Following {
+    pub(super) store: Arc<Store>,
+    pub(super) health: Arc<Health>,
+    /// Emptied at a tick where a reader was in the way before, also on a ledger where nothing more is appended.
+    pub(super) log: Arc<Log>,
+    pub(super) shown: watch::Sender<Option<StoredCheckpoint>>,
+}
+
+impl Following {
+    fn show_newest(&self) {
+        match self.store.read(tiles::shown_checkpoint) {
+            Ok(None) => {}
+            Ok(Some(newest)) => {
+                self.shown.send_if_modified(|before| {
+                    let is_newer = before.as_ref().is_none_or(|before| before.size < newest.size);
+                    if is_newer {
+                        *before = Some(newest);
+                    }
+                    is_newer
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the newest checkpoint cannot be read"),
         }
-        Err(error) => tracing::warn!(%error, "the newest checkpoint cannot be read"),
     }
 }
 

@@ -53,15 +53,18 @@ pub struct SignedState {
 
 /// Reads guard and database and requires that the database extends both the guard's checkpoint and its own last one.
 ///
-/// `first` gives the guard of a ledger of which nothing was signed yet.
+/// The guard is read first: a publisher that still runs stores a checkpoint before it moves the guard there, so what the
+/// database stores is never behind a guard that was read before. `first` gives the guard of a ledger of which nothing was
+/// signed yet.
 pub(super) fn require_signed_state(
     store: &Store,
     guard: &Guard,
     keys: &[NoteVerifier],
     first: impl FnOnce() -> Result<String, PublishError>,
 ) -> Result<SignedState, PublishError> {
+    let held = guard.read()?;
     let stored = store.read(tiles::last_checkpoint)?;
-    let guard_note = match (guard.read()?, &stored) {
+    let guard_note = match (held, &stored) {
         (Some(note), _) => note,
         (None, None) => first()?,
         (None, Some(stored)) => return Err(lost(guard, stored.size)),
@@ -79,7 +82,7 @@ pub(super) fn require_signed_state(
 }
 
 /// Without its guard a ledger signs nothing, because nobody knows whether the database still is what was signed.
-fn lost(guard: &Guard, size: u64) -> PublishError {
+pub(super) fn lost(guard: &Guard, size: u64) -> PublishError {
     let what = format!("a checkpoint over {size} entries is stored, but the guard {} is gone", guard.url());
     let cure = "put the last checkpoint that you trust there with `loopledger guard put`";
     PublishError::NotOurs(format!("{what}; {cure} (README, \"The guard is lost\")"))

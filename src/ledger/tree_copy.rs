@@ -14,7 +14,7 @@ use crate::proof::merkle::TreeHash;
 use crate::proof::note::NoteVerifier;
 use crate::proof::tile_path::{LEVEL_MAX, TileKind, TilePath, added, hashes_on_level};
 use crate::proof::tiles::{ProofError, Prover, TILE_WIDTH};
-use crate::store::tiles::{StoredCheckpoint, StoredTiles};
+use crate::store::tiles::{self, StoredCheckpoint, StoredTiles};
 use crate::store::{Store, StoreError};
 
 /// Where the checkpoint lies, beside `tile/`.
@@ -23,9 +23,12 @@ const CHECKPOINT: &str = "checkpoint";
 /// Why a copy is not what it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// What lies there is another history's or another ledger's. Nothing of it was changed.
+    /// What lies there is another history of this ledger. Nothing of it was changed.
     #[error("{0}")]
     Contradiction(String),
+    /// What lies there is none of this ledger's trees. Nothing of it was changed.
+    #[error("{0}")]
+    WrongPlace(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -101,7 +104,7 @@ impl TreeCopy<'_> {
         self.move_checkpoint(standing, checkpoint)
     }
 
-    /// The checkpoint there, which must be one of this ledger's, over a beginning of its tree.
+    /// The checkpoint there, which must be one of this ledger's, over a beginning of its tree; it may cover more than ours.
     fn standing(&self, ours: &StoredCheckpoint) -> Result<Option<Standing>, CopyError> {
         let Some(object) = self.objects.get(CHECKPOINT)? else { return Ok(None) };
         let place = format!("{}/{CHECKPOINT}", self.objects.url());
@@ -109,10 +112,12 @@ impl TreeCopy<'_> {
         let Some(signed) = signed else {
             let cure = "does another ledger's tree lie there? Give an empty place";
             let problem = format!("{place} is signed by none of this ledger's keys: {cure}");
-            return Err(CopyError::Contradiction(problem));
+            return Err(CopyError::WrongPlace(problem));
         };
-        if signed.size > ours.size {
-            let (there, here) = (signed.size, ours.size);
+        // Read after what lies there: another publisher of this ledger may have signed and copied more meanwhile.
+        let here = self.store.read(tiles::last_checkpoint)?.map_or(ours.size, |last| last.size.max(ours.size));
+        if signed.size > here {
+            let there = signed.size;
             let cause = "was a backup put back? Restore the newer database";
             let problem = format!("{place} covers {there} entries, the newest checkpoint here only {here}: {cause}");
             return Err(CopyError::Contradiction(problem));
@@ -155,11 +160,12 @@ impl TreeCopy<'_> {
         }
     }
 
-    /// Puts the checkpoint there, which is never in the way of a newer one: a write that arrives late expects what is gone.
+    /// Puts the checkpoint there, which is never in the way of a newer one: a write that arrives late expects what is gone,
+    /// and one that covers more stays.
     fn move_checkpoint(&self, standing: Option<Standing>, checkpoint: &StoredCheckpoint) -> Result<(), CopyError> {
         let note = checkpoint.note.as_bytes();
         let there: Option<Version> = match standing {
-            Some(standing) if standing.object.bytes == note => return Ok(()),
+            Some(standing) if standing.object.bytes == note || standing.size > checkpoint.size => return Ok(()),
             standing => standing.map(|standing| standing.object.version),
         };
         self.objects.swap(CHECKPOINT, there.as_ref(), note)?;

@@ -149,6 +149,10 @@ impl Witness {
         let line = cosign(self.cosigner.name(), &self.key, time, request.note.text);
         let line = line.ok_or_else(|| io::Error::other("the checkpoint cannot be cosigned"))?;
         let note = format!("{}\n{}{line}", request.note.text, request.lines_of(&log.keys));
+        // What could not be read again at the next start is not kept: with our line a note may be longer than notes are.
+        if Note::parse(&note).ok().and_then(|note| self.cosigner.time_of(&note).ok()) != Some(time) {
+            return Err(NotCosigned::Malformed.into());
+        }
         *held = Held::Unsure;
         files::replace(&log.path, note.as_bytes())?;
         let AnyCheckpoint { size, root, .. } = request.checkpoint;

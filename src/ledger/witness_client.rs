@@ -5,14 +5,13 @@
 //! Everything else is passing: a witness that is down, slow or wrong stops nothing.
 
 use crate::domain::ids::Origin;
-use crate::domain::registry::Ledger as LedgerRecord;
-use crate::ledger::opening::ledger_in;
+use crate::ledger::signed::named_keys;
 use crate::limits::{WITNESS_ANSWER_BYTES_MAX, WITNESS_PROOF_HASHES_MAX};
 use crate::proof::add_checkpoint::{self, SIZE_TYPE, is_signed, origin_hash, parse_size};
 use crate::proof::checkpoint::AnyCheckpoint;
 use crate::proof::cosignature::Cosigner;
 use crate::proof::merkle::TreeHash;
-use crate::proof::note::{Note, NoteVerifier};
+use crate::proof::note::Note;
 use crate::proof::policy;
 use crate::proof::tiles::Prover;
 use crate::store::cosignatures::{self, StoredCosignature};
@@ -104,7 +103,7 @@ impl WitnessClient {
     /// Compares what a witness shows with what is stored here. Only what our own key signed counts: anybody can write a note.
     fn examine(&mut self, note: &str) -> Result<(), Trouble> {
         let Ok(parsed) = Note::parse(note) else { return passing("what it shows is no signed note") };
-        if !is_signed(&parsed, &self.own_keys()?) {
+        if !is_signed(&parsed, &named_keys(&self.store)?) {
             return passing("what it shows is not signed by this ledger's key");
         }
         let shown = AnyCheckpoint::parse(parsed.text).filter(|shown| shown.origin == self.origin.as_str());
@@ -127,13 +126,6 @@ impl WitnessClient {
         Ok(())
     }
 
-    /// The keys that sign this ledger's checkpoints, the one before a change too.
-    fn own_keys(&self) -> Result<Vec<NoteVerifier>, Trouble> {
-        let ledger = ledger_in(&self.store)?;
-        let vkeys = ledger.iter().flat_map(LedgerRecord::checkpoint_vkeys);
-        Ok(vkeys.filter_map(|vkey| NoteVerifier::parse(vkey.as_str()).ok()).collect())
-    }
-
     /// Asks for a cosignature over a checkpoint and keeps it.
     pub(crate) fn cosign(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), Trouble> {
         if !self.has_told {
@@ -152,12 +144,9 @@ impl WitnessClient {
             let answer = read_answer(self.agent.post(format!("{}/add-checkpoint", self.url)).send(body))?;
             match answer.status {
                 200 => return self.keep(checkpoint, &answer.text),
-                409 => self.take_size(&answer, checkpoint.size)?,
+                409 => self.take_size(&answer, old_size, checkpoint.size)?,
                 // It starts from our size and does not follow our proof: it may hold another history.
-                422 => {
-                    self.look()?;
-                    return passing("it answered that our checkpoint does not extend what it saw");
-                }
+                422 => return self.look_then("it answered that our checkpoint does not extend what it saw"),
                 status => return passing(format!("it answered {status}: {}", first_words(&answer.text))),
             }
         }
@@ -176,12 +165,29 @@ impl WitnessClient {
         Ok(proof)
     }
 
+    /// It refused: what it saw may be another history than ours, which it shows if it can.
+    fn look_then<T>(&mut self, problem: &str) -> Result<T, Trouble> {
+        self.look()?;
+        passing(problem)
+    }
+
     /// Takes the size that a witness says it cosigned last. One beyond all that we ever signed means that history was lost
     /// here, also where the witness cannot show it: then a person decides who is wrong.
-    fn take_size(&mut self, answer: &Answer, asked: u64) -> Result<(), Trouble> {
+    ///
+    /// A witness may also mean another root by 409, of the size that we sent or of the checkpoint's own: then histories are
+    /// compared.
+    fn take_size(&mut self, answer: &Answer, sent: u64, asked: u64) -> Result<(), Trouble> {
         let is_size = answer.content_type.split(';').next().is_some_and(|kind| kind.trim() == SIZE_TYPE);
         let size = answer.text.strip_suffix('\n').and_then(parse_size).filter(|_| is_size);
-        let Some(size) = size else { return passing("it answered 409 without a size") };
+        let Some(size) = size else { return self.look_then("it answered 409 without a size") };
+        if size == sent {
+            return self.look_then("it answered 409 and named the size that was sent");
+        }
+        if size == asked
+            && let Err(fork @ Trouble::Fork(_)) = self.look()
+        {
+            return Err(fork);
+        }
         if size <= asked {
             self.last_size = size;
             return Ok(());

@@ -122,12 +122,15 @@ impl<'a> AddCheckpoint<'a> {
         extends.then_some(()).ok_or(NotCosigned::Inconsistent)
     }
 
-    /// The signature lines of some keys, with their line feeds: what a witness keeps of a note.
+    /// The first signature line of each of some keys, with their line feeds: what a witness keeps of a note. A request may
+    /// repeat a line as often as a note has room; with ours the note would then be too long to be read again.
     pub fn lines_of(&self, keys: &[NoteVerifier]) -> String {
         let mut lines = String::new();
+        let mut keys: Vec<&NoteVerifier> = keys.iter().collect();
         for line in &self.note.signatures {
             let alone = Note { text: self.note.text, signatures: vec![line.clone()] };
-            if keys.iter().any(|key| key.require_signed(&alone).is_ok()) {
+            if let Some(signer) = keys.iter().position(|key| key.require_signed(&alone).is_ok()) {
+                keys.swap_remove(signer);
                 lines.push_str(line.line);
                 lines.push('\n');
             }

@@ -8,6 +8,7 @@ use crate::process::{PROGRAM, Service, operator_of, run};
 use crate::readme::{block, printed, shell};
 use crate::s3::S3;
 use ed25519_dalek::SigningKey;
+use loopledger::domain::ids::Origin;
 use loopledger::ledger::keyring;
 use loopledger::proof::checkpoint::Checkpoint;
 use loopledger::proof::note::NoteVerifier;
@@ -236,6 +237,28 @@ both_databases! {
         printed(&stage.runs("the guard is lost", &[("CHECKPOINT", &outside.display().to_string())]));
         let back = stage.runs("the guard is lost", &[("CHECKPOINT", &early.display().to_string())]);
         assert!(String::from_utf8_lossy(&back.stdout).contains("never goes back"), "{back:?}");
+        // What the guard holds does not give way, also where this database does not name the key that signed it.
+        let held = fs::read_to_string(stage.guard()).expect("a guard");
+        let (ours, other) = (keyring::read_key(&stage.key("checkpoint.json")).expect("a key"), SigningKey::from_bytes(&[7; 32]));
+        let right = opened_by(&held, &stage.origin, &ours);
+        let later = Checkpoint { size: 9, ..right.clone() }.sign(&other).expect("signed");
+        let root = loopledger::proof::merkle::leaf_hash(b"another history");
+        let contradicting = Checkpoint { root, ..right.clone() }.sign(&other).expect("signed");
+        let origin = Origin::parse("another.test/0badc0de").expect("an origin");
+        let swapped = Checkpoint { origin, ..right }.sign(&other).expect("signed");
+        let cases = [
+            (swapped, "of another ledger"),
+            (later, "never goes back"),
+            (contradicting, "contradict each other"),
+            ("scribbled\n".to_owned(), "no checkpoint"),
+        ];
+        for (there, words) in cases {
+            fs::write(stage.guard(), &there).expect("written");
+            let refused = stage.runs("the guard is lost", &[("CHECKPOINT", &outside.display().to_string())]);
+            assert!(String::from_utf8_lossy(&refused.stdout).contains(words), "{refused:?}");
+            assert_eq!(fs::read_to_string(stage.guard()).expect("a guard"), there);
+        }
+        fs::write(stage.guard(), held).expect("put back");
         // This halt was this node's alone: the right guard is all it takes.
         stage.start();
         assert_eq!(stage.post().status, 201);
@@ -269,6 +292,7 @@ both_databases! {
         let guard = fs::read_to_string(stage.guard()).expect("a guard");
         assert_eq!(guard, note);
         fs::write(stage.guard(), "another\n").expect("somebody scribbles on it");
+        assert_eq!(stage.post().status, 201);
         stage.is_halted("moved by somebody else");
         stage.is_written_down();
         stage.stop();
@@ -283,7 +307,7 @@ both_databases! {
         assert_eq!(stage.post().status, 201);
         printed(&stage.runs("close the ledger", &[("SUCCESSOR", "ledger.example/2")]));
         stage.post().refused(409, "ledger_closed", "/ledger");
-        assert_eq!(size_of(&stage.checkpoint()), 3);
+        assert_eq!(size_of(&stage.checkpoint()), 4);
     }
 
     /// The keys of two ledgers are swapped, then their guards: neither signs, each says what is wrong, and nothing has to be

@@ -323,6 +323,25 @@ fn a_reader_delays_the_last_bytes() {
     assert!(!is_on_disk(&app, SERIAL));
 }
 
+/// It happens by itself where nothing is committed any more.
+#[test]
+fn a_quiet_ledger_empties_its_log_too() {
+    let app = TestApp::start(Kind::Sqlite);
+    let donor = app.join(&["donor"]);
+    let entry = post(&app, &donor, &posting(&donor, &json!({}))).accepted();
+    app.wait_for_checkpoint();
+    let held = app.ledger.store.snapshot(|database| {
+        openings::of_entry(database, EntryIndex(entry))?;
+        erase(&app, &donor, entry, &["/serial"]).accepted();
+        app.wait_for_checkpoint();
+        Ok::<_, StoreError>(is_on_disk(&app, SERIAL))
+    });
+    assert!(held.expect("readable"), "the snapshot still reads it");
+    while is_on_disk(&app, SERIAL) {
+        std::thread::yield_now();
+    }
+}
+
 /// What a crash in the moment after the commit leaves in the log is gone when the store has opened.
 #[test]
 fn opening_the_store_empties_the_log() {

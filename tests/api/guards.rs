@@ -11,7 +11,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
 use ed25519_dalek::SigningKey;
 use loopledger::domain::ids::Origin;
-use loopledger::ledger::guard::{Guard, GuardUrl};
+use loopledger::ledger::guard::{Guard, GuardError, GuardUrl};
 use loopledger::ledger::publisher::Publishing;
 use loopledger::proof::checkpoint::Checkpoint;
 use loopledger::proof::merkle::root_of;
@@ -284,6 +284,7 @@ both_databases! {
             let database = TestDatabase::new(kind);
             let guard = TestGuard::new(form, &database);
             let mut app = TestApp::start_publishing(database, NOON_MS, guard.publishing());
+            let donor = app.join(&["donor"]);
             let size = app.wait_for_checkpoint();
             let elsewhere = Checkpoint {
                 origin: Origin::parse(ORIGIN).expect("an origin"),
@@ -291,6 +292,7 @@ both_databases! {
                 root: loopledger::proof::merkle::leaf_hash(b"another history"),
             };
             guard.set(Some(&elsewhere.sign(&OperatorKeys::fixed().checkpoint).expect("signed")));
+            app.laptop(&donor);
             while app.ledger.health.halted().is_none() {
                 std::thread::yield_now();
             }
@@ -385,6 +387,19 @@ both_databases! {
                 outside.looks(&app, &guard);
             }
         }
+    }
+
+    /// What was a guard once and answers badly now is asked again; it halts nobody.
+    fn a_guard_row_that_answers_badly_is_out_of_reach(kind) {
+        let database = TestDatabase::new(kind);
+        let place = TestGuard::new(Form::Row, &database);
+        let guard = Guard::open(&place.url, &Origin::parse(ORIGIN).expect("an origin"), []).expect("a guard");
+        guard.swap(None, "a").expect("first");
+        place.take_away(true);
+        assert!(matches!(guard.read(), Err(GuardError::Unreachable(_))));
+        assert!(matches!(guard.swap(Some("a"), "b"), Err(GuardError::Unreachable(_))));
+        place.take_away(false);
+        guard.swap(Some("a"), "b").expect("it is back");
     }
 
     /// A guard's row that cannot be moved, then can; and one that was moved although the answer was lost.

@@ -8,11 +8,12 @@ use crate::harness::{
 use ed25519_dalek::SigningKey;
 use loopledger::domain::ids::Origin;
 use loopledger::ledger::guard::{Guard, GuardUrl};
+use loopledger::ledger::health::Health;
 use loopledger::ledger::opening::{self, Settings, Sharing};
 use loopledger::ledger::publisher::Publishing;
 use loopledger::ledger::resume::{ResumeError, resume};
 use loopledger::proof::checkpoint::Checkpoint;
-use loopledger::store::{DatabaseUrl, Store};
+use loopledger::store::{DatabaseUrl, Store, halt};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -163,13 +164,66 @@ both_databases! {
     /// Somebody else moves the guard while the service runs: a second publisher.
     fn a_guard_that_moves_by_itself(kind) {
         let mut app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
         app.wait_for_checkpoint();
         fs::write(app.database.guard(), "another\n").expect("writable");
+        app.laptop(&donor);
         while app.ledger.health.halted().is_none() {
             std::thread::yield_now();
         }
         app.expect_damage();
         is_halted(&app, "moved by somebody else");
+    }
+
+    /// The guard is taken away while the service runs: this node alone halts, lets go of the guard, and goes on once it is back.
+    fn a_guard_that_is_lost_under_a_running_service(kind) {
+        let mut app = TestApp::start(kind);
+        let donor = app.join(&["donor"]);
+        app.wait_for_checkpoint();
+        let note = fs::read(app.database.guard()).expect("a guard");
+        fs::remove_file(app.database.guard()).expect("removable");
+        app.laptop(&donor);
+        while app.ledger.health.halted().is_none() {
+            std::thread::yield_now();
+        }
+        app.expect_damage();
+        is_halted(&app, "put the last checkpoint that you trust there");
+        let (url, origin) = (GuardUrl::File(app.database.guard()), Origin::parse(ORIGIN).expect("an origin"));
+        while Guard::open(&url, &origin, []).is_err() {
+            std::thread::yield_now();
+        }
+        let database = app.stop();
+        fs::write(database.guard(), note).expect("writable");
+        let app = TestApp::start_on(database, NOON_MS);
+        app.laptop(&donor);
+        app.wait_for_checkpoint();
+    }
+
+    /// The head's row is damaged while nobody appends: the publisher finds it.
+    fn a_head_that_cannot_be_read(kind) {
+        let mut app = TestApp::start(kind);
+        app.wait_for_checkpoint();
+        let damaged = match kind {
+            Kind::Sqlite => "UPDATE head SET frontier = x'00'",
+            Kind::Postgres => "UPDATE head SET frontier = decode('00', 'hex')",
+        };
+        app.database.tamper(damaged).expect("no trigger guards the head");
+        while app.ledger.health.halted().is_none() {
+            std::thread::yield_now();
+        }
+        app.expect_damage();
+        is_halted(&app, "the head row cannot be read");
+    }
+
+    /// What a thread finds after the publisher has ended is told to the other nodes all the same.
+    fn a_halt_at_the_very_end(kind) {
+        let database = TestApp::start(kind).stop();
+        let store = Arc::new(Store::open(&database.url, 2).expect("the database opens"));
+        let health = Health::new(Arc::clone(&store), given_clock(&Arc::new(AtomicI64::new(NOON_MS))));
+        health.halt("found late");
+        assert_eq!(store.read(halt::reason).expect("readable"), None);
+        drop(health);
+        assert_eq!(store.read(halt::reason).expect("readable").as_deref(), Some("found late"));
     }
 
     /// The end of the stored ledger does not hash to its head.
@@ -190,7 +244,8 @@ both_databases! {
             sharing: Sharing::default(),
             witnesses: None, self_audit: None,
         };
-        assert!(opening::open(store, settings).is_err());
+        let ledger = opening::open(store, settings).expect("it opens to serve proofs");
+        assert!(ledger.health.halted().is_some_and(|reason| reason.contains("does not hash to the head")));
     }
 
     /// A clock far behind the ledger refuses instead of lying; when it is right again, so is the service.

@@ -10,9 +10,11 @@ use loopledger::ledger::mirror::Mirroring;
 use loopledger::ledger::objects::{Objects, ObjectsUrl};
 use loopledger::ledger::opening::Sharing;
 use loopledger::ledger::tree::EntriesFor;
+use loopledger::ledger::tree_copy::{Extent, TreeCopy};
 use loopledger::proof::checkpoint::Checkpoint;
 use loopledger::proof::merkle::leaf_hash;
 use loopledger::proof::note::NoteVerifier;
+use loopledger::store::{Store, halt};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -175,7 +177,24 @@ both_databases! {
         is_whole(&app, |path| s3.object(&format!("log/{path}")));
     }
 
-    /// Another ledger's tree, another history, one that is ahead, a tile that was replaced: each halts and says why.
+    /// Another publisher of this ledger copied more than is shown here yet: that stays, and contradicts nothing.
+    fn a_copy_that_is_ahead_of_what_is_shown(kind) {
+        let s3 = S3::start();
+        let (app, donor) = mirrored(kind, s3.open(BUCKET));
+        app.wait_for_checkpoint();
+        let older = app.ledger.checkpoint().expect("shown");
+        wait_for_mirror(&app, grow(&app, &donor, 10));
+        let objects = s3.open(BUCKET);
+        let copy = TreeCopy { store: &app.ledger.store, objects: &objects, with_entries: true };
+        for extent in [Extent::Missing, Extent::Everything] {
+            copy.bring_to(&older, extent, &|| true).expect("one history");
+        }
+        is_whole(&app, |path| s3.object(&format!("log/{path}")));
+        only_went_forward(&s3);
+    }
+
+    /// Another ledger's tree, another history, one that is ahead, a tile that was replaced: each halts and says why; the first
+    /// this node alone, which was given the wrong place.
     fn what_contradicts_halts(kind) {
         let key = OperatorKeys::fixed().checkpoint;
         let signed = |size, key: &SigningKey| {
@@ -200,6 +219,10 @@ both_databases! {
             wait_for_halt(&mut app, words);
             assert_eq!(s3.object(&path), Some(bytes), "what lies there is not touched");
             assert_eq!(app.get("/log/tile/0/000.p/4", "").status, 200);
+            let is_of_this_node = words.contains("none of this ledger's keys");
+            let database = app.stop();
+            let store = Store::open_to_read(&database.url).expect("the database");
+            assert_eq!(store.read(halt::reason).expect("readable").is_none(), is_of_this_node, "{words}");
         }
     }
 }

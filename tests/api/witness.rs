@@ -6,6 +6,7 @@ use crate::process::{PROGRAM, run};
 use crate::witnesses::{LOG, TestLog, TestWitness, add_checkpoint, cosigner, key, log_verifier, memory_of};
 use data_encoding::BASE64;
 use loopledger::ledger::witness::Witness;
+use loopledger::limits::NOTE_BYTES_MAX;
 use loopledger::proof::add_checkpoint::origin_hash;
 use loopledger::proof::merkle::leaf_hash;
 use loopledger::proof::note::{Note, sign_note};
@@ -214,6 +215,26 @@ fn what_does_not_start() {
         .err()
         .expect("a log's key");
     assert!(refused.to_string().contains("the witness's key is a log's"), "{refused}");
+}
+
+/// A line that a request repeats is kept once, and what could not be read again is not kept at all: it starts again.
+#[test]
+fn what_is_kept_can_be_read_again() {
+    let (log, mut witness) = (TestLog::new(), witness());
+    let line = log.note(4).lines().last().expect("a line").to_owned() + "\n";
+    cosigned(&witness.post(log.request(0, 4) + &line.repeat(63)), &log.note(4));
+    assert_eq!(witness.seen(LOG).text.matches(&line).count(), 1);
+    let seen = witness.seen(LOG).text;
+    let mut extension = "x".repeat(NOTE_BYTES_MAX - log.note(5).len() - 1);
+    let longest = |extension: &str| sign_note(LOG, &log.key, &format!("{}{extension}\n", log.body(5))).expect("a note");
+    assert_eq!(longest(&extension).len(), NOTE_BYTES_MAX);
+    let request = |note: &str| format!("old 4\n{}\n{note}", log.proof(4, 5));
+    assert_eq!(witness.post(request(&longest(&extension))).status, 400);
+    assert_eq!(witness.seen(LOG).text, seen);
+    witness.end();
+    witness.begin();
+    extension.truncate(NOTE_BYTES_MAX / 2);
+    cosigned(&witness.post(request(&longest(&extension))), &longest(&extension));
 }
 
 /// Nothing can be written: 500, nothing is cosigned or forgotten, and it goes on when there is room again.

@@ -5,11 +5,12 @@ use crate::bundles::anchor;
 use crate::forging::vkey;
 use crate::halts::{Backup, is_halted};
 use crate::harness::{
-    Kind, NOON_MS, ORIGIN, TestApp, TestDatabase, both_databases, laptop_fields, new_id, postgres_is_here, signed,
+    Kind, NOON_MS, ORIGIN, OperatorKeys, TestApp, TestDatabase, both_databases, laptop_fields, new_id,
+    postgres_is_here, signed,
 };
 use crate::process::{Service, export, run};
 use crate::story::{Story, VINTAGE};
-use crate::witnesses::{Misbehaving, TestWitness, cosigner, key, name_of, nobody, policy, settings};
+use crate::witnesses::{Misbehaving, Misbehaviour, TestWitness, cosigner, key, name_of, nobody, policy, settings};
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
 use loopledger::domain::ids::EntryIndex;
@@ -23,7 +24,7 @@ use loopledger::proof::tlog_proof::TlogProof;
 use loopledger::proof::verify::{Rejection, verify};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const NOON_S: u64 = NOON_MS.unsigned_abs() / 1_000;
@@ -426,4 +427,39 @@ fn serve_with_a_policy() {
     assert!(start("nonsense", &[]).contains("line 1 of the policy"));
     assert!(start(&text.replace("http://", "ftp://"), &[]).contains("neither https:// nor http://"));
     assert!(start("quorum none", &["--certificates-need-quorum"]).contains("the policy has none"));
+}
+
+/// Whether each witness below was asked to cosign already.
+static WAS_ASKED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+
+/// Knows nothing at first; asked to cosign it answers 409, and then it shows another history under the ledger's own key.
+fn shows_another_history<const WITNESS: usize>(first: &str, body: &str) -> Option<(u16, &'static str, String)> {
+    if first.starts_with("GET") {
+        let body = format!("{ORIGIN}\n1\n{}\n", BASE64.encode(&[1; 32]));
+        let note = sign_note(ORIGIN, &OperatorKeys::fixed().checkpoint, &body)?;
+        let was_asked = WAS_ASKED[WITNESS].load(Ordering::SeqCst);
+        return Some(if was_asked { (200, "text/plain", note) } else { (404, "text/plain", String::new()) });
+    }
+    WAS_ASKED[WITNESS].store(true, Ordering::SeqCst);
+    let (old, new) = (body.lines().next()?.strip_prefix("old ")?, text_of(body));
+    Some(match WITNESS {
+        0 => (409, "text/x.tlog.size", format!("{old}\n")),
+        1 => (409, "text/x.tlog.size", format!("{}\n", new.lines().nth(1)?)),
+        _ => (409, "text/plain", "another root\n".to_owned()),
+    })
+}
+
+/// A witness may say by 409, too, that it holds another root: whatever size it names, what it saw is compared.
+#[test]
+fn a_conflict_may_be_another_history() {
+    let behaviours: [Misbehaviour; 3] =
+        [shows_another_history::<0>, shows_another_history::<1>, shows_another_history::<2>];
+    for behaviour in behaviours {
+        let witness = Misbehaving::start(behaviour);
+        let settings = settings(policy(&[(31, witness.url.clone())], 1));
+        let mut app = TestApp::start_witnessed(TestDatabase::new(Kind::Sqlite), NOON_MS, Some(settings));
+        app.expect_damage();
+        wait_until(|| app.ledger.health.halted().is_some());
+        is_halted(&app, "witness w31 cosigned other entries than the first 1 of this database");
+    }
 }

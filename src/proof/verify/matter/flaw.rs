@@ -117,8 +117,8 @@ impl Cures {
                 }
             }
             Event::EvidenceReviewed(event) if event.outcome == ReviewOutcome::Accepted => {
-                let posted = shown.statement(event.entry).filter(|posted| posted.index < said.index);
-                let poster = posted.map(ShownStatement::party);
+                let papers = shown.statement(event.entry).filter(|papers| papers.index < said.index);
+                let poster = papers.map(ShownStatement::party);
                 let may = shown.has_role(&common.org, &[Role::Auditor, Role::Operator]);
                 if may && poster.is_some_and(|poster| is_independent(shown, said, poster)) {
                     self.reviewed.entry(event.entry).or_insert(at);

@@ -76,8 +76,10 @@ impl Sources {
                 Ok(sum) => Self::Batches { of: sum, whole: whole && also },
                 Err(_) => Self::Batches { of, whole: false },
             },
-            (Self::Mixed, _) | (_, Self::Mixed) => Self::Mixed,
-            (Self::Batches { .. }, Self::Waste) | (Self::Waste, Self::Batches { .. }) => Self::Mixed,
+            (Self::Mixed, _)
+            | (_, Self::Mixed)
+            | (Self::Batches { .. }, Self::Waste)
+            | (Self::Waste, Self::Batches { .. }) => Self::Mixed,
             (Self::Batches { of, .. }, Self::NotShown) | (Self::NotShown, Self::Batches { of, .. }) => {
                 Self::Batches { of, whole: false }
             }
