@@ -116,10 +116,11 @@ impl TileSource for TileFolder<'_> {
         let of_width = |width| TilePath::new(TileKind::Hashes(level), n, width);
         let missing =
             || std::io::Error::new(ErrorKind::NotFound, format!("tile {level}/{n} of width {width} is missing"));
+        let most = u64::try_from(TILE_BYTES_MAX).unwrap_or(u64::MAX);
         for path in [of_width(TILE_WIDTH), of_width(width)].into_iter().flatten() {
             let mut bytes = Vec::new();
             match fs::File::open(self.0.join(path.to_string())) {
-                Ok(file) => file.take(TILE_BYTES_MAX as u64).read_to_end(&mut bytes)?,
+                Ok(file) => file.take(most).read_to_end(&mut bytes)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };

@@ -289,30 +289,23 @@ impl Shown {
     /// What it offers, or may be shipped under.
     fn register_offer(&mut self, index: EntryIndex, statement: &Statement) -> Result<(), String> {
         let once = |fresh: bool| if fresh { Ok(()) } else { Err("it registers what is registered".to_owned()) };
-        let lots = |lots: &Option<Vec<OfferedLot>>| lots.iter().flatten().map(|lot| lot.lot).collect();
+        let offer =
+            |to, facility, items: &Option<Vec<ItemId>>, lots: &Option<Vec<OfferedLot>>, shipped_to| ShownOffer {
+                index,
+                to,
+                facility,
+                items: items.clone().unwrap_or_default(),
+                lots: lots.iter().flatten().map(|lot| lot.lot).collect(),
+                shipped_to,
+            };
         let (handover, offer) = match &statement.event {
-            Event::HandoverOffered(event) => (
-                event.handover,
-                ShownOffer {
-                    index,
-                    to: event.to,
-                    facility: event.to_facility,
-                    items: event.items.clone().unwrap_or_default(),
-                    lots: lots(&event.lots),
-                    shipped_to: None,
-                },
-            ),
-            Event::ExportShipped(event) => (
-                event.handover,
-                ShownOffer {
-                    index,
-                    to: event.to,
-                    facility: event.to_facility,
-                    items: event.items.clone().unwrap_or_default(),
-                    lots: lots(&event.lots),
-                    shipped_to: Some(event.to_country.clone()),
-                },
-            ),
+            Event::HandoverOffered(event) => {
+                (event.handover, offer(event.to, event.to_facility, &event.items, &event.lots, None))
+            }
+            Event::ExportShipped(event) => {
+                let shipped_to = Some(event.to_country.clone());
+                (event.handover, offer(event.to, event.to_facility, &event.items, &event.lots, shipped_to))
+            }
             Event::ExportConsented(event) => {
                 let common = &statement.common;
                 let consent = (index, common.on_behalf_of.unwrap_or(common.org), event.clone());
