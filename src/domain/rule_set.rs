@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// The rule sets that this software carries, oldest first.
-const FILES: &[&str] = &[include_str!("rule_sets/1.json"), include_str!("rule_sets/2.json")];
+const FILES: &[&str] =
+    &[include_str!("rule_sets/1.json"), include_str!("rule_sets/2.json"), include_str!("rule_sets/3.json")];
 
 /// A code that is valid for some days, both included; without a first or last day, always before or after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

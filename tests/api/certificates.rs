@@ -27,7 +27,7 @@ both_databases! {
         assert_eq!((story.gaps(first), story.gaps(second)), ((vec![], 79_800), (vec![], 19_500)));
         let pools = story.eligibility(&format!("site={}", story.centre_site));
         assert_eq!(pools["pools"], json!([{"vintage": VINTAGE, "entered_g": 99_300, "allotted_g": 0, "units": 0}]));
-        assert_eq!(pools["scheme"], "e-resource/0");
+        assert_eq!(pools["scheme"], "e-resource/1");
 
         let draft = story.draft(None).json();
         assert_eq!(draft["certificate"], "ERT-XD-CTR1-202611-0000001-0000096");
@@ -238,7 +238,7 @@ both_databases! {
         altered("allotments", later).refused(409, "grams_taken", "/allotments");
         altered("certificate", json!("ERT-XD-CTR1-202611-0000002-0000005")).refused(409, "grams_taken", "/allotments");
         altered("holder", json!(story.smelter.id)).refused(403, "wrong_receiver", "/holder");
-        altered("scheme", json!("e-resource/1")).refused(422, "scheme_not_in_force", "/scheme");
+        altered("scheme", json!("e-resource/9")).refused(422, "scheme_not_in_force", "/scheme");
         altered("pool_site", json!(new_id())).refused(422, "unknown", "/pool_site");
         altered("vintage", json!("2026-10")).refused(422, "units_invalid", "/vintage");
         app.say(&story.centre, "certificate_issued", &stale).refused(403, "role_missing", "/org");
