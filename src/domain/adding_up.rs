@@ -2,8 +2,9 @@
 //! needs all of them at once.
 
 use crate::domain::balance::{Account, SiteAccount};
-use crate::domain::certificate::{Certificate, UNIT_G};
-use crate::domain::event::Allotment;
+use crate::domain::certificate::{Certificate, CertificateStatus, UNIT_G, Withdrawal};
+use crate::domain::event::{Allotment, WithdrawalReason};
+use crate::domain::fields::codes;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::pool::Pool;
@@ -106,7 +107,8 @@ impl PoolSums {
                 sum.entered_g += i128::from(range.grams.get());
                 sum.taken_g += i128::from(range.allotted.get());
             }
-            Record::Certificate(certificate) => {
+            // The units of a block that was split are those of its parts.
+            Record::Certificate(certificate) if certificate.status != CertificateStatus::Split => {
                 let sum = self.of(Pool::id_of(&certificate.site, &certificate.serial.vintage));
                 sum.issued_g += total(&certificate.allotments);
                 sum.units += i128::from(certificate.serial.units());
@@ -131,7 +133,19 @@ impl PoolSums {
     }
 }
 
-/// A stretch of a treatment's grams, and whose it is.
+codes! {
+    /// What a stretch of grams says.
+    pub enum StretchKind {
+        /// A pool gave it away.
+        Taken = "taken",
+        /// Units rest on it.
+        Certified = "certified",
+        /// Units rested on it that were issued in error; others may rest on it by now.
+        Freed = "freed",
+    }
+}
+
+/// A stretch of a treatment's grams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
     /// The entry of the treatment.
@@ -140,18 +154,22 @@ pub struct Stretch {
     pub from: i64,
     /// The gram behind the last.
     pub to: i64,
-    /// The certificate whose units rest on it; `None` for grams that a pool gave away.
-    pub serial: Option<String>,
+    /// What it says.
+    pub kind: StretchKind,
+    /// The certificate, or the range of the pool.
+    pub of: String,
 }
 
 impl Stretch {
     /// The stretches of a record: a certificate's allotments, or what was taken of a range.
     pub fn of(record: &Record) -> Vec<Self> {
         match record {
-            Record::Certificate(certificate) => of_certificate(certificate),
+            Record::Certificate(certificate) if certificate.status != CertificateStatus::Split => {
+                of_certificate(certificate)
+            }
             Record::PoolRange(range) if range.allotted > Grams::ZERO => {
                 let (from, to) = (range.from.get(), range.from.get() + range.allotted.get());
-                vec![Self { treatment: range.treatment, from, to, serial: None }]
+                vec![Self { treatment: range.treatment, from, to, kind: StretchKind::Taken, of: range.id() }]
             }
             _ => Vec::new(),
         }
@@ -159,61 +177,80 @@ impl Stretch {
 }
 
 fn of_certificate(certificate: &Certificate) -> Vec<Stretch> {
-    let serial = Some(certificate.serial.to_string());
+    let in_error = |withdrawn: &Withdrawal| withdrawn.reason == WithdrawalReason::IssuedInError;
+    let is_freed = certificate.withdrawn.as_ref().is_some_and(in_error);
     let stretch = |allotment: &Allotment| Stretch {
         treatment: allotment.treatment,
         from: allotment.from.get(),
         to: allotment.to.get(),
-        serial: serial.clone(),
+        kind: if is_freed { StretchKind::Freed } else { StretchKind::Certified },
+        of: certificate.serial.to_string(),
     };
     certificate.allotments.iter().map(stretch).collect()
 }
 
-/// What is wrong with the stretches of one treatment, which are given in the order of their first grams: two certificates that
-/// share grams, or grams behind a certificate that no pool gave away.
+/// What is wrong with the stretches of one treatment: two certificates that share grams, or grams behind certificates that no
+/// pool gave away, as often as they were certified.
 pub fn stretches_differ(stretches: &[Stretch]) -> Option<String> {
-    let certified: Vec<&Stretch> = stretches.iter().filter(|stretch| stretch.serial.is_some()).collect();
-    for pair in certified.windows(2) {
-        if pair[1].from < pair[0].to {
-            let serial = |stretch: &Stretch| stretch.serial.clone().unwrap_or_default();
-            let (one, other) = (serial(pair[0]), serial(pair[1]));
-            return Some(format!("certificates {one} and {other} rest on the same grams, from gram {}", pair[1].from));
-        }
-    }
-    let taken = stretches.iter().filter(|stretch| stretch.serial.is_none());
-    let differs = joined(certified.into_iter()) != joined(taken);
-    differs.then(|| "certificates rest on other grams than its pools gave away".to_owned())
-}
-
-/// Neighbouring stretches as one.
-fn joined<'a>(stretches: impl Iterator<Item = &'a Stretch>) -> Vec<(i64, i64)> {
-    let mut joined: Vec<(i64, i64)> = Vec::new();
+    let mut changes: BTreeMap<i64, [i64; 2]> = BTreeMap::new();
     for stretch in stretches {
-        match joined.last_mut() {
-            Some(last) if last.1 == stretch.from => last.1 = stretch.to,
-            _ => joined.push((stretch.from, stretch.to)),
+        let (living, balance) = match stretch.kind {
+            StretchKind::Taken => (0, -1),
+            StretchKind::Certified => (1, 1),
+            StretchKind::Freed => (0, 1),
+        };
+        for (gram, sign) in [(stretch.from, 1), (stretch.to, -1)] {
+            let change = changes.entry(gram).or_default();
+            change[0] += sign * living;
+            change[1] += sign * balance;
         }
     }
-    joined
+    let (mut living, mut balance) = (0, 0);
+    for (gram, change) in changes {
+        living += change[0];
+        balance += change[1];
+        if living > 1 {
+            let rest_on = |stretch: &&Stretch| {
+                stretch.kind == StretchKind::Certified && (stretch.from..stretch.to).contains(&gram)
+            };
+            let serials: Vec<&str> = stretches.iter().filter(rest_on).map(|stretch| stretch.of.as_str()).collect();
+            let serials = serials.join(" and ");
+            return Some(format!("certificates {serials} rest on the same grams, from gram {gram}"));
+        }
+        if balance != 0 {
+            let detail = format!("from gram {gram} certificates rest on other grams than the pools gave away");
+            return Some(detail);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn stretch(from: i64, to: i64, serial: Option<&str>) -> Stretch {
-        Stretch { treatment: EntryIndex(7), from, to, serial: serial.map(str::to_owned) }
+    fn stretch(from: i64, to: i64, kind: StretchKind, of: &str) -> Stretch {
+        Stretch { treatment: EntryIndex(7), from, to, kind, of: of.to_owned() }
     }
 
     #[test]
     fn no_gram_is_certified_twice() {
-        let fine =
-            [stretch(0, 900, None), stretch(0, 500, Some("a")), stretch(500, 900, Some("b")), stretch(950, 960, None)];
+        let taken = |from, to| stretch(from, to, StretchKind::Taken, "range");
+        let certified = |from, to, of| stretch(from, to, StretchKind::Certified, of);
+        let freed = |from, to, of| stretch(from, to, StretchKind::Freed, of);
+        let fine = [taken(0, 900), certified(0, 500, "a"), certified(500, 900, "b"), taken(950, 960)];
         assert_eq!(stretches_differ(&fine[..3]), None);
-        assert!(stretches_differ(&fine).is_some_and(|words| words.contains("other grams")));
-        let twice = [stretch(0, 900, None), stretch(0, 500, Some("a")), stretch(499, 900, Some("b"))];
-        assert!(stretches_differ(&twice).is_some_and(|words| words.contains("same grams, from gram 499")));
-        let beyond = [stretch(0, 900, None), stretch(0, 901, Some("a"))];
-        assert!(stretches_differ(&beyond).is_some());
+        assert!(stretches_differ(&fine).is_some_and(|words| words.contains("from gram 950")));
+        let twice = [taken(0, 900), certified(0, 500, "a"), certified(499, 900, "b")];
+        let words = stretches_differ(&twice).expect("a problem");
+        assert_eq!(words, "certificates a and b rest on the same grams, from gram 499");
+        assert!(stretches_differ(&[taken(0, 900), certified(0, 901, "a")]).is_some());
+        // What was issued in error is taken once more.
+        let again = [taken(0, 900), freed(200, 300, "a"), certified(0, 200, "b"), certified(300, 900, "c")];
+        assert_eq!(stretches_differ(&again), None);
+        let again = [&again[..], &[taken(200, 300), certified(200, 300, "d")]].concat();
+        assert_eq!(stretches_differ(&again), None);
+        let too_often = [&again[..], &[taken(200, 300), certified(200, 300, "e")]].concat();
+        assert!(stretches_differ(&too_often).is_some_and(|words| words.contains("certificates d and e")));
     }
 }

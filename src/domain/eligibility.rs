@@ -121,6 +121,11 @@ impl Gap {
         !matches!(self, Self::SiteSuspended)
     }
 
+    /// Whether units fail that rest on such grams already. What is undecided, or stops only new issues, fails none.
+    pub(crate) const fn fails_units(self) -> bool {
+        !matches!(self, Self::SiteSuspended | Self::CorrectionUndecided)
+    }
+
     const fn of(flaw: FlawCode) -> Self {
         match flaw {
             FlawCode::PermitNotValid => Self::PermitNotValid,

@@ -6,6 +6,7 @@ use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Rec
 use crate::domain::ids::{ActorId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::mass::Weight;
 use crate::domain::registry::SiteCodeTaken;
+use crate::domain::serial::SerialBlock;
 use crate::domain::time::OccurredAt;
 use crate::domain::treatment::Treatment;
 
@@ -112,7 +113,15 @@ events! {
     SiteSuspended = "site_suspended",
     SiteRestored = "site_restored",
     CertificateIssued = "certificate_issued",
+    CertificateCountersigned = "certificate_countersigned",
+    CertificateTransferred = "certificate_transferred",
+    CertificateSplit = "certificate_split",
     CertificateRetired = "certificate_retired",
+    CertificateCancelled = "certificate_cancelled",
+    CertificateWithdrawn = "certificate_withdrawn",
+    CertificateFrozen = "certificate_frozen",
+    CertificateUnfrozen = "certificate_unfrozen",
+    CertificateReplaced = "certificate_replaced",
     ValueErased = "value_erased",
 }
 
@@ -221,12 +230,11 @@ impl Statement {
                 found.extend(event.operator_keys.iter().map(|jwk| jwk.thumbprint().to_string()));
             }
             Event::SiteRegistered(event) => found.push(SiteCodeTaken::id_of(&event.country, &event.code)),
-            Event::CertificateRetired(event) => found.push(event.certificate.to_string()),
             Event::CertificateIssued(event) => {
                 found.extend(event.allotments.iter().map(|allotment| Treatment::id_of(allotment.treatment)));
             }
             Event::ValueErased(event) => found.push(Erased::id_of(event.entry)),
-            _ => {}
+            event => found.extend(event.certificates().into_iter().map(SerialBlock::to_string)),
         }
         found
     }
@@ -261,6 +269,25 @@ impl Event {
             Self::PartRemoved(event) => vec![&event.weight],
             Self::TreatedInterim(event) => event.outputs.iter().map(|output| &output.weight).collect(),
             Self::BatchClosed(event) => event.remaining.iter().flatten().map(|stock| &stock.weight).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The certificates that are named in it, but those that it issues.
+    pub fn certificates(&self) -> Vec<&SerialBlock> {
+        match self {
+            Self::CertificateCountersigned(event) => vec![&event.certificate],
+            Self::CertificateTransferred(event) => vec![&event.certificate],
+            Self::CertificateSplit(event) => [&event.certificate].into_iter().chain(&event.into).collect(),
+            Self::CertificateRetired(event) => event.blocks().collect(),
+            Self::CertificateCancelled(event) => vec![&event.certificate],
+            Self::CertificateWithdrawn(event) => [&event.certificate].into_iter().chain(&event.part).collect(),
+            Self::CertificateFrozen(event) => vec![&event.certificate],
+            Self::CertificateUnfrozen(event) => vec![&event.certificate],
+            Self::CertificateReplaced(event) => {
+                let backing = event.replacements.iter().flat_map(|one| [&one.backing].into_iter().chain(&one.cut_from));
+                [&event.certificate].into_iter().chain(backing).collect()
+            }
             _ => Vec::new(),
         }
     }

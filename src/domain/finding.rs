@@ -4,6 +4,7 @@
 //! behind it is cured at once, wherever it is by then.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::certificate;
 use crate::domain::codes::{DocumentNumber, Hash, ItemStatus, Role};
 use crate::domain::delegation::are_related;
 use crate::domain::event::{
@@ -352,9 +353,9 @@ fn find_of_batch(state: &mut State<'_>, context: &Context<'_>, event: &AuditFind
     state.mention(RecordId::new(RecordKind::Batch, &batch.id));
     match event.outcome {
         FindingOutcome::Held => {
-            let evidence = held(batch.evidence.clone(), context);
+            let (treatments, evidence) = (batch.treatments.clone(), held(batch.evidence.clone(), context));
             state.put(Record::Batch(crate::domain::batch::Batch { evidence, ..batch }));
-            Ok(())
+            certificate::judge(state, context, &treatments)
         }
         FindingOutcome::Cleared => {
             let (treatments, evidence) = (batch.treatments.clone(), batch.evidence.clone());
@@ -367,7 +368,8 @@ fn find_of_batch(state: &mut State<'_>, context: &Context<'_>, event: &AuditFind
                 state.put(Record::Batch(crate::domain::batch::Batch { explained, ..batch }));
             }
             clear_findings(state, context, &evidence)?;
-            settle_all(state, context, &treatments)
+            settle_all(state, context, &treatments)?;
+            certificate::judge(state, context, &treatments)
         }
         FindingOutcome::Noted => Ok(()),
     }
@@ -380,13 +382,14 @@ fn find_of_treatment(state: &mut State<'_>, context: &Context<'_>, event: &Audit
     require_unrelated(state, context, treatment.organisation)?;
     match event.outcome {
         FindingOutcome::Held => {
-            let evidence = held(treatment.evidence.clone(), context);
+            let (entry, evidence) = (treatment.entry, held(treatment.evidence.clone(), context));
             state.put(Record::Treatment(Treatment { evidence, ..treatment }));
-            Ok(())
+            certificate::judge(state, context, &[entry])
         }
         FindingOutcome::Cleared => {
             clear_findings(state, context, &treatment.evidence)?;
-            settle_all(state, context, &[treatment.entry])
+            settle_all(state, context, &[treatment.entry])?;
+            certificate::judge(state, context, &[treatment.entry])
         }
         FindingOutcome::Noted => Ok(()),
     }

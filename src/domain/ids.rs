@@ -98,6 +98,11 @@ uuid_id!(
 );
 
 uuid_id!(
+    /// An order for certificates. Orders stay outside the ledger; a delivery names the one that it serves.
+    OrderId
+);
+
+uuid_id!(
     /// Authorities' consent to ship waste over borders.
     ConsentId
 );

@@ -135,6 +135,28 @@ codes! {
         UnitsInvalid = "units_invalid",
         /// The pool gives other grams by now: a draft is stale.
         GramsTaken = "grams_taken",
+        /// The certificate was split; its parts are certificates.
+        CertificateSplit = "certificate_split",
+        /// The certificate waits for a second signature.
+        CertificatePending = "certificate_pending",
+        /// The certificate is frozen.
+        CertificateFrozen = "certificate_frozen",
+        /// A buyer holds the certificate.
+        CertificateSold = "certificate_sold",
+        /// Some of its units fail.
+        UnitsFailing = "units_failing",
+        /// Units are named twice.
+        UnitsOverlap = "units_overlap",
+        /// The issuer is related to the centre or the holder.
+        IssuerRelated = "issuer_related",
+        /// More would be issued than the site may treat.
+        OverCapacity = "over_capacity",
+        /// Units of the site fail and are neither withdrawn nor replaced.
+        SiteInDeficit = "site_in_deficit",
+        /// Other units come first.
+        BackingOutOfTurn = "backing_out_of_turn",
+        /// A second person signs only where the first one is named.
+        PersonMissing = "person_missing",
         /// The certificate is retired, or belongs to the buffer.
         CertificateNotHeld = "certificate_not_held",
         /// The certificate's time is over.

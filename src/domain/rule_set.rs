@@ -295,6 +295,16 @@ pub struct Scheme {
     pub valid_months: u32,
     /// How far the period of a retirement may reach from the vintage, in months.
     pub period_months: i64,
+    /// The rules of the registry: second signatures, failing units, replacement. A rule set without them has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
+}
+
+/// Numbers of the registry of certificates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registry {
+    /// How long after fraud was found units are to be replaced before they are listed as unbacked, in months.
+    pub replacement_months: u32,
 }
 
 /// One rule set.

@@ -33,6 +33,27 @@ impl SerialBlock {
         self.last - self.first + 1
     }
 
+    /// Some of its units, by their numbers; `None` if these are not all its own.
+    pub fn part(&self, first: i64, last: i64) -> Option<Self> {
+        (self.first <= first && first <= last && last <= self.last).then(|| Self { first, last, ..self.clone() })
+    }
+
+    /// Whether all units of another block are units of this one.
+    pub fn holds(&self, other: &Self) -> bool {
+        self.part(other.first, other.last).as_ref() == Some(other)
+    }
+
+    /// The units that it shares with a stretch of numbers of the same pool.
+    pub fn shared_with(&self, first: i64, last: i64) -> Option<Self> {
+        self.part(self.first.max(first), self.last.min(last))
+    }
+
+    /// Whether some unit belongs to both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let pool = |block: &Self| (block.test, block.country.clone(), block.site.clone(), block.vintage.clone());
+        pool(self) == pool(other) && self.first <= other.last && other.first <= self.last
+    }
+
     /// Reads the one written form.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -80,6 +101,28 @@ impl Field for SerialBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_know_their_parts() {
+        let block = |text| SerialBlock::parse(text).expect("a block");
+        let whole = block("ER-KE-NBO1-202611-0000001-0000500");
+        assert_eq!(whole.part(7, 9), Some(block("ER-KE-NBO1-202611-0000007-0000009")));
+        assert_eq!(whole.part(7, 501), None);
+        assert_eq!(whole.part(9, 7), None);
+        assert_eq!(whole.shared_with(400, 600), Some(block("ER-KE-NBO1-202611-0000400-0000500")));
+        assert_eq!(whole.shared_with(501, 600), None);
+        let cases = [
+            ("ER-KE-NBO1-202611-0000500-0000501", true, false),
+            ("ER-KE-NBO1-202611-0000001-0000500", true, true),
+            ("ER-KE-NBO1-202611-0000501-0000600", false, false),
+            ("ER-KE-NBO1-202612-0000007-0000009", false, false),
+            ("ERT-KE-NBO1-202611-0000007-0000009", false, false),
+            ("ER-KE-NBO1-202611-0000007-0000009", true, true),
+        ];
+        for (other, overlaps, holds) in cases {
+            assert_eq!((whole.overlaps(&block(other)), whole.holds(&block(other))), (overlaps, holds), "{other}");
+        }
+    }
 
     #[test]
     fn a_block_has_one_written_form() {

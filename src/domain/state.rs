@@ -7,7 +7,7 @@
 use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
-use crate::domain::certificate::Certificate;
+use crate::domain::certificate::{Certificate, Expiring, IssuedYear, PoolTally, SiteTally};
 use crate::domain::codes::Hash;
 use crate::domain::correction::{Correction, CorrectionsOf};
 use crate::domain::custody::Handover;
@@ -23,7 +23,7 @@ use crate::domain::ids::{
 };
 use crate::domain::item::Item;
 use crate::domain::past::{Past, PastEntry, Stamp, Version, View};
-use crate::domain::pool::{Pool, PoolRange};
+use crate::domain::pool::{Certified, CertifiedStretch, Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
 use crate::domain::treatment::{AuditWait, Treatment};
@@ -130,6 +130,18 @@ record_kinds! {
     PoolRange(PoolRange) = "pool_range", PoolRange::id;
     /// A certificate.
     Certificate(Certificate) = "certificate", |certificate| certificate.serial.to_string();
+    /// How many stretches of a treatment's grams were certified.
+    Certified(Certified) = "certified", Certified::id;
+    /// Grams of a treatment on which units rest.
+    CertifiedStretch(CertifiedStretch) = "certified_stretch", CertifiedStretch::id;
+    /// Units of a pool by where they stand.
+    PoolTally(PoolTally) = "pool_tally", PoolTally::id;
+    /// Held units of a pool whose time is over after a day.
+    Expiring(Expiring) = "expiring", Expiring::id;
+    /// What covers an error of a site, and what is to be covered.
+    SiteTally(SiteTally) = "site_tally", SiteTally::id;
+    /// Units that were issued of one year's vintages of a site.
+    IssuedYear(IssuedYear) = "issued_year", IssuedYear::id;
     /// A correction.
     Correction(Correction) = "correction", Correction::id;
     /// The corrections of one entry.
@@ -284,6 +296,12 @@ impl Record {
             | Self::Due(_)
             | Self::Pool(_)
             | Self::PoolRange(_)
+            | Self::Certified(_)
+            | Self::CertifiedStretch(_)
+            | Self::PoolTally(_)
+            | Self::Expiring(_)
+            | Self::SiteTally(_)
+            | Self::IssuedYear(_)
             | Self::CorrectionsOf(_)
             | Self::Erased(_) => Vec::new(),
         }
@@ -701,6 +719,18 @@ impl<'base> State<'base> {
         pool_range(str) -> PoolRange;
         /// The certificate of that serial.
         certificate(str) -> Certificate;
+        /// How often a treatment was certified; the id is [`Certified::id_of`].
+        certified(str) -> Certified;
+        /// The certified stretch of that id.
+        certified_stretch(str) -> CertifiedStretch;
+        /// Units of a pool by where they stand; the id is [`PoolTally::id_of`].
+        pool_tally(str) -> PoolTally;
+        /// Held units of a pool that expire on a day.
+        expiring(str) -> Expiring;
+        /// What covers an error of a site; the id is [`SiteTally::id_of`].
+        site_tally(str) -> SiteTally;
+        /// What was issued of a year's vintages; the id is [`IssuedYear::id_of`].
+        issued_year(str) -> IssuedYear;
         /// The correction of that id, [`Correction::id_of`].
         correction(str) -> Correction;
         /// The corrections of an entry; the id is [`CorrectionsOf::id_of`].

@@ -15,7 +15,7 @@ use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, PartyId, S
 use crate::domain::item::{Item, own_item};
 use crate::domain::lot::{arrive, each_once, permit_warning, storage_warning};
 use crate::domain::mass::{Grams, WeightBasis};
-use crate::domain::pool::{self, Pool, PoolPlace};
+use crate::domain::pool::{self, Certified, Pool, PoolPlace};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
@@ -64,8 +64,12 @@ record! {
         from: Grams,
         /// The gram behind the last.
         to: Grams,
-        /// Where its eligible grams wait, once they are eligible.
-        pool: Option<PoolPlace>,
+        /// Where its grams entered pools, once they were eligible.
+        places: Vec<PoolPlace>,
+        /// Its grams that wait in a pool or are certified: they use up what its batch can back.
+        covered: Grams,
+        /// Whether certified grams of it were set free again, and have not entered a pool since.
+        reopened: bool,
     }
 }
 
@@ -73,6 +77,11 @@ impl Line {
     /// How many grams.
     pub fn grams(&self) -> Grams {
         self.to.minus(self.from).unwrap_or(Grams::ZERO)
+    }
+
+    /// Whether it may still enter a pool: it never did, or grams of it were set free.
+    pub fn waits(&self) -> bool {
+        self.places.is_empty() || self.reopened
     }
 
     /// The batch that these grams left, if they left one.
@@ -89,7 +98,14 @@ fn lines_of(sources: &Composition) -> Vec<Line> {
     let (mut lines, mut from) = (Vec::with_capacity(sources.shares().len()), Grams::ZERO);
     for share in sources.shares() {
         let to = from.plus(share.grams).unwrap_or(from);
-        lines.push(Line { source: share.source.clone(), from, to, pool: None });
+        lines.push(Line {
+            source: share.source.clone(),
+            from,
+            to,
+            places: Vec::new(),
+            covered: Grams::ZERO,
+            reopened: false,
+        });
         from = to;
     }
     lines
@@ -115,7 +131,7 @@ impl Treatment {
 
     /// Whether some of its grams are in no pool.
     pub fn waits(&self) -> bool {
-        self.lines.iter().any(|line| line.pool.is_none())
+        self.lines.iter().any(Line::waits)
     }
 
     /// The id of the treatment that an entry states.
@@ -267,7 +283,7 @@ fn enter_batches(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Sto
 /// still be made good, they wait for it.
 fn settle(state: &mut State<'_>, mut treatment: Treatment) -> Result<(), Stop> {
     for position in 0..treatment.lines.len() {
-        let Some(line) = treatment.lines.get(position).filter(|line| line.pool.is_none()).cloned() else { continue };
+        let Some(line) = treatment.lines.get(position).filter(|line| line.waits()).cloned() else { continue };
         let standing = eligibility::standing(state, &treatment, &line)?;
         if standing.gaps.iter().all(|gap| !gap.bars_entry()) {
             treatment = pool::enter(state, treatment, position, &standing.latest)?;
@@ -322,6 +338,7 @@ fn records_of_settling(state: &State<'_>, treatment: &Treatment) -> Result<Vec<S
         ids.extend(sites.filter_map(|site| month.as_ref().map(|month| AuditWait::id_of(&site, month))));
         ids.extend(standing.uncured.iter().map(|entry| CureWait::id_of(*entry)));
     }
+    ids.push(Certified::id_of(treatment.entry));
     Ok(ids)
 }
 

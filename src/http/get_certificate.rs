@@ -2,7 +2,6 @@
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::codes::WasteCode;
-use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
@@ -142,18 +141,16 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
     let counted = ledger.count_statements(&registered)?;
     let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
-    let rules = rule_set::find(&registered.certificate.rule_set);
-    let rules = rules.ok_or_else(|| StoreError::damaged("a rule set that was in force is not carried"))?;
     let sites = sites_of(ledger, &registered.treatments)?;
     let mut body = body_of(&registered, counted, &sites);
     body.operator = ledger.operator.to_string();
     let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
-    let expires = registered.certificate.expires(rules.scheme.valid_months);
-    if registered.certificate.status == CertificateStatus::Held && today > expires {
+    let certificate = &registered.certificate;
+    if today.is_none_or(|today| certificate.is_expired(&today)) {
         body.status = "expired";
     }
-    body.expires =
-        expires.filter(|_| registered.certificate.status == CertificateStatus::Held).map(|day| day.to_string());
+    let is_held = certificate.status == CertificateStatus::Held;
+    body.expires = certificate.expires.as_ref().filter(|_| is_held).map(ToString::to_string);
     if let Some(Record::Site(site)) = site {
         body.permit = site.permits.last().map(|permit| format!("{} until {}", permit.number, permit.valid_until));
         body.audits = site.audits.iter().map(|audit| format!("{} {}", audit.on, audit.outcome)).collect();

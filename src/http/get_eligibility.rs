@@ -83,7 +83,7 @@ impl From<TreatmentStanding> for TreatmentBody {
             from_g: standing.line.from.get(),
             grams_g: standing.line.grams().get(),
             eligible_g: standing.eligible.get(),
-            vintage: standing.line.pool.map(|place| place.vintage.to_string()),
+            vintage: standing.line.places.last().map(|place| place.vintage.to_string()),
             gaps: standing.gaps.into_iter().map(GapBody::from).collect(),
         }
     }

@@ -173,6 +173,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::RelatedParties
             | RefusalCode::NotTheAuthor
             | RefusalCode::CounterpartyFirst
+            | RefusalCode::IssuerRelated
             | RefusalCode::SchemeTestOnly => StatusCode::FORBIDDEN,
             RefusalCode::LedgerAlreadyOpen
             | RefusalCode::LedgerClosed
@@ -194,6 +195,13 @@ impl From<Refusal> for Problem {
             | RefusalCode::CorrectionBlocked
             | RefusalCode::CertificateNotHeld
             | RefusalCode::CertificateExpired
+            | RefusalCode::CertificateSplit
+            | RefusalCode::CertificatePending
+            | RefusalCode::CertificateFrozen
+            | RefusalCode::CertificateSold
+            | RefusalCode::UnitsFailing
+            | RefusalCode::SiteInDeficit
+            | RefusalCode::BackingOutOfTurn
             | RefusalCode::ErasedBefore => StatusCode::CONFLICT,
             RefusalCode::LedgerNotOpen
             | RefusalCode::WrongLedger
@@ -224,6 +232,9 @@ impl From<Refusal> for Problem {
             | RefusalCode::CorrectionWithoutEffect
             | RefusalCode::CorrectionTooWide
             | RefusalCode::UnitsInvalid
+            | RefusalCode::UnitsOverlap
+            | RefusalCode::OverCapacity
+            | RefusalCode::PersonMissing
             | RefusalCode::PeriodOutsideVintage => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code.as_str(), &refusal.pointer, refusal.detail)

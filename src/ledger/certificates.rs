@@ -154,10 +154,10 @@ pub(crate) fn lines_of(state: &State<'_>, entries: &[EntryIndex]) -> Result<Opti
 
 fn line_standing(state: &State<'_>, treatment: &Treatment, line: Line) -> Result<TreatmentStanding, Stop> {
     let mut gaps = standing(state, treatment, &line)?.gaps;
-    let entered = line.pool.as_ref().map_or(Grams::ZERO, |place| place.grams);
+    let entered = line.covered;
     // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next audit;
     // unless its batch has no grams left to back it.
-    let is_beyond = line.pool.is_some() || is_exhausted(state, &line)?;
+    let is_beyond = !line.waits() || is_exhausted(state, &line)?;
     if gaps.is_empty() && entered < line.grams() && is_beyond {
         gaps.insert(Gap::BeyondBatchInput);
     }

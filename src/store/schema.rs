@@ -190,10 +190,11 @@ diesel::table! {
 }
 
 diesel::table! {
-    stretches (treatment, from_g, serial) {
+    stretches (treatment, from_g, of_id) {
         treatment -> BigInt,
         from_g -> BigInt,
-        serial -> Text,
+        of_id -> Text,
         to_g -> BigInt,
+        kind -> Text,
     }
 }

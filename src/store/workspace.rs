@@ -2,7 +2,7 @@
 //!
 //! It is SQLite, and can be made anew from the entries at any time, so it is not durable.
 
-use crate::domain::adding_up::Stretch;
+use crate::domain::adding_up::{Stretch, StretchKind};
 use crate::domain::ids::EntryIndex;
 use crate::store::backend::{self, Database};
 use crate::store::schema::{audit, stretches};
@@ -19,8 +19,9 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS audit (id BIGINT NOT NULL PRIMARY KEY, progress TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS documents (sha256 TEXT NOT NULL, idx BIGINT NOT NULL, PRIMARY KEY (sha256, idx))
         WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS stretches (treatment BIGINT NOT NULL, from_g BIGINT NOT NULL, serial TEXT NOT NULL,
-        to_g BIGINT NOT NULL, PRIMARY KEY (treatment, from_g, serial)) WITHOUT ROWID;
+    DROP TABLE IF EXISTS stretches;
+    CREATE TABLE stretches (treatment BIGINT NOT NULL, from_g BIGINT NOT NULL, of_id TEXT NOT NULL,
+        to_g BIGINT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (treatment, from_g, of_id)) WITHOUT ROWID;
 ";
 
 /// An audit's database.
@@ -128,14 +129,15 @@ pub fn clear_stretches(database: &mut Database) -> StoreResult<()> {
     Ok(())
 }
 
-/// Sorts stretches in by treatment and first gram. A pool's own stretch has an empty serial.
+/// Sorts stretches in by treatment and first gram.
 pub fn add_stretches(database: &mut Database, new: &[Stretch]) -> StoreResult<()> {
     for stretch in new {
         let row = (
             stretches::treatment.eq(database_number(stretch.treatment.0)?),
             stretches::from_g.eq(stretch.from),
-            stretches::serial.eq(stretch.serial.as_deref().unwrap_or_default()),
+            stretches::of_id.eq(&stretch.of),
             stretches::to_g.eq(stretch.to),
+            stretches::kind.eq(stretch.kind.as_str()),
         );
         diesel::insert_into(stretches::table).values(row).execute(database)?;
     }
@@ -152,13 +154,13 @@ pub fn stretches_behind(database: &mut Database, after: Option<EntryIndex>) -> S
         .first(database)
         .optional()?;
     let Some(next) = next else { return Ok(Vec::new()) };
-    let rows: Vec<(i64, i64, String, i64)> = stretches::table
+    let rows: Vec<(i64, i64, String, i64, String)> = stretches::table
         .filter(stretches::treatment.eq(next))
-        .order((stretches::from_g.asc(), stretches::serial.asc()))
+        .order((stretches::from_g.asc(), stretches::of_id.asc()))
         .load(database)?;
-    let read = |(treatment, from, serial, to): (i64, i64, String, i64)| {
-        let serial = (!serial.is_empty()).then_some(serial);
-        Ok(Stretch { treatment: read_index(treatment)?, from, to, serial })
+    let read = |(treatment, from, of, to, kind): (i64, i64, String, i64, String)| {
+        let kind = StretchKind::parse(&kind).ok_or_else(|| StoreError::damaged("an unknown kind of stretch"))?;
+        Ok(Stretch { treatment: read_index(treatment)?, from, to, kind, of })
     };
     rows.into_iter().map(read).collect()
 }

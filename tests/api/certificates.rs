@@ -242,7 +242,6 @@ both_databases! {
         altered("pool_site", json!(new_id())).refused(422, "unknown", "/pool_site");
         altered("vintage", json!("2026-10")).refused(422, "units_invalid", "/vintage");
         app.say(&story.centre, "certificate_issued", &stale).refused(403, "role_missing", "/org");
-        app.say(&app.operator, "certificate_issued", &stale).refused(403, "issuer_is_operator", "/org");
         let serial = story.issue(Some(5));
         assert_eq!(serial, "ERT-XD-CTR1-202611-0000001-0000004");
         app.say(&story.issuer, "certificate_issued", &stale).refused(409, "grams_taken", "/allotments");
@@ -251,6 +250,16 @@ both_databases! {
         assert_eq!(rest["allotments"][0]["from"], 5_000);
         app.say(&story.issuer, "certificate_issued", &rest).accepted();
         story.draft(None).refused(422, "units_invalid", "/vintage");
+    }
+
+    /// The first scheme's rule sets know no second signature: under them the operator issues nothing.
+    fn the_operator_issues_nothing_alone(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(10_000);
+        app.adopt_rules("2");
+        let draft = story.draft(Some(5)).json();
+        app.say(&app.operator, "certificate_issued", &draft).refused(403, "issuer_is_operator", "/org");
     }
 
     /// However many have signed for what went into a batch, the ledger goes on.

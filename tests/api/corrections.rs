@@ -418,9 +418,10 @@ both_databases! {
         assert_eq!(status(&app, correction), "review");
     }
 
-    /// Certified grams are not changed behind a certificate's back.
+    /// Under rule sets without a registry certified grams are not changed behind a certificate's back.
     fn certified_grams_are_not_touched(kind) {
         let app = TestApp::start(kind);
+        app.adopt_rules("2");
         let story = Story::begin(&app);
         let (lot, entry, batch) = story.gate_to_batch(40_000);
         let steel = story.fraction(&batch, "FE", 40_000);

@@ -411,6 +411,13 @@ impl TestApp {
         self.post_body(&format!("/v1/events/batch?mode={mode}"), token, "application/x-ndjson", lines.as_bytes())
     }
 
+    /// The operator puts a rule set in force that this software carries.
+    pub fn adopt_rules(&self, version: &str) {
+        let set = loopledger::domain::rule_set::all().iter().find(|set| set.version == version).expect("carried");
+        let name = json!({"version": set.version, "sha256": set.sha256});
+        self.say(&self.operator, "rules_adopted", &json!({"rule_set": name})).accepted();
+    }
+
     /// A new organisation with a key of its own and a token that posts and reads.
     pub fn join(&self, roles: &[&str]) -> Party {
         self.join_in("XD", roles)

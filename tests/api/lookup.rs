@@ -172,9 +172,7 @@ both_databases! {
         };
         assert_eq!(code(), "16 06 04*");
         for (version, expected) in [("1", "16 06 04"), ("2", "16 06 04*")] {
-            let set = loopledger::domain::rule_set::all().iter().find(|set| set.version == version).expect("carried");
-            let name = json!({"version": set.version, "sha256": set.sha256});
-            app.say(&app.operator, "rules_adopted", &json!({"rule_set": name})).accepted();
+            app.adopt_rules(version);
             assert_eq!(code(), expected);
         }
         app.say(&app.operator, "rules_adopted", &json!({"rule_set": {"version": "2", "sha256": "0".repeat(64)}}))

@@ -55,6 +55,7 @@ mod proofs;
 mod readme;
 mod refusals;
 mod registry;
+mod registry_of_certificates;
 mod reuse;
 mod s3;
 mod sampling;

@@ -2,6 +2,7 @@
 
 use crate::domain::apply::Context;
 use crate::domain::batch::Batch;
+use crate::domain::certificate;
 use crate::domain::codes::CalendarYear;
 use crate::domain::correction::records::{flawed, substance, unflawed};
 use crate::domain::correction::rerun::Rerun;
@@ -89,6 +90,7 @@ pub(super) fn bring_into_force(
         }
         state.put(record);
     }
+    pool::cover_certified(state, &treatments)?;
     put_papers(state, context, correction.target, &rerun)?;
     let (bookings, intakes) = (book(state, &rerun)?, receive(state, &rerun)?);
     let mut touched = absorb(state, &correction, &rerun)?;
@@ -108,7 +110,8 @@ pub(super) fn bring_into_force(
         ..correction
     }));
     let_go(state, context, entry, &held)?;
-    settle_all(state, context, &treatments)
+    settle_all(state, context, &treatments)?;
+    certificate::judge(state, context, &treatments)
 }
 
 /// What a decided correction held is free: on the records that it marked, and by a cure wherever the mark has gone with grams.
@@ -180,8 +183,8 @@ fn in_force(state: &State<'_>, context: &Context<'_>, id: &RecordId, now: Record
     })
 }
 
-/// Takes grams that change out of their pools; gives the treatments that must be looked at again. Nothing of them is
-/// certified: then the correction is blocked.
+/// Takes grams that change out of their pools; gives the treatments that must be looked at again. Grams on which units rest stay
+/// with them, good or not.
 fn withdraw(state: &mut State<'_>, changed: &BTreeMap<RecordId, Record>) -> Result<Vec<EntryIndex>, Stop> {
     let (mut treatments, mut batches): (BTreeSet<EntryIndex>, BTreeSet<BatchId>) = Default::default();
     let mut own = BTreeSet::new();

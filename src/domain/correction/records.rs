@@ -18,7 +18,9 @@ pub(super) fn substance(record: &Record) -> Record {
     match record.clone() {
         Record::Batch(batch) => Record::Batch(Batch { eligible_g: Grams::ZERO, ..batch }),
         Record::Treatment(treatment) => {
-            let lines = treatment.lines.into_iter().map(|line| Line { pool: None, ..line }).collect();
+            let (places, covered, reopened) = (Vec::new(), Grams::ZERO, false);
+            let bare = |line| Line { places: places.clone(), covered, reopened, ..line };
+            let lines = treatment.lines.into_iter().map(bare).collect();
             Record::Treatment(Treatment { lines, ..treatment })
         }
         other => other,

@@ -1,6 +1,6 @@
 //! What a correction comes to: whether it is possible, whom it concerns, and who decides.
 
-use crate::domain::apply::{Context, refuse};
+use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::SiteAccount;
 use crate::domain::correction::records::substance;
 use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run};
@@ -22,7 +22,7 @@ pub(super) struct Verdict {
     pub(super) rerun: Rerun,
     /// Whose word it needs: whom it concerns, beside its author and the author's relations.
     pub(super) counterparties: Vec<OrganisationId>,
-    /// Whether it concerns others, but none, or too many, who could be asked: then an auditor decides.
+    /// Whether an auditor decides: it concerns others, but none, or too many, who could be asked; or certified grams change.
     pub(super) others_decide: bool,
     /// The later entry that could not stand, or the treatment whose certified grams would change.
     pub(super) blocked_by: Option<EntryIndex>,
@@ -52,12 +52,16 @@ impl Verdict {
             clears |= first.is_some_and(|first| loses_flaw(first, now));
             certified = certified.or(certified_by(state, id, first, now)?);
         }
+        material |= certified.is_some();
         // What held grams back does not go away on its author's word alone.
         material |= clears;
         if material {
             concerned.extend(sides_of(state, &target.statement.event)?);
         }
         concerned.remove(&author);
+        // With a registry certified grams may change: units fail then, and are replaced. An auditor decides that.
+        let touches_units = certified.is_some() && rules_in_force(state)?.scheme.registry.is_some();
+        let certified = certified.filter(|_| !touches_units);
         let (blocked_by, refusal) = match &rerun.barrier {
             Some(Barrier::Refused(entry, refusal)) => (Some(*entry), Some(refusal.clone())),
             Some(Barrier::TooWide) => (Some(proposal.target), None),
@@ -65,9 +69,9 @@ impl Verdict {
         };
         let recent = context.time.ms() - target.time.ms() <= ALONE_MS;
         let ends = matches!(target.statement.event, Event::TreatedFinal(_));
-        let alone = recent && concerned.is_empty() && !rerun.is_relied_on && !clears && !ends;
+        let alone = recent && concerned.is_empty() && !rerun.is_relied_on && !clears && !ends && !touches_units;
         let counterparties = asked(state, author, &concerned)?;
-        let others_decide = counterparties.is_empty() && !concerned.is_empty();
+        let others_decide = touches_units || (counterparties.is_empty() && !concerned.is_empty());
         Ok(Self { rerun, counterparties, others_decide, blocked_by, refusal, material, alone })
     }
 
@@ -223,7 +227,7 @@ fn certified_by(
         for line in &treatment.lines {
             let is_its_own =
                 id.kind == RecordKind::Treatment || line.source.batch().is_some_and(|batch| batch.to_string() == id.id);
-            if is_its_own && pool::range_of(state, line)?.is_some_and(|range| range.allotted.get() > 0) {
+            if is_its_own && pool::is_certified(state, entry, line)? {
                 return Ok(Some(entry));
             }
         }

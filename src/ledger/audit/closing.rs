@@ -2,6 +2,7 @@
 
 use crate::domain::adding_up::{PoolSums, Stretch, stretches_differ};
 use crate::domain::balance::{imbalances, in_between};
+use crate::domain::certificate::TallySums;
 use crate::domain::ids::SiteId;
 use crate::domain::state::{Record, RecordKind};
 use crate::ledger::audit::derived::each_of;
@@ -51,11 +52,22 @@ fn balance(database: &mut Database, progress: &Progress, findings: &mut Findings
 /// Whether pools are the sum of their ranges and certificates, and no gram is certified twice; gives how many certificates there
 /// are.
 fn certificates(database: &mut Database, findings: &mut Findings) -> Result<u64, StoreError> {
-    const KINDS: &[RecordKind] = &[RecordKind::Pool, RecordKind::PoolRange, RecordKind::Certificate];
-    let (mut sums, mut count, mut stretches) = (PoolSums::default(), 0, Vec::new());
+    // A certificate counts as unsold by whose its site is: sites come first.
+    const KINDS: &[RecordKind] = &[
+        RecordKind::Site,
+        RecordKind::Pool,
+        RecordKind::PoolRange,
+        RecordKind::PoolTally,
+        RecordKind::SiteTally,
+        RecordKind::Expiring,
+        RecordKind::Certificate,
+    ];
+    let (mut sums, mut tallies) = (PoolSums::default(), TallySums::default());
+    let (mut count, mut stretches) = (0, Vec::new());
     workspace::clear_stretches(database)?;
     each_of(database, KINDS, |record| {
         sums.add(&record);
+        tallies.add(&record);
         count += u64::from(matches!(record, Record::Certificate(_)));
         stretches.extend(Stretch::of(&record));
         Ok(())
@@ -63,6 +75,9 @@ fn certificates(database: &mut Database, findings: &mut Findings) -> Result<u64,
     workspace::add_stretches(database, &stretches)?;
     for pool in sums.differing() {
         findings.broken(None, format!("the grams of {pool} are not those of its treatments and certificates"));
+    }
+    for tally in tallies.differing() {
+        findings.broken(None, format!("{tally} does not count the units that there are"));
     }
     let mut after = None;
     loop {

@@ -3,7 +3,15 @@
 //! A pool is the site of the batches and a vintage. Its ranges stand in the order of the entry that completed them, then
 //! of the treatment, then of the gram (rules.md §7); issue takes from the front and nobody chooses.
 
-use crate::domain::batch::Batch;
+mod certified;
+mod entering;
+
+pub use certified::{Certified, CertifiedStretch, GramSpan, Span, shared, without};
+
+pub(crate) use certified::{backed_in, certified, cover_certified, free, is_certified};
+pub(crate) use entering::{enter, withdraw};
+
+use crate::domain::certificate::Certificate;
 use crate::domain::codes::Month;
 use crate::domain::eligibility;
 use crate::domain::event::Allotment;
@@ -11,7 +19,6 @@ use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::state::{Record, State, Stop};
-use crate::domain::time::OccurredAt;
 use crate::domain::treatment::{Line, Treatment};
 
 /// Ranges that are loaded at first when grams are taken; twice as many each time that they do not suffice.
@@ -86,67 +93,13 @@ impl PoolRange {
 }
 
 record! {
-    /// Where the grams of a treatment's line stand.
+    /// Where grams of a treatment's line entered a pool.
     pub struct PoolPlace {
         /// The vintage of the pool.
         vintage: Month,
         /// The position of the range.
         position: i64,
-        /// Grams that entered it; the rest lies beyond the batch's input.
-        grams: Grams,
     }
-}
-
-/// The grams of a line that meets every rule enter the pool of the vintage, as far as the batch's input reaches: the
-/// excess falls on whoever comes last.
-pub(crate) fn enter(
-    state: &mut State<'_>,
-    mut treatment: Treatment,
-    position_of_line: usize,
-    latest: &OccurredAt,
-) -> Result<Treatment, Stop> {
-    let Some(line) = treatment.lines.get_mut(position_of_line) else { return Ok(treatment) };
-    let (Some(mut batch), Some(vintage)) = (line.batch_in(state)?.cloned(), latest.month()) else {
-        return Ok(treatment);
-    };
-    let left = batch.input_g.minus(batch.eligible_g).unwrap_or(Grams::ZERO);
-    let grams = line.grams().min(left);
-    if grams == Grams::ZERO {
-        return Ok(treatment);
-    }
-    batch.eligible_g = batch.eligible_g.plus(grams).unwrap_or(batch.eligible_g);
-    let id = Pool::id_of(&batch.site, &vintage);
-    let pool = state.pool(&id)?.cloned().unwrap_or(Pool {
-        site: batch.site,
-        vintage: vintage.clone(),
-        ranges: 0,
-        first: 0,
-        entered_g: Grams::ZERO,
-        allotted_g: Grams::ZERO,
-        units: 0,
-    });
-    let (site, position) = (batch.site, pool.ranges);
-    line.pool = Some(PoolPlace { vintage: vintage.clone(), position, grams });
-    let from = line.from;
-    state.put(Record::Batch(batch));
-    state.put(Record::PoolRange(PoolRange {
-        site,
-        vintage,
-        position,
-        treatment: treatment.entry,
-        from,
-        grams,
-        allotted: Grams::ZERO,
-    }));
-    let entered_g = pool.entered_g.plus(grams).unwrap_or(pool.entered_g);
-    state.put(Record::Pool(Pool { ranges: position + 1, entered_g, ..pool }));
-    Ok(treatment)
-}
-
-/// The range in which a line's grams are, if they are in a pool.
-pub(crate) fn range_of<'s>(state: &'s State<'_>, line: &Line) -> Result<Option<&'s PoolRange>, Stop> {
-    let (Some(place), Some(batch)) = (&line.pool, line.batch_in(state)?) else { return Ok(None) };
-    state.pool_range(&PoolRange::id_of(&batch.site, &place.vintage, place.position))
 }
 
 /// Whether two treatments have the same gram line.
@@ -155,28 +108,17 @@ pub(crate) fn same_lines(one: &Treatment, other: &Treatment) -> bool {
     one.lines.iter().map(range).eq(other.lines.iter().map(range))
 }
 
-/// Takes lines of a treatment out of their pools again, because what they rest on was corrected; no units rest on them. The
-/// range keeps its place, empty, so that no other one moves.
-pub(crate) fn withdraw(
-    state: &mut State<'_>,
-    entry: EntryIndex,
-    is_concerned: impl Fn(&Line) -> bool,
-) -> Result<(), Stop> {
-    let Some(mut treatment) = state.treatment(entry)?.cloned() else { return Ok(()) };
-    for line in treatment.lines.iter_mut().filter(|line| is_concerned(line)) {
-        let (Some(range), Some(batch)) = (range_of(state, line)?.cloned(), line.batch_in(state)?.cloned()) else {
-            continue;
-        };
-        let Some(pool) = state.pool(&Pool::id_of(&range.site, &range.vintage))?.cloned() else { continue };
-        let grams = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
-        let less = |sum: Grams| sum.minus(grams).unwrap_or(Grams::ZERO);
-        state.put(Record::Batch(Batch { eligible_g: less(batch.eligible_g), ..batch }));
-        state.put(Record::Pool(Pool { entered_g: less(pool.entered_g), ..pool }));
-        state.put(Record::PoolRange(PoolRange { grams: range.allotted, ..range }));
-        line.pool = None;
+/// The ranges in which a line's grams entered pools.
+pub(crate) fn ranges_of(state: &State<'_>, line: &Line) -> Result<Vec<PoolRange>, Stop> {
+    let Some(batch) = line.batch_in(state)? else { return Ok(Vec::new()) };
+    let id_of = |place: &PoolPlace| PoolRange::id_of(&batch.site, &place.vintage, place.position);
+    let ids: Vec<String> = line.places.iter().map(id_of).collect();
+    state.require_loaded(ids.iter().cloned())?;
+    let mut ranges = Vec::with_capacity(ids.len());
+    for id in &ids {
+        ranges.extend(state.pool_range(id)?.cloned());
     }
-    state.put(Record::Treatment(treatment));
-    Ok(())
+    Ok(ranges)
 }
 
 /// What a pool can give: ranges whose treatments still meet every rule and that have at least `smallest` grams left, in the
@@ -217,7 +159,7 @@ pub fn available(
 
 fn is_eligible(state: &State<'_>, range: &PoolRange) -> Result<bool, Stop> {
     let Some(treatment) = state.treatment(range.treatment)? else { return Ok(false) };
-    let line = treatment.lines.iter().find(|line| line.from == range.from);
+    let line = treatment.lines.iter().find(|line| line.from <= range.from && range.from < line.to);
     match line {
         Some(line) => Ok(eligibility::standing(state, treatment, line)?.gaps.is_empty()),
         None => Ok(false),
@@ -242,13 +184,15 @@ fn ranges_between(state: &State<'_>, pool: &Pool, from: i64, to: i64) -> Result<
     Ok(ranges)
 }
 
-/// Takes allotments that [`available`] gave: units rest on these grams for ever.
+/// Takes allotments that [`available`] gave: units rest on these grams from now on.
 pub(crate) fn take(
     state: &mut State<'_>,
     pool: Pool,
     taken: &[(PoolRange, Allotment)],
+    roots: &[Certificate],
     units: i64,
 ) -> Result<(), Stop> {
+    certified::certify(state, roots)?;
     let mut allotted_g = pool.allotted_g;
     for (range, allotment) in taken {
         let grams = allotment.to.minus(allotment.from).unwrap_or(Grams::ZERO);

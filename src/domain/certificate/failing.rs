@@ -1,0 +1,194 @@
+//! Failing: units whose grams turn out otherwise, by a correction in effect or by an auditor's finding.
+//!
+//! What is found says nothing of who sold or claimed: it marks units by their numbers, wherever they are by now, and counts them
+//! against their site until they are withdrawn or replaced. Certificates that exist are never changed (rules.md §7).
+
+use crate::domain::apply::{Context, rules_in_force};
+use crate::domain::certificate::{Certificate, CertificateStatus, Failing, UNIT_G, tally};
+use crate::domain::eligibility::{self, Gap};
+use crate::domain::ids::{EntryIndex, SiteId};
+use crate::domain::pool::{self, CertifiedStretch, Span};
+use crate::domain::serial::SerialBlock;
+use crate::domain::state::{State, Stop};
+use std::collections::BTreeMap;
+
+/// Numbers of units: first and last of a stretch.
+type Numbers = (i64, i64);
+
+/// Looks at the certified grams of some treatments again: units that lost grams fail, units whose grams hold again do not.
+pub(crate) fn judge(state: &mut State<'_>, context: &Context<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
+    if rules_in_force(state)?.scheme.registry.is_none() {
+        return Ok(());
+    }
+    state.require_loaded(treatments.iter().map(|entry| pool::Certified::id_of(*entry)))?;
+    let mut certified = Vec::new();
+    for entry in treatments {
+        let stretches = pool::certified(state, *entry)?;
+        if !stretches.is_empty() {
+            certified.push((*entry, stretches));
+        }
+    }
+    let entries: Vec<EntryIndex> = certified.iter().map(|(entry, _)| *entry).collect();
+    eligibility::require_loaded(state, &entries)?;
+    for (entry, stretches) in certified {
+        judge_treatment(state, context, entry, &stretches)?;
+    }
+    Ok(())
+}
+
+fn judge_treatment(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    treatment: EntryIndex,
+    stretches: &[CertifiedStretch],
+) -> Result<(), Stop> {
+    let sound = sound_grams(state, treatment, stretches)?;
+    let mut of_roots: BTreeMap<String, Vec<&CertifiedStretch>> = BTreeMap::new();
+    for stretch in stretches {
+        of_roots.entry(stretch.root.to_string()).or_default().push(stretch);
+    }
+    state.require_loaded(of_roots.keys().cloned())?;
+    for (root, stretches) in of_roots {
+        let Some(root) = state.certificate(&root)?.cloned() else { continue };
+        let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
+        let of_site = sound.get(&root.site).map(Vec::as_slice).unwrap_or_default();
+        let lost = pool::without(&living, of_site);
+        let (resting, failing) = (units_on(&root, treatment, &living), units_on(&root, treatment, &lost));
+        for leaf in leaves(state, &root.serial, &resting)? {
+            mark(state, context, leaf, treatment, &failing)?;
+        }
+    }
+    Ok(())
+}
+
+/// The grams of a treatment that back what was certified on them, by the site whose batches they left.
+fn sound_grams(
+    state: &State<'_>,
+    treatment: EntryIndex,
+    stretches: &[CertifiedStretch],
+) -> Result<BTreeMap<SiteId, Vec<Span>>, Stop> {
+    let mut sound: BTreeMap<SiteId, Vec<Span>> = BTreeMap::new();
+    let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
+    for line in &treatment.lines {
+        let Some(batch) = line.batch_in(state)? else { continue };
+        let gaps = eligibility::standing(state, treatment, line)?.gaps;
+        if !gaps.iter().any(|gap| Gap::fails_units(*gap)) {
+            sound.entry(batch.site).or_default().extend(pool::backed_in(state, line, stretches)?);
+        }
+    }
+    Ok(sound)
+}
+
+/// The units of a block that rest on some grams of a treatment; one gram of a thousand suffices.
+fn units_on(root: &Certificate, treatment: EntryIndex, grams: &[Span]) -> Vec<Numbers> {
+    let (mut at, mut units) = (0, Vec::new());
+    for allotment in &root.allotments {
+        let own = (allotment.from.get(), allotment.to.get());
+        for (from, to) in grams.iter().filter_map(|span| pool::shared(*span, own)) {
+            if allotment.treatment == treatment {
+                let number = |gram: i64| root.serial.first + (at + gram - own.0) / UNIT_G;
+                units.push((number(from), number(to - 1)));
+            }
+        }
+        at += own.1 - own.0;
+    }
+    units
+}
+
+/// The blocks in which some units of a block are by now.
+fn leaves(state: &State<'_>, root: &SerialBlock, units: &[Numbers]) -> Result<Vec<Certificate>, Stop> {
+    let (mut found, mut level) = (Vec::new(), vec![root.clone()]);
+    while !level.is_empty() {
+        state.require_loaded(level.iter().map(SerialBlock::to_string))?;
+        let mut next = Vec::new();
+        for serial in &level {
+            let Some(certificate) = state.certificate(&serial.to_string())?.cloned() else { continue };
+            if certificate.status != CertificateStatus::Split {
+                found.push(certificate);
+                continue;
+            }
+            let concerned =
+                |part: &&SerialBlock| units.iter().any(|(first, last)| part.shared_with(*first, *last).is_some());
+            next.extend(certificate.into.iter().filter(concerned).cloned());
+        }
+        level = next;
+    }
+    Ok(found)
+}
+
+/// Marks the units of a block that fail on a treatment's grams. What is given up needs no grams; what was withdrawn for others
+/// fails them.
+fn mark(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    leaf: Certificate,
+    treatment: EntryIndex,
+    failing: &[Numbers],
+) -> Result<(), Stop> {
+    match (leaf.status, &leaf.backs) {
+        (CertificateStatus::Cancelled | CertificateStatus::Split, _) | (CertificateStatus::Withdrawn, None) => Ok(()),
+        (CertificateStatus::Withdrawn, Some(backs)) => {
+            let backed = [(backs.units.first, backs.units.last)];
+            for certificate in leaves(state, &backs.certificate, &backed)? {
+                let failing = backed_by(&certificate, &leaf.serial, failing);
+                fail(state, context, certificate, treatment, &failing)?;
+            }
+            Ok(())
+        }
+        _ => {
+            // Units that others back by now do not need their own grams.
+            let backed: Vec<Span> =
+                leaf.backing.iter().map(|backing| (backing.units.first, backing.units.last + 1)).collect();
+            let own: Vec<Span> = failing
+                .iter()
+                .filter_map(|(first, last)| leaf.serial.shared_with(*first, *last))
+                .map(|units| (units.first, units.last + 1))
+                .collect();
+            let failing: Vec<Numbers> =
+                pool::without(&own, &backed).into_iter().map(|(first, end)| (first, end - 1)).collect();
+            fail(state, context, leaf, treatment, &failing)
+        }
+    }
+}
+
+/// Units of a certificate that some failing units of another block back now.
+fn backed_by(certificate: &Certificate, by: &SerialBlock, failing: &[Numbers]) -> Vec<Numbers> {
+    let mut units = Vec::new();
+    for backing in certificate.backing.iter().filter(|backing| by.overlaps(&backing.by)) {
+        let shift = backing.units.first - backing.by.first;
+        for (first, last) in failing {
+            let shared = by.shared_with(*first, *last).and_then(|own| backing.by.shared_with(own.first, own.last));
+            units.extend(shared.map(|shared| (shared.first + shift, shared.last + shift)));
+        }
+    }
+    units
+}
+
+/// Writes down which units of a certificate fail on a treatment; what failed before keeps its cause.
+fn fail(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    certificate: Certificate,
+    treatment: EntryIndex,
+    units: &[Numbers],
+) -> Result<(), Stop> {
+    let (before, mut failing): (Vec<Failing>, Vec<Failing>) =
+        certificate.failing.iter().cloned().partition(|failing| failing.treatment == Some(treatment));
+    let mut new: Vec<Span> = units.iter().map(|(first, last)| (*first, last + 1)).collect();
+    for old in &before {
+        let kept: Vec<Span> = new.iter().filter_map(|span| pool::shared(*span, (old.first, old.last + 1))).collect();
+        failing.extend(kept.iter().map(|(first, end)| Failing { first: *first, last: end - 1, ..old.clone() }));
+        new = pool::without(&new, &kept);
+    }
+    failing.extend(new.into_iter().map(|(first, end)| Failing {
+        cause: context.index,
+        since: context.time,
+        treatment: Some(treatment),
+        first,
+        last: end - 1,
+    }));
+    if failing == certificate.failing {
+        return Ok(());
+    }
+    tally::put(state, Certificate { failing, ..certificate })
+}

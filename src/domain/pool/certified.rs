@@ -1,0 +1,232 @@
+//! Certified grams: on which grams of a treatment units rest, and what is left of them after a correction.
+
+use crate::domain::batch::Batch;
+use crate::domain::certificate::Certificate;
+use crate::domain::event::Allotment;
+use crate::domain::fields::record;
+use crate::domain::ids::EntryIndex;
+use crate::domain::mass::Grams;
+use crate::domain::pool::ranges_of;
+use crate::domain::serial::SerialBlock;
+use crate::domain::state::{Record, State, Stop};
+use crate::domain::treatment::{Line, Treatment};
+use std::collections::BTreeSet;
+
+record! {
+    /// How many stretches of a treatment's grams were ever certified.
+    pub struct Certified {
+        /// The entry of the treatment.
+        treatment: EntryIndex,
+        /// How many.
+        stretches: i64,
+    }
+}
+
+impl Certified {
+    /// The record's id.
+    pub fn id(&self) -> String {
+        Self::id_of(self.treatment)
+    }
+
+    /// The id of a treatment's count.
+    pub fn id_of(treatment: EntryIndex) -> String {
+        format!("certified/{treatment}")
+    }
+}
+
+record! {
+    /// Grams of a treatment on which units rest.
+    pub struct CertifiedStretch {
+        /// The entry of the treatment.
+        treatment: EntryIndex,
+        /// Its place among the treatment's, from 0.
+        position: i64,
+        /// The first gram.
+        from: Grams,
+        /// The gram behind the last.
+        to: Grams,
+        /// The block of an issue of which these are grams, as it was issued.
+        root: SerialBlock,
+        /// The entry of that issue.
+        issued: EntryIndex,
+        /// Stretches that were set free again, because units were issued in error.
+        freed: Vec<GramSpan>,
+    }
+}
+
+record! {
+    /// Some grams of a treatment.
+    pub struct GramSpan {
+        /// The first gram.
+        from: Grams,
+        /// The gram behind the last.
+        to: Grams,
+    }
+}
+
+impl CertifiedStretch {
+    /// The record's id.
+    pub fn id(&self) -> String {
+        Self::id_of(self.treatment, self.position)
+    }
+
+    fn id_of(treatment: EntryIndex, position: i64) -> String {
+        format!("certified/{treatment}/{position}")
+    }
+
+    /// Its grams that were not set free.
+    pub fn living(&self) -> Vec<Span> {
+        let freed: Vec<Span> = self.freed.iter().map(|span| (span.from.get(), span.to.get())).collect();
+        without(&[(self.from.get(), self.to.get())], &freed)
+    }
+}
+
+/// Grams from the first to before the last.
+pub type Span = (i64, i64);
+
+/// What of some stretches is left without others.
+pub fn without(of: &[Span], others: &[Span]) -> Vec<Span> {
+    let mut left = of.to_vec();
+    for (from, to) in others {
+        left = left
+            .into_iter()
+            .flat_map(|(first, end)| [(first, end.min(*from)), (first.max(*to), end)])
+            .filter(|(first, end)| first < end)
+            .collect();
+    }
+    left
+}
+
+/// What two stretches share.
+pub fn shared((one_from, one_to): Span, (other_from, other_to): Span) -> Option<Span> {
+    let (from, to) = (one_from.max(other_from), one_to.min(other_to));
+    (from < to).then_some((from, to))
+}
+
+fn length(spans: &[Span]) -> i64 {
+    spans.iter().map(|(from, to)| to - from).sum()
+}
+
+/// The stretches of a treatment that were ever certified, in the order of their issue.
+pub(crate) fn certified(state: &State<'_>, treatment: EntryIndex) -> Result<Vec<CertifiedStretch>, Stop> {
+    let count = state.certified(&Certified::id_of(treatment))?.map_or(0, |certified| certified.stretches);
+    let ids: Vec<String> = (0..count).map(|position| CertifiedStretch::id_of(treatment, position)).collect();
+    state.require_loaded(ids.iter().cloned())?;
+    let mut stretches = Vec::with_capacity(ids.len());
+    for id in &ids {
+        stretches.extend(state.certified_stretch(id)?.cloned());
+    }
+    Ok(stretches)
+}
+
+/// The certified grams of a line, in the order of their issue.
+pub(crate) fn certified_in(stretches: &[CertifiedStretch], line: &Line) -> Vec<Span> {
+    let of_line = (line.from.get(), line.to.get());
+    stretches.iter().flat_map(CertifiedStretch::living).filter_map(|span| shared(span, of_line)).collect()
+}
+
+/// Whether units rest on grams of a line.
+pub(crate) fn is_certified(state: &State<'_>, treatment: EntryIndex, line: &Line) -> Result<bool, Stop> {
+    Ok(!certified_in(&certified(state, treatment)?, line).is_empty())
+}
+
+/// After [`withdraw`] and a correction's new facts: certified grams of these treatments use up what their batches can back, the
+/// first that were certified first; what is beyond stays uncovered, and fails.
+pub(crate) fn cover_certified(state: &mut State<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
+    let mut claims = Vec::new();
+    for entry in treatments {
+        let Some(treatment) = state.treatment(*entry)?.cloned() else { continue };
+        let stretches = certified(state, *entry)?;
+        for (position, line) in treatment.lines.iter().enumerate().filter(|(_, line)| line.places.is_empty()) {
+            for stretch in &stretches {
+                let spans = certified_in(std::slice::from_ref(stretch), line);
+                claims.extend(spans.into_iter().map(|span| (stretch.issued, *entry, span, position)));
+            }
+        }
+    }
+    claims.sort_unstable();
+    for (_, entry, (from, to), position) in claims {
+        let Some(mut treatment) = state.treatment(entry)?.cloned() else { continue };
+        let Some(line) = treatment.lines.get_mut(position) else { continue };
+        let Some(batch) = line.batch_in(state)?.cloned() else { continue };
+        let left = batch.input_g.minus(batch.eligible_g).unwrap_or(Grams::ZERO);
+        let grams = Grams::new(to - from).unwrap_or(Grams::ZERO).min(left);
+        line.covered = line.covered.plus(grams).unwrap_or(line.covered);
+        let eligible_g = batch.eligible_g.plus(grams).unwrap_or(batch.eligible_g);
+        state.put(Record::Batch(Batch { eligible_g, ..batch }));
+        state.put(Record::Treatment(treatment));
+    }
+    Ok(())
+}
+
+/// Sets the grams of units that were issued in error free; gives the treatments whose lines may enter a pool again.
+pub(crate) fn free(state: &mut State<'_>, certificate: &Certificate) -> Result<Vec<EntryIndex>, Stop> {
+    let treatments: BTreeSet<EntryIndex> = certificate.allotments.iter().map(|allotment| allotment.treatment).collect();
+    state.require_loaded(treatments.iter().flat_map(|entry| [Certified::id_of(*entry), Treatment::id_of(*entry)]))?;
+    for Allotment { treatment, from, to } in &certificate.allotments {
+        let span = (from.get(), to.get());
+        for mut stretch in certified(state, *treatment)? {
+            if let Some((from, to)) = shared((stretch.from.get(), stretch.to.get()), span)
+                && stretch.root.holds(&certificate.serial)
+                && let (Some(from), Some(to)) = (Grams::new(from), Grams::new(to))
+            {
+                stretch.freed.push(GramSpan { from, to });
+                state.put(Record::CertifiedStretch(stretch));
+            }
+        }
+        uncover(state, *treatment, span)?;
+    }
+    Ok(treatments.into_iter().collect())
+}
+
+/// Grams of a treatment are covered no more.
+fn uncover(state: &mut State<'_>, entry: EntryIndex, span: Span) -> Result<(), Stop> {
+    let Some(mut treatment) = state.treatment(entry)?.cloned() else { return Ok(()) };
+    for line in &mut treatment.lines {
+        let (Some(freed), Some(batch)) =
+            (shared((line.from.get(), line.to.get()), span), line.batch_in(state)?.cloned())
+        else {
+            continue;
+        };
+        let grams = Grams::new(length(&[freed])).unwrap_or(Grams::ZERO).min(line.covered);
+        let eligible_g = batch.eligible_g.minus(grams).unwrap_or(Grams::ZERO);
+        state.put(Record::Batch(Batch { eligible_g, ..batch }));
+        line.covered = line.covered.minus(grams).unwrap_or(Grams::ZERO);
+        line.reopened = true;
+    }
+    state.put(Record::Treatment(treatment));
+    Ok(())
+}
+
+/// Of the certified grams of a line, those that it still backs, the first that were certified first.
+pub(crate) fn backed_in(state: &State<'_>, line: &Line, stretches: &[CertifiedStretch]) -> Result<Vec<Span>, Stop> {
+    let mut waiting = 0;
+    for range in ranges_of(state, line)? {
+        waiting += range.grams.get() - range.allotted.get();
+    }
+    let mut left = line.covered.get() - waiting;
+    let mut backed = Vec::new();
+    for (from, to) in certified_in(stretches, line) {
+        let grams = (to - from).min(left);
+        if grams > 0 {
+            backed.push((from, from + grams));
+            left -= grams;
+        }
+    }
+    Ok(backed)
+}
+
+/// Notes on which grams the blocks of an issue rest.
+pub(super) fn certify(state: &mut State<'_>, roots: &[Certificate]) -> Result<(), Stop> {
+    let allotments = || roots.iter().flat_map(|root| root.allotments.iter().map(move |allotment| (root, allotment)));
+    state.require_loaded(allotments().map(|(_, allotment)| Certified::id_of(allotment.treatment)))?;
+    for (root, Allotment { treatment, from, to }) in allotments() {
+        let (treatment, from, to) = (*treatment, *from, *to);
+        let position = state.certified(&Certified::id_of(treatment))?.map_or(0, |certified| certified.stretches);
+        let (root, issued) = (root.serial.clone(), root.issued);
+        let stretch = CertifiedStretch { treatment, position, from, to, root, issued, freed: Vec::new() };
+        state.put(Record::CertifiedStretch(stretch));
+        state.put(Record::Certified(Certified { treatment, stretches: position + 1 }));
+    }
+    Ok(())
+}
