@@ -248,6 +248,7 @@ impl Changes {
         concerned.extend(common.site.map(|site| RecordId::new(RecordKind::Site, &site)));
         concerned.extend(self.mentioned.iter().cloned());
         // What cures a gap sets grams of others' batches free; whose they are learns that by asking what is eligible.
+        let is_about_certificates = common.r#type.as_str().starts_with("certificate_");
         let settles_others = SETTLING.contains(&common.r#type.as_str());
         let of_others = |id: &RecordId| settles_others && id.kind == RecordKind::Batch;
         for (id, record) in self.records.iter().filter(|(id, _)| !of_others(id)) {
@@ -260,7 +261,10 @@ impl Changes {
             if let Record::Handover(handover) = record {
                 concerned.extend(handover.all().map(|item| RecordId::new(RecordKind::Item, item)));
             }
-            concerned.extend(record.owners().iter().map(organisation));
+            // Whoever holds units that a correction or a finding makes fail learns that of the certificate, not of the entry.
+            if id.kind != RecordKind::Certificate || is_about_certificates {
+                concerned.extend(record.owners().iter().map(organisation));
+            }
         }
         concerned
     }
