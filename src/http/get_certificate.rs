@@ -7,6 +7,7 @@ use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::domain::treatment::Treatment;
 use crate::http::blocking;
+use crate::http::certificate_life::CertificateLife;
 use crate::http::list_events::ErasedBody;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -24,7 +25,7 @@ pub(super) struct CertificateBody {
     /// Its serial numbers.
     #[schema(example = "ER-KE-NBO1-202611-0000001-0000500")]
     serial: String,
-    /// held, retired, buffer, or expired: held, but its time is over.
+    /// pending, held, retired, cancelled, withdrawn, split, buffer, or expired: held, but its time is over.
     status: &'static str,
     /// The last day on which it can be retired.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +80,9 @@ pub(super) struct CertificateBody {
     /// How it was retired; until then nobody is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<RetirementBody>,
+    /// What became of it.
+    #[serde(flatten)]
+    life: CertificateLife,
 }
 
 /// How a certificate was retired.
@@ -146,11 +150,13 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     body.operator = ledger.operator.to_string();
     let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
     let certificate = &registered.certificate;
-    if today.is_none_or(|today| certificate.is_expired(&today)) {
+    if today.as_ref().is_none_or(|today| certificate.is_expired(today)) {
         body.status = "expired";
     }
     let is_held = certificate.status == CertificateStatus::Held;
     body.expires = certificate.expires.as_ref().filter(|_| is_held).map(ToString::to_string);
+    let registry = ledger.rules_in_force()?.scheme.registry.as_ref();
+    body.life = CertificateLife::of(certificate, today.as_ref(), registry.map(|registry| registry.replacement_months));
     if let Some(Record::Site(site)) = site {
         body.permit = site.permits.last().map(|permit| format!("{} until {}", permit.number, permit.valid_until));
         body.audits = site.audits.iter().map(|audit| format!("{} {}", audit.on, audit.outcome)).collect();
@@ -210,6 +216,7 @@ fn body_of(registered: &Registered, counted: Counted, sites: &BTreeMap<String, [
         issuer: issuer.to_string(),
         operator: String::new(),
         retired: retirement(registered),
+        life: CertificateLife::of(&registered.certificate, None, None),
     }
 }
 

@@ -56,6 +56,7 @@ mod readme;
 mod refusals;
 mod registry;
 mod registry_of_certificates;
+mod replacements;
 mod reuse;
 mod s3;
 mod sampling;

@@ -187,6 +187,7 @@ fn fail(
         first,
         last: end - 1,
     }));
+    failing.sort_by_key(|failing| (failing.first, failing.last, failing.cause));
     if failing == certificate.failing {
         return Ok(());
     }
