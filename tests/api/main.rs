@@ -13,6 +13,7 @@ mod audits;
 mod batches;
 mod borders;
 mod bundles;
+mod certificate_model;
 mod certificates;
 mod client;
 mod commands;

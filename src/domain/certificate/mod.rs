@@ -230,9 +230,14 @@ impl Certificate {
         joined
     }
 
-    /// Whether nothing stops it: no second signature is awaited, it is not frozen, and all its grams hold.
-    pub fn is_sound(&self) -> bool {
-        self.pending.is_none() && self.frozen.is_none() && self.failing.is_empty()
+    /// How many of its units fail.
+    pub fn failing_count(&self) -> i64 {
+        self.failing_units().iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// Whether it is stopped as a whole: a second signature is awaited, or it is frozen.
+    pub const fn is_stopped(&self) -> bool {
+        self.pending.is_some() || self.frozen.is_some()
     }
 }
 

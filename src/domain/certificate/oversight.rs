@@ -3,8 +3,8 @@
 use crate::domain::apply::{Context, refuse};
 use crate::domain::certificate::issue::require_person;
 use crate::domain::certificate::{
-    Certificate, CertificateStatus, Failing, Frozen, Pending, PendingKind, Withdrawal, blocks, issued_by_author, named,
-    tally,
+    Certificate, CertificateStatus, Failing, Frozen, Pending, PendingKind, Withdrawal, blocks, issued_by_author, judge,
+    named, tally,
 };
 use crate::domain::codes::Role;
 use crate::domain::delegation::are_related;
@@ -174,7 +174,9 @@ fn withdraw(
     }
     tally::count_back(state, &certificate)?;
     let treatments: Vec<EntryIndex> = pool::free(state, &certificate)?;
-    settle_all(state, context, &treatments)
+    settle_all(state, context, &treatments)?;
+    // Units that failed for want of grams may have these now.
+    judge(state, context, &treatments)
 }
 
 /// Fraud taints all units of a certificate.

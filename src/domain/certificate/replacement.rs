@@ -97,7 +97,9 @@ fn backing(
             "these are not units of that block, or the failing ones themselves",
         );
     }
-    if !found.is_sound() {
+    let (first, last) = (replacement.backing.first, replacement.backing.last);
+    let fails = |failing: &Failing| failing.first <= last && first <= failing.last;
+    if found.is_stopped() || found.failing.iter().any(fails) {
         let detail = "what fails, is frozen or waits for a second signature backs nothing";
         return refuse(RefusalCode::UnitsFailing, pointer, detail);
     }

@@ -148,9 +148,9 @@ pub struct Units {
     pub frozen: i64,
     /// Failing and not backed.
     pub failing: i64,
-    /// Sound, and in the hands of its own centre.
+    /// Not failing and not stopped, in the hands of its own centre.
     pub stock: i64,
-    /// Sound, and in the buffer.
+    /// Not failing and not stopped, in the buffer.
     pub sound_buffer: i64,
 }
 
@@ -167,8 +167,8 @@ impl Units {
                 | CertificateStatus::Retired
                 | CertificateStatus::Buffer
         );
-        let failing = certificate.failing_units().iter().map(|(first, last)| last - first + 1).sum();
-        let sound = |of: CertificateStatus| status == of && certificate.is_sound();
+        let failing = certificate.failing_count();
+        let sound = |counts: bool| if counts && !certificate.is_stopped() { units - failing } else { 0 };
         Self {
             by_status: [
                 only(status == CertificateStatus::Pending),
@@ -180,8 +180,8 @@ impl Units {
             ],
             frozen: only(lives && certificate.frozen.is_some()),
             failing: if lives { failing } else { 0 },
-            stock: only(is_stock && sound(CertificateStatus::Held)),
-            sound_buffer: only(sound(CertificateStatus::Buffer)),
+            stock: sound(is_stock && status == CertificateStatus::Held),
+            sound_buffer: sound(status == CertificateStatus::Buffer),
         }
     }
 }

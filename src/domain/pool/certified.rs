@@ -174,37 +174,41 @@ pub(crate) fn free(state: &mut State<'_>, certificate: &Certificate) -> Result<V
                 state.put(Record::CertifiedStretch(stretch));
             }
         }
-        uncover(state, *treatment, span)?;
+    }
+    for treatment in &treatments {
+        uncover(state, *treatment)?;
     }
     Ok(treatments.into_iter().collect())
 }
 
-/// Grams of a treatment are covered no more.
-fn uncover(state: &mut State<'_>, entry: EntryIndex, span: Span) -> Result<(), Stop> {
+/// After grams of a treatment were set free: its lines cover no more certified grams than there are, and what is left over may
+/// enter a pool. While others of the line fail, these take the place.
+fn uncover(state: &mut State<'_>, entry: EntryIndex) -> Result<(), Stop> {
     let Some(mut treatment) = state.treatment(entry)?.cloned() else { return Ok(()) };
+    let stretches = certified(state, entry)?;
     for line in &mut treatment.lines {
-        let (Some(freed), Some(batch)) =
-            (shared((line.from.get(), line.to.get()), span), line.batch_in(state)?.cloned())
-        else {
-            continue;
-        };
-        let grams = Grams::new(length(&[freed])).unwrap_or(Grams::ZERO).min(line.covered);
-        let eligible_g = batch.eligible_g.minus(grams).unwrap_or(Grams::ZERO);
-        state.put(Record::Batch(Batch { eligible_g, ..batch }));
-        line.covered = line.covered.minus(grams).unwrap_or(Grams::ZERO);
-        line.reopened = true;
+        let Some(batch) = line.batch_in(state)?.cloned() else { continue };
+        let (waiting, certified) = (waiting_in(state, line)?, length(&certified_in(&stretches, line)));
+        let covered = Grams::new((line.covered.get() - waiting).min(certified) + waiting).unwrap_or(line.covered);
+        if covered < line.covered {
+            let more = line.covered.minus(covered).unwrap_or(Grams::ZERO);
+            let eligible_g = batch.eligible_g.minus(more).unwrap_or(Grams::ZERO);
+            state.put(Record::Batch(Batch { eligible_g, ..batch }));
+            (line.covered, line.reopened) = (covered, true);
+        }
     }
     state.put(Record::Treatment(treatment));
     Ok(())
 }
 
+/// Grams of a line that wait in pools.
+fn waiting_in(state: &State<'_>, line: &Line) -> Result<i64, Stop> {
+    Ok(ranges_of(state, line)?.iter().map(|range| range.grams.get() - range.allotted.get()).sum())
+}
+
 /// Of the certified grams of a line, those that it still backs, the first that were certified first.
 pub(crate) fn backed_in(state: &State<'_>, line: &Line, stretches: &[CertifiedStretch]) -> Result<Vec<Span>, Stop> {
-    let mut waiting = 0;
-    for range in ranges_of(state, line)? {
-        waiting += range.grams.get() - range.allotted.get();
-    }
-    let mut left = line.covered.get() - waiting;
+    let mut left = line.covered.get() - waiting_in(state, line)?;
     let mut backed = Vec::new();
     for (from, to) in certified_in(stretches, line) {
         let grams = (to - from).min(left);
