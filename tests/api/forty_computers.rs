@@ -5,6 +5,7 @@
 //! `the_whole_ledger.txt`.
 
 mod belgium;
+mod buyers;
 mod cast;
 mod kenya;
 mod nairobi;
@@ -87,6 +88,21 @@ fn back_to_europe(tale: &mut Tale) {
     nairobi::they_are_refined_in_hoboken(tale);
 }
 
+/// Companies, summer to autumn 2030; gives what the register says along the way.
+fn two_companies_and_a_cage(tale: &mut Tale) -> String {
+    let issues = buyers::two_companies_buy(tale);
+    let mut roots: Vec<String> = issues.iter().flat_map(|issue| [issue.serial.clone(), issue.buffer.clone()]).collect();
+    let mut told = vec![telling::what_the_register_says(tale, &roots)];
+    buyers::a_cage_was_heavier(tale);
+    told.push(telling::what_the_register_says(tale, &roots));
+    buyers::stock_and_buffer_stand_in(tale, &issues);
+    told.push(telling::what_the_register_says(tale, &roots));
+    let last = buyers::the_centre_buys_back(tale, &issues);
+    roots.extend([last.serial, last.buffer]);
+    told.push(telling::what_the_register_says(tale, &roots));
+    told.join("\n\n")
+}
+
 both_databases! {
     fn from_a_donor_to_a_refinery(kind) {
         let mut tale = Tale::begin(kind);
@@ -105,12 +121,14 @@ both_databases! {
         let before = telling::what_is_eligible(&tale);
         nairobi::a_weight_is_found_wrong(&mut tale);
         let eligible = [unreviewed, before, telling::what_is_eligible(&tale)].join("\n\n");
+        let certificates = two_companies_and_a_cage(&mut tale);
 
         let folder = "tests/stories/forty_computers";
         committed(&format!("{folder}/the_whole_ledger.txt"), &telling::the_whole_ledger(&tale));
         committed(&format!("{folder}/path_of_a_board.txt"), &telling::path_of(&tale, "boards of batch 1"));
         committed(&format!("{folder}/balance.txt"), &telling::where_every_gram_is(&tale));
         committed(&format!("{folder}/eligibility.txt"), &eligible);
+        committed(&format!("{folder}/certificates.txt"), &certificates);
         committed(&format!("{folder}/donors_report.txt"), &telling::the_donors_report(&tale));
     }
 }

@@ -57,10 +57,7 @@ impl Tale {
     /// Everybody joins, each with a key of its own.
     pub(super) fn everybody_joins(&mut self) {
         for (name, country, roles, code) in CAST {
-            let party = self.app.join_in(country, roles);
-            self.call(name, party.id.clone());
-            self.names.insert(kid(&party.key), "key 1".to_owned());
-            self.parties.insert(name, party);
+            self.joins(name, country, roles);
             if let Some(code) = code {
                 let site = self.new_id(&format!("site of {name}"));
                 let fields = json!({"organisation": self.id(name), "new_site": site, "country": country, "code": code});
@@ -68,6 +65,18 @@ impl Tale {
             }
         }
         self.renew_tokens();
+    }
+
+    /// Somebody joins, with a key of its own.
+    pub(super) fn joins(&mut self, name: &'static str, country: &str, roles: &[&str]) {
+        let (id, key) = (crate::harness::new_id(), keyring::generate().expect("randomness"));
+        self.call(name, id.clone());
+        self.names.insert(kid(&key), "key 1".to_owned());
+        let fields = json!({"organisation": id, "roles": roles, "country": country});
+        self.operator_says("organisation_registered", fields);
+        self.operator_says("key_registered", key_fields(&id, &key));
+        let token = self.app.token(&id, &["post", "read"]);
+        self.parties.insert(name, Party { id, key, token });
     }
 
     /// The next day on which something happens; whatever is said happens at noon, and the ledger's clock says so.
@@ -125,7 +134,7 @@ impl Tale {
     }
 
     /// Fields with the day, in the author's own time, and the author's site.
-    fn dated(&self, name: &str, mut fields: Value) -> Value {
+    pub(super) fn dated(&self, name: &str, mut fields: Value) -> Value {
         let (hour, offset) = match CAST.iter().find(|(known, ..)| *known == name).map(|(_, country, ..)| *country) {
             Some("BE") => (13, "+01:00"),
             Some("KE") => (15, "+03:00"),

@@ -1,8 +1,10 @@
 //! What a reader finds in the ledger, as text: names in place of ids, kilograms beside grams, a line a statement.
 
 mod accounts;
+mod certificates;
 mod donation;
 mod eligibility;
+mod of_certificates;
 mod of_handovers;
 mod of_papers;
 mod of_things;
@@ -10,6 +12,7 @@ mod sentences;
 mod table;
 
 pub use accounts::where_every_gram_is;
+pub use certificates::what_the_register_says;
 pub use donation::the_donors_report;
 pub use eligibility::what_is_eligible;
 

@@ -1,13 +1,18 @@
 //! Sentences about who may do what: organisations, keys, permits, scales, audits, reviews, consents.
 
-use crate::forty_computers::telling::sentences::{Listener, words};
-use crate::forty_computers::telling::table::tonnes;
+use crate::forty_computers::telling::sentences::{Listener, mass, words};
+use crate::forty_computers::telling::table::{listed, tonnes};
 use crate::forty_computers::telling::text;
 use serde_json::Value;
 
 impl Listener<'_> {
     /// What stands in place of an earlier statement.
     fn instead(&self, said: &Value) -> String {
+        if said["type"] == "import_received" {
+            let lots = said["lots"].as_array().into_iter().flatten();
+            let lots = lots.map(|lot| mass(&lot["accepted_g"]));
+            return format!("received {} of the {}", listed(lots.collect()), self.name(&said["handover"]));
+        }
         self.of_waste(text(&said["type"]), said).expect("words")
     }
 

@@ -123,6 +123,7 @@ impl<'a> Listener<'a> {
         self.of_registry(kind, said)
             .or_else(|| self.of_device(kind, said))
             .or_else(|| self.of_waste(kind, said))
+            .or_else(|| self.of_certificate(kind, said))
             .unwrap_or_else(|| panic!("no words for {kind}"))
     }
 
