@@ -43,6 +43,7 @@ fn judge_treatment(
     stretches: &[CertifiedStretch],
 ) -> Result<(), Stop> {
     let sound = sound_grams(state, treatment, stretches)?;
+    let mut found = Found::default();
     let mut of_roots: BTreeMap<String, Vec<&CertifiedStretch>> = BTreeMap::new();
     for stretch in stretches {
         of_roots.entry(stretch.root.to_string()).or_default().push(stretch);
@@ -55,8 +56,11 @@ fn judge_treatment(
         let lost = pool::without(&living, of_site);
         let (resting, failing) = (units_on(&root, treatment, &living), units_on(&root, treatment, &lost));
         for leaf in leaves(state, &root.serial, &resting)? {
-            mark(state, context, leaf, treatment, &failing)?;
+            found.gather(state, leaf, &failing)?;
         }
+    }
+    for (certificate, failing) in found.0.into_values() {
+        fail(state, context, certificate, treatment, &failing)?;
     }
     Ok(())
 }
@@ -116,39 +120,50 @@ fn leaves(state: &State<'_>, root: &SerialBlock, units: &[Numbers]) -> Result<Ve
     Ok(found)
 }
 
-/// Marks the units of a block that fail on a treatment's grams. What is given up needs no grams; what was withdrawn for others
-/// fails them.
-fn mark(
-    state: &mut State<'_>,
-    context: &Context<'_>,
-    leaf: Certificate,
-    treatment: EntryIndex,
-    failing: &[Numbers],
-) -> Result<(), Stop> {
-    match (leaf.status, &leaf.backs) {
-        (CertificateStatus::Cancelled | CertificateStatus::Split, _) | (CertificateStatus::Withdrawn, None) => Ok(()),
-        (CertificateStatus::Withdrawn, Some(backs)) => {
-            let backed = [(backs.units.first, backs.units.last)];
-            for certificate in leaves(state, &backs.certificate, &backed)? {
-                let failing = backed_by(&certificate, &leaf.serial, failing);
-                fail(state, context, certificate, treatment, &failing)?;
-            }
-            Ok(())
-        }
-        _ => {
-            // Units that others back by now do not need their own grams.
-            let backed: Vec<Span> =
-                leaf.backing.iter().map(|backing| (backing.units.first, backing.units.last + 1)).collect();
-            let own: Vec<Span> = failing
-                .iter()
-                .filter_map(|(first, last)| leaf.serial.shared_with(*first, *last))
-                .map(|units| (units.first, units.last + 1))
-                .collect();
-            let failing: Vec<Numbers> =
-                pool::without(&own, &backed).into_iter().map(|(first, end)| (first, end - 1)).collect();
-            fail(state, context, leaf, treatment, &failing)
-        }
+/// All certificates with grams of one treatment, their own or those of units that back theirs, and which of their units fail on
+/// them: a certificate may lose both.
+#[derive(Default)]
+struct Found(BTreeMap<String, (Certificate, Vec<Numbers>)>);
+
+impl Found {
+    /// Counts in a block that rests on the treatment's grams; units that others back by now do not need their own.
+    fn gather(&mut self, state: &State<'_>, leaf: Certificate, failing: &[Numbers]) -> Result<(), Stop> {
+        let failing = not_backed(&leaf, failing);
+        self.reach(state, leaf, failing)
     }
+
+    /// Units that fail, wherever that is felt: what is given up needs no grams; what was withdrawn for others fails those, also
+    /// over several steps.
+    fn reach(&mut self, state: &State<'_>, leaf: Certificate, failing: Vec<Numbers>) -> Result<(), Stop> {
+        match (leaf.status, &leaf.backs) {
+            (CertificateStatus::Cancelled | CertificateStatus::Split, _) | (CertificateStatus::Withdrawn, None) => {}
+            (CertificateStatus::Withdrawn, Some(backs)) => {
+                let backed = [(backs.units.first, backs.units.last)];
+                for certificate in leaves(state, &backs.certificate, &backed)? {
+                    let failing = backed_by(&certificate, &leaf.serial, &failing);
+                    self.reach(state, certificate, failing)?;
+                }
+            }
+            _ => self.add(leaf, failing),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, certificate: Certificate, failing: Vec<Numbers>) {
+        let id = certificate.serial.to_string();
+        self.0.entry(id).or_insert_with(|| (certificate, Vec::new())).1.extend(failing);
+    }
+}
+
+/// The failing units of a block that no others back by now: those do not need their own grams.
+fn not_backed(leaf: &Certificate, failing: &[Numbers]) -> Vec<Numbers> {
+    let backed: Vec<Span> = leaf.backing.iter().map(|backing| (backing.units.first, backing.units.last + 1)).collect();
+    let own: Vec<Span> = failing
+        .iter()
+        .filter_map(|(first, last)| leaf.serial.shared_with(*first, *last))
+        .map(|units| (units.first, units.last + 1))
+        .collect();
+    pool::without(&own, &backed).into_iter().map(|(first, end)| (first, end - 1)).collect()
 }
 
 /// Units of a certificate that some failing units of another block back now.
