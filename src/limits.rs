@@ -89,6 +89,10 @@ pub const ALLOTMENTS_MAX: usize = PAYLOAD_LIST_MAX;
 pub const SOURCES_MAX: usize = 256;
 /// Flaws that are kept one by one with an item, so that each can be cured.
 pub const FLAWS_MAX: usize = 64;
+/// Organisations that are remembered to have handed waste on; the latest are kept.
+pub const HANDED_ON_MAX: usize = 64;
+/// Loads that are remembered of one weighbridge ticket; the last are kept.
+pub const TICKET_USES_MAX: usize = 32;
 /// Legs of one handover's way.
 pub const LEGS_MAX: usize = 64;
 /// Changes of one site, and its suspensions.

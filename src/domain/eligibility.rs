@@ -61,6 +61,8 @@ codes! {
         HeldByFinding = "held_by_finding",
         /// A correction of something behind it is not decided.
         CorrectionUndecided = "correction_undecided",
+        /// A rule found something behind it implausible, and no auditor has cleared it.
+        SignalRaised = "signal_raised",
         /// The site of the batch or of the treatment is suspended.
         SiteSuspended = "site_suspended",
         /// More flaws than can be cured one by one.
@@ -102,6 +104,7 @@ impl Gap {
             Self::CorrectionUndecided => {
                 "a correction of something behind it is not decided: confirm it, or dispute it"
             }
+            Self::SignalRaised => "something behind it is implausible: an auditor must look at it, or it must be corrected",
             Self::SiteSuspended => "the site is suspended: nothing of it backs a new certificate until it is restored",
             Self::TooManyFlaws => "more was wrong behind it than can be cured piece by piece",
             Self::KeyCompromised => "a key that signed for it was reported compromised from an earlier entry on",
@@ -136,6 +139,7 @@ impl Gap {
             FlawCode::Documented => Self::NotReviewed,
             FlawCode::Finding => Self::HeldByFinding,
             FlawCode::Correction => Self::CorrectionUndecided,
+            FlawCode::Signal => Self::SignalRaised,
             FlawCode::TooMany => Self::TooManyFlaws,
         }
     }

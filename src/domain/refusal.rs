@@ -173,6 +173,8 @@ codes! {
         InterimShort = "interim_short",
         /// It rests on papers of a plant without a key, and nobody has reviewed them yet.
         Documented = "documented",
+        /// A rule finds it implausible; until a finding clears it, it backs no certificate.
+        SignalRaised = "signal_raised",
         /// The same file is bound to an earlier entry.
         DocumentSeen = "document_seen",
         /// The correction waits for those whom it concerns, or for an auditor; until then the grams are held.
@@ -244,6 +246,7 @@ impl WarningCode {
             Self::CorrectionUndecided => {
                 "it waits for those whom it concerns, or for an auditor; until then nothing of it backs a certificate"
             }
+            Self::SignalRaised => "this is implausible; it backs no certificate until an auditor has looked, or it is corrected",
             Self::DocumentSeen => "the same file is bound to an earlier entry; is this another load?",
             Self::StorageOverdue => "it was stored longer than it may be",
             Self::BatchOverdue => "the batch has lasted longer than a batch may; close it and open another",
