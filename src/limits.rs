@@ -99,6 +99,8 @@ pub const LEGS_MAX: usize = 64;
 pub const SITE_HISTORY_MAX: usize = 256;
 /// Days on which something was due that one question looks at.
 pub const DUES_READ_MAX: usize = 2_000;
+/// Signals that are read for one page, whether they pass its filter or not.
+pub const SIGNALS_READ_MAX: usize = 2_000;
 /// Statements of one organisation that wait.
 pub const WAITING_OF_ONE_MAX: i64 = 1_000;
 /// The same, in bytes of statements and openings.

@@ -6,7 +6,7 @@
 
 use crate::domain::apply::rules_in_force;
 use crate::domain::batch::{Batch, BatchStatus};
-use crate::domain::codes::{AuditOutcome, RevocationReason};
+use crate::domain::codes::AuditOutcome;
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::codes;
 use crate::domain::finding::{Cure, cure_of};
@@ -104,7 +104,9 @@ impl Gap {
             Self::CorrectionUndecided => {
                 "a correction of something behind it is not decided: confirm it, or dispute it"
             }
-            Self::SignalRaised => "something behind it is implausible: an auditor must look at it, or it must be corrected",
+            Self::SignalRaised => {
+                "something behind it is implausible: an auditor must look at it, or it must be corrected"
+            }
             Self::SiteSuspended => "the site is suspended: nothing of it backs a new certificate until it is restored",
             Self::TooManyFlaws => "more was wrong behind it than can be cured piece by piece",
             Self::KeyCompromised => "a key that signed for it was reported compromised from an earlier entry on",
@@ -287,10 +289,7 @@ impl Standing {
 
 /// Whether a key was compromised when it signed an entry; without a first index, all that it signed is in doubt.
 fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<bool, Stop> {
-    let revoked = state.key(kid)?.and_then(|key| key.revoked.as_ref());
-    Ok(revoked.is_some_and(|revocation| {
-        revocation.reason == RevocationReason::Compromised && revocation.since.is_none_or(|since| since <= entry)
-    }))
+    Ok(state.key(kid)?.is_some_and(|key| key.is_compromised_at(entry)))
 }
 
 /// When the audit of a site was reported that covers the day of a treatment, if one does; what a compromised key signed

@@ -101,7 +101,7 @@ impl Evidence {
             let known = last.entry(signer.kid).or_insert(signer.last);
             *known = (*known).max(signer.last);
         }
-        self.handed_on = joined(self.handed_on, other.handed_on.as_ref());
+        self.handed_on = joined(self.handed_on.as_deref(), other.handed_on.as_deref());
         self.signers = last.into_iter().map(|(kid, last)| Signer { kid, last }).collect();
         other.flaws.iter().fold(self, |evidence, flaw| evidence.flawed(flaw.code, flaw.entry))
     }

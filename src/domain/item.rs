@@ -397,8 +397,7 @@ pub fn reweighed(state: &mut State<'_>, context: &Context<'_>, event: &Reweighed
     let change = grams.get() - item.grams.get();
     adjust(state, item.site, Account::Reweighed, change);
     let after = item.clone().weighing(grams, basis);
-    let mut signals: Vec<Warning> =
-        signal::of_lots(state, context, &item, &after, "/weight")?.into_iter().collect();
+    let mut signals: Vec<Warning> = signal::of_lots(state, context, &item, &after, "/weight")?.into_iter().collect();
     let about = RecordId::new(RecordKind::Item, &after.id);
     signals.extend(signal::of_difference(state, context, after.site, change, &about)?);
     let evidence = after.evidence.clone().warned(&signals, context.index);

@@ -246,7 +246,9 @@ impl WarningCode {
             Self::CorrectionUndecided => {
                 "it waits for those whom it concerns, or for an auditor; until then nothing of it backs a certificate"
             }
-            Self::SignalRaised => "this is implausible; it backs no certificate until an auditor has looked, or it is corrected",
+            Self::SignalRaised => {
+                "this is implausible; it backs no certificate until an auditor has looked, or it is corrected"
+            }
             Self::DocumentSeen => "the same file is bound to an earlier entry; is this another load?",
             Self::StorageOverdue => "it was stored longer than it may be",
             Self::BatchOverdue => "the batch has lasted longer than a batch may; close it and open another",

@@ -24,12 +24,12 @@ record! {
 }
 
 /// Of two that become one: who handed either on, each at the latest. Of very many the latest are kept.
-pub(crate) fn joined(one: Option<Vec<HandedOn>>, other: Option<&Vec<HandedOn>>) -> Option<Vec<HandedOn>> {
+pub(crate) fn joined(one: Option<&[HandedOn]>, other: Option<&[HandedOn]>) -> Option<Vec<HandedOn>> {
     if one.is_none() && other.is_none() {
         return None;
     }
     let mut latest: BTreeMap<OrganisationId, HandedOn> = BTreeMap::new();
-    for handed in one.iter().flatten().chain(other.into_iter().flatten()) {
+    for handed in one.into_iter().chain(other).flatten() {
         let known = latest.entry(handed.by).or_insert_with(|| handed.clone());
         if (&known.on, known.entry) < (&handed.on, handed.entry) {
             *known = handed.clone();
@@ -68,7 +68,7 @@ pub(super) fn of_taking(
     } else {
         None
     };
-    let now = vec![HandedOn { by: taking.from, on: day, entry: context.index }];
-    let handed_on = joined(evidence.handed_on.clone(), Some(&now));
+    let now = [HandedOn { by: taking.from, on: day, entry: context.index }];
+    let handed_on = joined(evidence.handed_on.as_deref(), Some(&now));
     Ok((Evidence { handed_on, ..evidence }, warning))
 }

@@ -30,12 +30,7 @@ pub(crate) fn of_count(state: &mut State<'_>, context: &Context<'_>, item: &Item
     of_lot(state, context, item, "/pieces")
 }
 
-fn of_lot(
-    state: &mut State<'_>,
-    context: &Context<'_>,
-    item: &Item,
-    pointer: &str,
-) -> Result<Option<Warning>, Stop> {
+fn of_lot(state: &mut State<'_>, context: &Context<'_>, item: &Item, pointer: &str) -> Result<Option<Warning>, Stop> {
     let Some((least, most)) = outside(rules_in_force(state)?, item) else { return Ok(None) };
     let figures = Figures {
         site: item.site,

@@ -69,11 +69,7 @@ struct Load<'a> {
 }
 
 /// The signals of a gate receipt's ticket.
-pub(crate) fn of_load(
-    state: &mut State<'_>,
-    context: &Context<'_>,
-    event: &Received,
-) -> Result<Vec<Warning>, Stop> {
+pub(crate) fn of_load(state: &mut State<'_>, context: &Context<'_>, event: &Received) -> Result<Vec<Warning>, Stop> {
     let load = Load {
         classes: BTreeSet::from([event.class.clone()]),
         number: Some(&event.number),
@@ -144,7 +140,8 @@ fn used_before(
         used.entry != context.index && days.abs() < signals.ticket_days && apart
     };
     let earlier = ticket.uses.iter().find(is_other).map(|used| used.entry);
-    let now = load.classes.iter().map(|class| TicketUse { entry: context.index, on: day.clone(), class: class.clone() });
+    let now =
+        load.classes.iter().map(|class| TicketUse { entry: context.index, on: day.clone(), class: class.clone() });
     ticket.uses.extend(now);
     let surplus = ticket.uses.len().saturating_sub(TICKET_USES_MAX);
     ticket.uses.drain(..surplus);

@@ -10,6 +10,7 @@ use crate::domain::refusal::Warning;
 use crate::domain::rule_set::{Holding, RuleSet, Signals, part_of};
 use crate::domain::signal::{Figures, SignalCode, raise};
 use crate::domain::state::{RecordId, RecordKind, State, Stop};
+use std::ops::RangeInclusive;
 
 record! {
     /// What left a batch of one fraction.
@@ -35,16 +36,9 @@ pub(crate) fn with_output(rules: &RuleSet, batch: Batch, fraction: &TableCode, g
     Batch { gave: Some(gave), ..batch }
 }
 
-/// What a batch gave of something, and the least and most that what was fed into it can give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Yield {
-    found_g: i64,
-    least_g: i64,
-    most_g: i64,
-}
-
-/// What a batch gave of what some classes hold, if enough of them went in to tell.
-fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<Yield> {
+/// What a batch gave of what some classes hold, and from the least to the most that they can give, in grams, if enough of them
+/// went in to tell.
+fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<(i64, RangeInclusive<i64>)> {
     let (mut fed_g, mut least_g, mut most_g) = (0, 0, 0);
     for fed in &batch.fed {
         let grams = fed.grams.get();
@@ -60,28 +54,24 @@ fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<Yield
     }
     let is_such = |gave: &&Gave| holding.fractions.iter().any(|code| code == gave.fraction.as_str());
     let found_g = batch.gave.iter().flatten().filter(is_such).map(|gave| gave.grams.get()).sum();
-    (fed_g > signals.yield_floor_g).then_some(Yield { found_g, least_g, most_g })
+    (fed_g > signals.yield_floor_g).then_some((found_g, least_g..=most_g))
 }
 
 /// The signals of a batch that is closed.
-pub(crate) fn of_closing(
-    state: &mut State<'_>,
-    context: &Context<'_>,
-    batch: &Batch,
-) -> Result<Vec<Warning>, Stop> {
+pub(crate) fn of_closing(state: &mut State<'_>, context: &Context<'_>, batch: &Batch) -> Result<Vec<Warning>, Stop> {
     let Some(signals) = rules_in_force(state)?.signals.as_ref() else { return Ok(Vec::new()) };
     let mut warnings = Vec::new();
     for holding in &signals.holdings {
-        let Some(found) = yield_of(signals, holding, batch) else { continue };
-        if (found.least_g..=found.most_g).contains(&found.found_g) {
+        let Some((found_g, plausible)) = yield_of(signals, holding, batch) else { continue };
+        if plausible.contains(&found_g) {
             continue;
         }
         let figures = Figures {
             part: TableCode::parse(&holding.name),
             site: Some(batch.site),
-            found_g: Some(found.found_g),
-            least_g: Grams::new(found.least_g),
-            most_g: Grams::new(found.most_g),
+            found_g: Some(found_g),
+            least_g: Grams::new(*plausible.start()),
+            most_g: Grams::new(*plausible.end()),
             ..Figures::default()
         };
         let about = RecordId::new(RecordKind::Batch, &batch.id);
