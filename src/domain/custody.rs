@@ -20,7 +20,7 @@ use crate::domain::packing::{require_whole_containers, take_out_of_container};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::Key;
 use crate::domain::signal::{self, Taking};
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
 use crate::domain::treatment::documented;
 use crate::limits::LEGS_MAX;
@@ -641,7 +641,11 @@ fn take_lot(
     let lot = Item { evidence, status: ItemStatus::Held, claimed: None, ..lot }.weighing(net, basis);
     if answer.accepted_g == Grams::ZERO {
         adjust(state, from, Account::Difference, difference);
-        state.put(Record::Item(lot.touched(context)?));
+        let about = RecordId::new(RecordKind::Item, &lot.id);
+        let signal = signal::of_difference(state, context, from, difference, &about)?;
+        let evidence = lot.evidence.clone().warned(signal.as_slice(), context.index);
+        state.put(Record::Item(Item { evidence, ..lot }.touched(context)?));
+        warnings.extend(signal);
         return Ok(warnings);
     }
     let (taken, returned) = lot.parted(answer.accepted_g);

@@ -523,6 +523,12 @@ mod tests {
             for code in of_classes.chain(of_fractions) {
                 assert!(WasteCode::parse(code).is_some(), "{code}");
             }
+            for holding in set.signals.iter().flat_map(|signals| &signals.holdings) {
+                assert!(holding.fractions.iter().all(|code| set.fraction(code).is_some()), "{}", holding.name);
+                for class in &holding.classes {
+                    assert!(set.class(&class.code).is_some() && class.min_ppm < class.max_ppm, "{}", class.code);
+                }
+            }
             for class in &set.classes {
                 assert_eq!(class.mean_g.is_some(), class.mean_source.is_some(), "{}", class.code);
                 assert!((1..=6).contains(&class.weee_category), "{}", class.code);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const NONE: [&str; 0] = [];
 
 /// A lot goes from one centre to another, who weighs it.
-fn hand(app: &TestApp, from: &Party, to: (&Party, &str, &str), lot: &str, grams: i64) -> Answer {
+pub fn hand(app: &TestApp, from: &Party, to: (&Party, &str, &str), lot: &str, grams: i64) -> Answer {
     let (party, site, scale) = to;
     let handover = new_id();
     let offer = json!({"handover": handover, "to": party.id, "lots": [{"lot": lot, "sent_g": grams}]});

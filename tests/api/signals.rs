@@ -160,6 +160,55 @@ both_databases! {
         assert!(!story.is_held(honest));
     }
 
+    /// A finding about a treatment clears what the treatment itself raised: a furnace for a tonne a year that melts 600 kg a day.
+    fn a_treatment_is_cleared(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (furnace, site) = (app.join(&["treater"]), new_id());
+        let permit = json!({
+            "number": "F/1", "operations": ["R4"], "waste_codes": ["19 12 02"], "capacity_g_per_year": 1_000_000,
+            "valid_from": "2026-01-01", "valid_until": "2026-12-31",
+        });
+        let fields = json!({"organisation": furnace.id, "new_site": site, "country": "XD", "code": "MELT", "permit": permit});
+        app.say(&app.operator, "site_registered", &fields).accepted();
+        let scale = app.scale(&site);
+        let treat = |grams: i64| {
+            let (_, out, _) = story.batch_into(&[story.gate_with(grams, &json!({"class": "0103"})).0], &[("FE", grams)]);
+            crate::frauds::hand(&app, &story.centre, (&furnace, &site, &scale), &out[0], grams).accepted();
+            let end = json!({"item": out[0], "operation": "R4", "net_g": grams, "site": site});
+            app.say(&furnace, "treated_final", &end)
+        };
+        assert_eq!(told(&treat(300_000)), Vec::<String>::new());
+        let second = treat(300_000);
+        assert_eq!(told(&second), ["/occurred_at"]);
+        let found = &listed(&app, &furnace.token, "open=true")[0];
+        let entry = second.accepted();
+        assert_eq!((&found["about"], &found["subject"]), (&json!("treatment"), &json!(format!("treatment/{entry}"))));
+        assert!(story.is_held(entry));
+        story.find(&json!({"treatment": entry}), "cleared").accepted();
+        assert!(!story.is_held(entry));
+        assert_eq!(listed(&app, &furnace.token, "open=true"), Vec::<Value>::new());
+    }
+
+    /// What an auditor has cleared backs a certificate, whose bundle shows that, and verifies.
+    fn what_is_cleared_verifies(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.gate_with(9_000, &json!({"number": "WB 77"})).1.accepted();
+        let (lot, received) = story.gate_with(9_000, &json!({"number": "wb-77"}));
+        assert_eq!(told(&received), ["/number"], "a number is the same however it is written");
+        let (_, steel, _) = story.batch_into(&[lot], &[("FE", 9_000)]);
+        story.send(&steel[0], 9_000, 9_000);
+        story.treat(&steel[0], 9_000);
+        story.draft(None).refused(422, "units_invalid", "/vintage");
+        story.find(&json!({"entry": received.accepted()}), "cleared").accepted();
+        let serial = story.issue(None);
+        story.retire(&serial).accepted();
+        let desk = crate::verifying::Desk::new();
+        desk.put("bundle", &crate::verifying::bundle_now(&app, &serial));
+        desk.expect("@bundle --vkey @vkey", 0, &["VALID"]);
+    }
+
     /// A week without a line, posted in one evening, raises nothing: the day as written counts. The same in one day does.
     fn late_uploads_are_no_signal(kind) {
         let app = TestApp::start(kind);

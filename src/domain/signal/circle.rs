@@ -72,3 +72,29 @@ pub(super) fn of_taking(
     let handed_on = joined(evidence.handed_on.as_deref(), Some(&now));
     Ok((Evidence { handed_on, ..evidence }, warning))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn each_at_the_latest_and_not_too_many() {
+        let handed = |by: u128, on: &str, entry| HandedOn {
+            by: OrganisationId(Uuid::from_u128(by)),
+            on: Date::parse(on).expect("a day"),
+            entry: EntryIndex(entry),
+        };
+        assert_eq!(joined(None, None), None);
+        let (early, late) = (handed(1, "2026-11-20", 9), handed(1, "2026-11-21", 4));
+        let other = handed(2, "2026-01-01", 1);
+        let both = Some(vec![late.clone(), other.clone()]);
+        assert_eq!(joined(Some(&[other, early.clone()]), Some(std::slice::from_ref(&late))), both);
+        assert_eq!(joined(both.as_deref(), Some(&[early])), both);
+        let many: Vec<HandedOn> =
+            (0..100).map(|by| handed(by, "2026-11-20", u64::try_from(by).expect("small"))).collect();
+        let kept = joined(Some(&many), None).expect("some");
+        assert_eq!(kept.first().map(|handed| handed.entry), Some(EntryIndex(36)), "the latest are kept");
+        assert_eq!(kept.len(), HANDED_ON_MAX);
+    }
+}

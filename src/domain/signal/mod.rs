@@ -62,7 +62,7 @@ text_field!(
 record! {
     /// A signal.
     pub struct Signal {
-        /// Whose statement raised it: whose thing it was then.
+        /// Whose thing it was then: mostly whoever said what raised it.
         organisation: OrganisationId,
         /// The entry that raised it: a finding about it clears the signal.
         entry: EntryIndex,
@@ -111,6 +111,8 @@ impl Signal {
 /// What a signal says beside its code.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
+    /// Whose thing it is, if not the author's.
+    pub(crate) whose: Option<OrganisationId>,
     pub(crate) part: Option<TableCode>,
     pub(crate) site: Option<SiteId>,
     pub(crate) found_g: Option<i64>,
@@ -131,10 +133,10 @@ fn raise(
     pointer: &str,
 ) -> Option<Warning> {
     let subject = SubjectId::parse(&about.id)?;
-    let Figures { part, site, found_g, least_g, most_g, pieces, earlier } = figures;
+    let Figures { whose, part, site, found_g, least_g, most_g, pieces, earlier } = figures;
     let found_g = found_g.map(SignedGrams);
     state.put(Record::Signal(Signal {
-        organisation: context.party(),
+        organisation: whose.unwrap_or_else(|| context.party()),
         entry: context.index,
         code,
         about: about.kind,

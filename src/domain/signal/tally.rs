@@ -55,7 +55,12 @@ record! {
 impl Tally {
     /// The record's id.
     pub fn id(&self) -> String {
-        format!("tally/{}/{}/{}", self.kind, self.site, self.period)
+        Self::id_of(self.kind, &self.site, self.period.as_str())
+    }
+
+    /// The id of what adds up at a site in a day or year.
+    fn id_of(kind: TallyKind, site: &SiteId, period: &str) -> String {
+        format!("tally/{kind}/{site}/{period}")
     }
 }
 
@@ -119,8 +124,10 @@ pub(crate) fn of_difference(
     if change == 0 {
         return Ok(None);
     }
+    let of_year = SiteYear::id_of(&site, &year);
+    state.require_loaded([Tally::id_of(TallyKind::Difference, &site, year.as_str()), of_year.clone()])?;
     let Some(mut tally) = counted(state, TallyKind::Difference, site, year.as_str(), change)? else { return Ok(None) };
-    let received = state.site_year(&SiteYear::id_of(&site, &year))?.map_or(Grams::ZERO, |known| known.received_g);
+    let received = state.site_year(&of_year)?.map_or(Grams::ZERO, |known| known.received_g);
     let band = year_band_g(rules, signals, received);
     let explained = explained_g(state, &tally)?;
     let (now, before) = (tally.sum_g.0 - explained, tally.sum_g.0 - change - explained);
@@ -138,7 +145,8 @@ pub(crate) fn of_difference(
     if !beyond {
         return Ok(None);
     }
-    let figures = Figures { site: Some(site), found_g, most_g: Grams::new(band), ..Figures::default() };
+    let whose = state.site(&site)?.and_then(|site| site.organisation);
+    let figures = Figures { whose, site: Some(site), found_g, most_g: Grams::new(band), ..Figures::default() };
     Ok(raise(state, context, SignalCode::DifferenceOfYear, about, figures, SITE))
 }
 
@@ -159,4 +167,31 @@ pub(crate) fn recount(state: &mut State<'_>, tally: &Tally, grams: i64) -> Resul
         state.put(Record::Tally(tally));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rule_set;
+
+    #[test]
+    fn limits_have_floors() {
+        let rules = rule_set::all().last().expect("rule sets");
+        let signals = rules.signals.as_ref().expect("thresholds");
+        let grams = |grams| Grams::new(grams).expect("grams");
+        for (capacity, limit) in [
+            (0, 500_000),
+            (5_887_096, 500_000),
+            (5_887_097, 500_000),
+            (5_899_000, 501_010),
+            (12_000_000, 1_019_178),
+            (5_000_000_000, 424_657_534),
+        ] {
+            assert_eq!(day_limit_g(signals, grams(capacity)), limit, "{capacity}");
+        }
+        for (received, band) in [(0, 100_000), (20_000_000, 100_000), (20_000_200, 100_001), (1_000_000_000, 5_000_000)]
+        {
+            assert_eq!(year_band_g(rules, signals, grams(received)), band, "{received}");
+        }
+    }
 }

@@ -47,7 +47,11 @@ record! {
 impl Ticket {
     /// The record's id.
     pub fn id(&self) -> String {
-        format!("ticket/{}", self.name)
+        Self::id_of(&self.name)
+    }
+
+    fn id_of(name: &TicketName) -> String {
+        format!("ticket/{name}")
     }
 
     /// The ticket without what one entry says, or with what its correction says instead.
@@ -105,6 +109,10 @@ fn of_tickets(state: &mut State<'_>, context: &Context<'_>, load: &Load<'_>) -> 
     let by_number = load.number.map(|number| (name_of_number(&context.party(), number), "/number"));
     let by_file = load.document.map(|document| (name_of_file(&document.sha256), "/document"));
     let names = [by_number, by_file].into_iter().flatten().filter_map(|(name, pointer)| Some((name?, pointer)));
+    let names: Vec<(TicketName, &str)> = names.collect();
+    if rules_in_force(state)?.signals.is_some() {
+        state.require_loaded(names.iter().map(|(name, _)| Ticket::id_of(name)))?;
+    }
     let mut warnings = Vec::new();
     for (name, pointer) in names {
         let Some(earlier) = used_before(state, context, load, name)? else { continue };
@@ -114,7 +122,10 @@ fn of_tickets(state: &mut State<'_>, context: &Context<'_>, load: &Load<'_>) -> 
     Ok(warnings)
 }
 
+/// A number counts as the same one however it is written: `WB 12`, `wb-12`.
 fn name_of_number(party: &OrganisationId, number: &DocumentNumber) -> Option<TicketName> {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '-' };
+    let number: String = number.as_str().chars().map(plain).collect();
     TicketName::parse(&format!("{party}/{number}"))
 }
 
@@ -132,7 +143,7 @@ fn used_before(
 ) -> Result<Option<EntryIndex>, Stop> {
     let signals = rules_in_force(state)?.signals.as_ref();
     let (Some(signals), Some(day)) = (signals, context.day()) else { return Ok(None) };
-    let known = state.ticket(&format!("ticket/{name}"))?.cloned();
+    let known = state.ticket(&Ticket::id_of(&name))?.cloned();
     let mut ticket = known.unwrap_or(Ticket { name, uses: Vec::new() });
     let is_other = |used: &&TicketUse| {
         let days = used.on.days_until(&day).unwrap_or(0);
@@ -163,4 +174,29 @@ pub(crate) fn said_again(
         state.put(Record::Ticket(known.corrected(target, instead)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_correction_takes_its_own_place_alone() {
+        let used = |entry, class: &str| TicketUse {
+            entry: EntryIndex(entry),
+            on: Date::parse("2026-11-23").expect("a day"),
+            class: TableCode::parse(class).expect("a class"),
+        };
+        let ticket =
+            |uses: &[TicketUse]| Ticket { name: TicketName::parse("x/T-1").expect("a name"), uses: uses.to_vec() };
+        let (first, second, third) = (used(4, "0303"), used(7, "0303"), used(9, "0302"));
+        let all = ticket(&[first.clone(), second.clone(), third.clone()]);
+        let freed = all.clone().corrected(EntryIndex(7), None);
+        assert_eq!(freed.uses, [first.clone(), third.clone()]);
+        let other = used(7, "0304");
+        let right = ticket(&[first.clone(), other.clone()]);
+        let corrected = all.corrected(EntryIndex(7), Some(&right));
+        assert_eq!(corrected.uses, [first.clone(), other.clone(), third.clone()]);
+        assert_eq!(corrected.clone().corrected(EntryIndex(7), Some(&right)), corrected, "twice is once");
+    }
 }
