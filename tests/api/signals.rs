@@ -137,7 +137,7 @@ both_databases! {
         let story = Story::begin(&app);
         let whole = |ticket: &str| {
             let (lot, _) = story.gate_with(9_000, &json!({"number": ticket}));
-            let (batch, steel, _) = story.batch_into(&[lot.clone()], &[("FE", 9_000)]);
+            let (batch, steel, _) = story.batch_into(std::slice::from_ref(&lot), &[("FE", 9_000)]);
             story.send(&steel[0], 9_000, 9_000);
             (lot, batch, story.treat(&steel[0], 9_000))
         };
@@ -274,7 +274,7 @@ both_databases! {
         let (lot, received) = story.gate_with(90_000, &json!({"pieces": 3}));
         assert_eq!(told(&received), ["/pieces"]);
         let entry = received.accepted();
-        let (_, steel, _) = story.batch_into(&[lot.clone()], &[("FE", 90_000)]);
+        let (_, steel, _) = story.batch_into(std::slice::from_ref(&lot), &[("FE", 90_000)]);
         story.send(&steel[0], 90_000, 90_000);
         let treatment = story.treat(&steel[0], 90_000);
         assert!(story.is_held(treatment));
@@ -307,10 +307,34 @@ both_databases! {
         };
         confirmed(&story, &ticket("T-2"));
         assert_eq!(all(&app), [("ticket_reused".to_owned(), "lifted".to_owned())]);
-        ticket("T-3").accepted();
+        let used = told(&ticket("T-1"));
+        assert_eq!(used, ["/instead"], "whoever corrects into one is told as well");
+        assert_eq!(all(&app), [("ticket_reused".to_owned(), "open".to_owned())]);
+        confirmed(&story, &ticket("T-3"));
         let number = |number: &str| told(&story.gate_with(9_000, &json!({"number": number})).1);
         assert_eq!(number("T-3"), ["/number"]);
         assert_eq!(number("T-1"), ["/number"]);
+    }
+
+    /// Batteries that were typed in as steel did appear: the batch is looked at again.
+    fn a_corrected_fraction(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (lot, _) = story.gate_with(300_000, &json!({"pieces": 100}));
+        let fractions = [("PWB_HIGH", 30_000), ("FE", 36_000), ("FE", 234_000)];
+        let (batch, out, closed) = story.batch_into(std::slice::from_ref(&lot), &fractions);
+        assert_eq!(told(&closed), ["/batch"]);
+        story.send(&out[2], 234_000, 234_000);
+        let treatment = story.treat(&out[2], 234_000);
+        assert!(story.is_held(treatment));
+        let typed = app.get(&format!("/v1/events?item={}&type=dismantled", out[1]), &app.operator.token).json();
+        let typed = typed["events"][0]["index"].as_u64().expect("an index");
+        let fields = json!({
+            "batch": batch, "lot": out[1], "fraction": "BAT_LI", "weight": story.weighed(36_000), "site": story.centre_site,
+        });
+        confirmed(&story, &app.say(&story.centre, "corrected", &instead(typed, "dismantled", &fields)));
+        assert!(!story.is_held(treatment));
+        assert_eq!(all(&app), [("composition_implausible".to_owned(), "lifted".to_owned())]);
     }
 
     /// A mistyped output of a day is no part of the day's sum any more.

@@ -260,8 +260,9 @@ pub fn corrected(state: &mut State<'_>, context: &Context<'_>, event: &Corrected
     corrections.push(context.index);
     state.put(Record::CorrectionsOf(CorrectionsOf { target: event.entry, corrections }));
     if correction.status == CorrectionStatus::InEffect {
+        let raised = verdict.rerun.raises_signal(state)?;
         effect::bring_into_force(state, context, correction, verdict.rerun)?;
-        return Ok(Vec::new());
+        return Ok(raised.into_iter().collect());
     }
     effect::hold(state, context, correction, &verdict.rerun)?;
     Ok(Warning::new(WarningCode::CorrectionUndecided, "/entry").into_iter().collect())

@@ -13,7 +13,7 @@ use crate::domain::event::{Corrected, Event, Statement};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::past::{PastEntry, View};
-use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::signal::{Tally, Ticket};
 use crate::domain::state::{Changes, Record, RecordId, RecordKind, State, Stop, Wanted};
 use crate::limits::{RERUN_ENTRIES_MAX, RERUN_RECORDS_MAX};
@@ -93,6 +93,19 @@ pub(super) struct Rerun {
     pub(super) met: BTreeSet<EntryIndex>,
     /// What stands in the way, if something does; then the rest is as far as it came.
     pub(super) barrier: Option<Barrier>,
+}
+
+impl Rerun {
+    /// Tells the author if something is implausible with the right statement that was not so before.
+    pub(super) fn raises_signal(&self, state: &State<'_>) -> Result<Option<Warning>, Stop> {
+        for (id, now) in &self.world {
+            let stands = |record: &Record| matches!(record, Record::Signal(signal) if signal.lifted.is_none());
+            if stands(now) && !state.find(id)?.is_some_and(stands) {
+                return Ok(Warning::new(WarningCode::SignalRaised, "/instead"));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Runs the lineage of a correction.
