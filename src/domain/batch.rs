@@ -346,7 +346,8 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
     }
     let mut signals = signal::of_closing(state, context, &batch)?;
     let about = RecordId::new(RecordKind::Batch, &batch.id);
-    signals.extend(signal::of_difference(state, context, Some(batch.site), -rest, &about)?);
+    let bases: Vec<WeightBasis> = batch.flags.iter().map(|flags| flags.basis).collect();
+    signals.extend(signal::of_difference(state, context, Some(batch.site), -rest, &bases, &about)?);
     let evidence = batch.evidence.clone().warned(&signals, context.index);
     warnings.extend(each_once(signals));
     let treatments = batch.treatments.clone();

@@ -642,7 +642,7 @@ fn take_lot(
     if answer.accepted_g == Grams::ZERO {
         adjust(state, from, Account::Difference, difference);
         let about = RecordId::new(RecordKind::Item, &lot.id);
-        let signal = signal::of_difference(state, context, from, difference, &about)?;
+        let signal = signal::of_difference(state, context, from, difference, &[before.basis, basis], &about)?;
         let evidence = lot.evidence.clone().warned(signal.as_slice(), context.index);
         state.put(Record::Item(Item { evidence, ..lot }.touched(context)?));
         warnings.extend(signal);

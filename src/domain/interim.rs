@@ -71,7 +71,9 @@ pub fn treated_interim(
     }
     if let Some(first) = event.outputs.first() {
         let about = RecordId::new(RecordKind::Item, &first.lot);
-        warnings.extend(signal::of_difference(state, context, Some(site), difference, &about)?);
+        let bases: Vec<WeightBasis> =
+            charge.items.iter().map(|item| item.basis).chain(yields.iter().map(|found| found.basis)).collect();
+        warnings.extend(signal::of_difference(state, context, Some(site), difference, &bases, &about)?);
     }
     adjust(state, Some(site), Account::Difference, difference);
     flow_out(state, Some(site), Account::Loss, event.loss_g);

@@ -399,7 +399,7 @@ pub fn reweighed(state: &mut State<'_>, context: &Context<'_>, event: &Reweighed
     let after = item.clone().weighing(grams, basis);
     let mut signals: Vec<Warning> = signal::of_lots(state, context, &item, &after, "/weight")?.into_iter().collect();
     let about = RecordId::new(RecordKind::Item, &after.id);
-    signals.extend(signal::of_difference(state, context, after.site, change, &about)?);
+    signals.extend(signal::of_difference(state, context, after.site, change, &[item.basis, basis], &about)?);
     let evidence = after.evidence.clone().warned(&signals, context.index);
     state.put(Record::Item(Item { evidence, ..after }.touched(context)?));
     Ok(warning.into_iter().chain(signals).collect())

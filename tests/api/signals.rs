@@ -234,6 +234,9 @@ both_databases! {
             story.at_centre("reweighed", fields)
         };
         let lots: Vec<String> = (0..5).map(|_| story.gate(600_000).0).collect();
+        let guessed = json!({"weight": {"basis": "estimated", "net_g": 200_000}});
+        let guessed = story.gate_with(200_000, &guessed).0;
+        assert_eq!(told(&reweigh(&guessed, 800_000)), Vec::<String>::new(), "a guess is no scale");
         assert_eq!(told(&reweigh(&lots[0], 660_000)), Vec::<String>::new());
         assert_eq!(told(&reweigh(&lots[1], 640_000)), Vec::<String>::new(), "at the boundary the milder side holds");
         assert_eq!(told(&reweigh(&lots[2], 600_500)), ["/site"]);

@@ -179,7 +179,8 @@ pub(crate) fn of_taking(
 ) -> Result<(Evidence, Vec<Warning>), Stop> {
     let about = RecordId::new(RecordKind::Item, &taking.after.id);
     let mut warnings: Vec<Warning> = pieces::of_weighing(state, context, taking)?.into_iter().collect();
-    warnings.extend(of_difference(state, context, taking.after.site, taking.change_g, &about)?);
+    let bases = [taking.before.basis, taking.after.basis];
+    warnings.extend(of_difference(state, context, taking.after.site, taking.change_g, &bases, &about)?);
     let (evidence, circle) = circle::of_taking(state, context, evidence, taking)?;
     warnings.extend(circle);
     Ok((evidence.warned(&warnings, context.index), warnings))

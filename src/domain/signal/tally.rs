@@ -6,7 +6,7 @@ use crate::domain::evidence::FlawCode;
 use crate::domain::fields::{codes, record, text_field};
 use crate::domain::finding::cure_of;
 use crate::domain::ids::{EntryIndex, SiteId};
-use crate::domain::mass::{Grams, SignedGrams};
+use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{Warning, WarningCode};
 use crate::domain::registry::SiteYear;
 use crate::domain::rule_set::{RuleSet, Signals, part_of};
@@ -110,18 +110,20 @@ pub fn year_band_g(rules: &RuleSet, signals: &Signals, received: Grams) -> i64 {
 const SITE: &str = "/site";
 
 /// The signal of a weighing that carries the differences of its site's year further beyond the band: what was weighed is in
-/// doubt. What goes back towards nothing raises none, nor does what an auditor has explained so far.
+/// doubt. What goes back towards nothing raises none, nor does what an auditor has explained so far. A weight that takes the place of
+/// an estimate or a class mean is no difference between scales: of `bases`, which met, all are weighed, or it does not count.
 pub(crate) fn of_difference(
     state: &mut State<'_>,
     context: &Context<'_>,
     site: Option<SiteId>,
     change: i64,
+    bases: &[WeightBasis],
     about: &RecordId,
 ) -> Result<Option<Warning>, Stop> {
     let rules = rules_in_force(state)?;
     let year = context.day().and_then(|day| day.year());
     let (Some(signals), Some(site), Some(year)) = (rules.signals.as_ref(), site, year) else { return Ok(None) };
-    if change == 0 {
+    if change == 0 || bases.iter().any(|basis| *basis != WeightBasis::Weighed) {
         return Ok(None);
     }
     let of_year = SiteYear::id_of(&site, &year);
