@@ -101,6 +101,7 @@ fn take_in(
     let overridden = overridden(state, context, incoming.waste_code, country.as_ref())?;
     let waste_code = waste_code(state, context, incoming.class, overridden.as_ref(), country.as_ref())?;
     let source = source_of(incoming.class, weighed.basis, incoming.arising, incoming.provenance);
+    let counts = rules_in_force(state)?.signals.is_some();
     let item = Item {
         condition: Condition::Waste,
         arising: Some(incoming.arising.clone()),
@@ -108,7 +109,7 @@ fn take_in(
         waste_code: waste_code.clone(),
         overridden,
         country,
-        pieces: incoming.pieces.filter(|_| rules_in_force(state).is_ok_and(|rules| rules.signals.is_some())),
+        pieces: incoming.pieces.filter(|_| counts),
         ..new_item(state, context, incoming.id, incoming.kind, incoming.class.clone(), &weighed)?
     };
     flow_in(state, site, weighed.grams);

@@ -135,13 +135,25 @@ pub(super) async fn list_signals(
         code: read(query.code.as_deref(), "/code", SignalCode::parse)?,
         open: query.open,
     };
-    let page = blocking(move || ledger.signals(&filter, &query.after)).await??;
+    let asked = filter.clone();
+    let page = blocking(move || ledger.signals(&asked, &query.after)).await??;
     let mut response = HttpResponse::Ok();
     if let Some(next) = &page.next {
-        response.insert_header((LINK, format!("</v1/signals?after={next}>; rel=\"next\"")));
+        response.insert_header((LINK, format!("</v1/signals?{}after={next}>; rel=\"next\"", asked_for(&filter))));
     }
     let signals = page.signals.into_iter().map(|(signal, standing)| SignalBody::of(signal, standing, reader));
     Ok(response.json(SignalsPageBody { signals: signals.collect(), next: page.next }))
+}
+
+/// The filter as it stands in the address of the next page.
+fn asked_for(filter: &SignalFilter) -> String {
+    let named = [
+        ("organisation", filter.organisation.map(|organisation| organisation.to_string())),
+        ("site", filter.site.map(|site| site.to_string())),
+        ("code", filter.code.map(|code| code.to_string())),
+        ("open", filter.open.map(|open| open.to_string())),
+    ];
+    named.into_iter().filter_map(|(name, value)| Some(format!("{name}={}&", value?))).collect()
 }
 
 /// A value of the query, if it is there and is one.
