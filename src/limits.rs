@@ -89,12 +89,18 @@ pub const ALLOTMENTS_MAX: usize = PAYLOAD_LIST_MAX;
 pub const SOURCES_MAX: usize = 256;
 /// Flaws that are kept one by one with an item, so that each can be cured.
 pub const FLAWS_MAX: usize = 64;
+/// Organisations that are remembered to have handed waste on; the latest are kept.
+pub const HANDED_ON_MAX: usize = 64;
+/// Loads that are remembered of one weighbridge ticket; the last are kept.
+pub const TICKET_USES_MAX: usize = 32;
 /// Legs of one handover's way.
 pub const LEGS_MAX: usize = 64;
 /// Changes of one site, and its suspensions.
 pub const SITE_HISTORY_MAX: usize = 256;
 /// Days on which something was due that one question looks at.
 pub const DUES_READ_MAX: usize = 2_000;
+/// Signals that are read for one page, whether they pass its filter or not.
+pub const SIGNALS_READ_MAX: usize = 2_000;
 /// Statements of one organisation that wait.
 pub const WAITING_OF_ONE_MAX: i64 = 1_000;
 /// The same, in bytes of statements and openings.

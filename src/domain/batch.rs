@@ -15,7 +15,8 @@ use crate::domain::lot::{
 };
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::signal::{self, Gave, TallyKind};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, OccurredAt};
 use crate::domain::treatment::settle_all;
 use std::collections::BTreeSet;
@@ -93,6 +94,8 @@ record! {
         eligible_g: Grams,
         /// What is left of it: live mass; below zero while the scales disagree.
         left_g: SignedGrams,
+        /// What left it by fraction, where the rule set looks at it.
+        gave: Option<Vec<Gave>>,
         /// The donations behind what was fed in; empty if nothing of it was donated.
         given: Composition,
         /// An auditor explained its shortfall.
@@ -135,6 +138,7 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         input_g: Grams::ZERO,
         eligible_g: Grams::ZERO,
         left_g: SignedGrams(0),
+        gave: None,
         given: Composition::default(),
         explained: None,
         opened: context.index,
@@ -296,6 +300,9 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     let overridden = overridden(state, context, event.waste_code.as_ref(), country.as_ref())?;
     let waste_code = waste_code(state, context, &event.fraction, overridden.as_ref(), country.as_ref())?;
     warnings.extend(code_warning(waste_code.as_ref()).into_iter().chain(warning));
+    let (done, about) = ((TallyKind::Dismantled, batch.site), RecordId::new(RecordKind::Item, &event.lot));
+    warnings.extend(signal::of_throughput(state, context, done, grams, &about)?);
+    let batch = signal::with_output(rules_in_force(state)?, batch, &event.fraction, grams);
     let weighed = Weighed { grams, basis, warnings: warnings.clone() };
     let new = new_item(state, context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?;
     state.put(Record::Item(Item {
@@ -337,8 +344,14 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
     if status == BatchStatus::Short {
         warnings.extend(Warning::new(WarningCode::BatchShort, "/batch"));
     }
+    let mut signals = signal::of_closing(state, context, &batch)?;
+    let about = RecordId::new(RecordKind::Batch, &batch.id);
+    let bases: Vec<WeightBasis> = batch.flags.iter().map(|flags| flags.basis).collect();
+    signals.extend(signal::of_difference(state, context, Some(batch.site), -rest, &bases, &about)?);
+    let evidence = batch.evidence.clone().warned(&signals, context.index);
+    warnings.extend(each_once(signals));
     let treatments = batch.treatments.clone();
-    let closed = Batch { status, left_g: SignedGrams(0), closed: Some(context.index), ..batch };
+    let closed = Batch { status, left_g: SignedGrams(0), closed: Some(context.index), evidence, ..batch };
     state.put(Record::Batch(closed.touched(context)?));
     settle_all(state, context, &treatments)?;
     Ok(warnings)

@@ -19,7 +19,8 @@ use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::packing::{require_whole_containers, take_out_of_container};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::Key;
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::signal::{self, Taking};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
 use crate::domain::treatment::documented;
 use crate::limits::LEGS_MAX;
@@ -503,6 +504,9 @@ pub(crate) fn take(
         }
         None => Vec::new(),
     };
+    if !handover.lots.is_empty() {
+        warnings.extend(signal::of_receipt(state, context, &handover, event)?);
+    }
     let receipt = Receipt {
         handover: &handover,
         holder: handover.to.unwrap_or(handover.from),
@@ -576,6 +580,11 @@ fn flaw_of(state: &State<'_>, context: &Context<'_>, handover: &Handover) -> Res
 }
 
 impl Receipt<'_> {
+    /// What is taken, as signals look at it.
+    fn taking<'t>(&self, before: &'t Item, after: &'t Item, change_g: i64, pointer: &'t str) -> Taking<'t> {
+        Taking { from: self.handover.from, to: self.handover.to, before, after, change_g, pointer }
+    }
+
     /// What stands behind an item after this handover.
     fn evidence_after(&self, context: &Context<'_>, item: &Item, warnings: &[Warning]) -> Evidence {
         let evidence = item.evidence.clone().warned(warnings, context.index).warned(&self.papers, context.index);
@@ -628,11 +637,15 @@ fn take_lot(
         warnings.extend(Warning::new(WarningCode::DifferenceBeyondBand, pointer));
     }
     let evidence = lot.evidence.clone().warned(&warnings, context.index);
-    let (from, sent) = (lot.site, lot.grams);
+    let (from, sent, before) = (lot.site, lot.grams, lot.clone());
     let lot = Item { evidence, status: ItemStatus::Held, claimed: None, ..lot }.weighing(net, basis);
     if answer.accepted_g == Grams::ZERO {
         adjust(state, from, Account::Difference, difference);
-        state.put(Record::Item(lot.touched(context)?));
+        let about = RecordId::new(RecordKind::Item, &lot.id);
+        let signal = signal::of_difference(state, context, from, difference, &[before.basis, basis], &about)?;
+        let evidence = lot.evidence.clone().warned(signal.as_slice(), context.index);
+        state.put(Record::Item(Item { evidence, ..lot }.touched(context)?));
+        warnings.extend(signal);
         return Ok(warnings);
     }
     let (taken, returned) = lot.parted(answer.accepted_g);
@@ -646,7 +659,12 @@ fn take_lot(
     let taken = Item { holder, site, evidence, received, ..taken };
     let (taken, found) = settle_in(state, context, taken, from, receipt.road)?;
     warnings.extend(found);
-    state.put(Record::Item(taken.touched(context)?));
+    // What was refused never left; the rest of what was sent is what came.
+    let travelled = sent.minus(answer.refused_g).unwrap_or(Grams::ZERO);
+    let taking = receipt.taking(&before, &taken, answer.accepted_g.get() - travelled.get(), pointer);
+    let (evidence, found) = signal::of_taking(state, context, taken.evidence.clone(), &taking)?;
+    warnings.extend(found);
+    state.put(Record::Item(Item { evidence, ..taken }.touched(context)?));
     Ok(warnings)
 }
 
@@ -717,8 +735,11 @@ fn take_over(
     relocate(state, from, receipt.site, item.grams);
     let (holder, site, received) = (receipt.holder, receipt.site, Some(receipt.handover.id));
     let taken = Item { holder, site, status: ItemStatus::Held, received, claimed: None, ..item };
-    let (taken, warnings) = settle_in(state, context, taken, from, receipt.road)?;
+    let (taken, mut warnings) = settle_in(state, context, taken, from, receipt.road)?;
     let evidence = receipt.evidence_after(context, &taken, &warnings);
+    let taking = receipt.taking(&taken, &taken, 0, "/handover");
+    let (evidence, found) = signal::of_taking(state, context, evidence, &taking)?;
+    warnings.extend(found);
     state.put(Record::Item(Item { evidence, ..taken }.touched(context)?));
     Ok(warnings)
 }

@@ -6,7 +6,7 @@
 
 use crate::domain::apply::rules_in_force;
 use crate::domain::batch::{Batch, BatchStatus};
-use crate::domain::codes::{AuditOutcome, RevocationReason};
+use crate::domain::codes::AuditOutcome;
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::codes;
 use crate::domain::finding::{Cure, cure_of};
@@ -61,6 +61,8 @@ codes! {
         HeldByFinding = "held_by_finding",
         /// A correction of something behind it is not decided.
         CorrectionUndecided = "correction_undecided",
+        /// A rule found something behind it implausible, and no auditor has cleared it.
+        SignalRaised = "signal_raised",
         /// The site of the batch or of the treatment is suspended.
         SiteSuspended = "site_suspended",
         /// More flaws than can be cured one by one.
@@ -102,6 +104,9 @@ impl Gap {
             Self::CorrectionUndecided => {
                 "a correction of something behind it is not decided: confirm it, or dispute it"
             }
+            Self::SignalRaised => {
+                "something behind it is implausible: an auditor must look at it, or it must be corrected"
+            }
             Self::SiteSuspended => "the site is suspended: nothing of it backs a new certificate until it is restored",
             Self::TooManyFlaws => "more was wrong behind it than can be cured piece by piece",
             Self::KeyCompromised => "a key that signed for it was reported compromised from an earlier entry on",
@@ -141,6 +146,7 @@ impl Gap {
             FlawCode::Documented => Self::NotReviewed,
             FlawCode::Finding => Self::HeldByFinding,
             FlawCode::Correction => Self::CorrectionUndecided,
+            FlawCode::Signal => Self::SignalRaised,
             FlawCode::TooMany => Self::TooManyFlaws,
         }
     }
@@ -288,10 +294,7 @@ impl Standing {
 
 /// Whether a key was compromised when it signed an entry; without a first index, all that it signed is in doubt.
 fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<bool, Stop> {
-    let revoked = state.key(kid)?.and_then(|key| key.revoked.as_ref());
-    Ok(revoked.is_some_and(|revocation| {
-        revocation.reason == RevocationReason::Compromised && revocation.since.is_none_or(|since| since <= entry)
-    }))
+    Ok(state.key(kid)?.is_some_and(|key| key.is_compromised_at(entry)))
 }
 
 /// When the audit of a site was reported that covers the day of a treatment, if one does; what a compromised key signed

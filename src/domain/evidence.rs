@@ -5,6 +5,7 @@ use crate::domain::apply::Context;
 use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, KeyId};
 use crate::domain::refusal::{Warning, WarningCode};
+use crate::domain::signal::{HandedOn, joined};
 use crate::domain::time::OccurredAt;
 use crate::limits::FLAWS_MAX;
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ codes! {
         Finding = "finding",
         /// A correction of something behind it is not decided.
         Correction = "correction",
+        /// A rule found it implausible.
+        Signal = "signal",
         /// More flaws than are kept one by one: no cure of a few of them heals it.
         TooMany = "too_many",
     }
@@ -72,6 +75,8 @@ record! {
         signers: Vec<Signer>,
         /// What was found, by code.
         flaws: Vec<Flaw>,
+        /// Who has handed it on as waste, where the rule set looks for circles.
+        handed_on: Option<Vec<HandedOn>>,
     }
 }
 
@@ -79,7 +84,7 @@ impl Evidence {
     /// That of a first statement.
     pub(crate) fn of(context: &Context<'_>) -> Self {
         let signers = vec![Signer { kid: context.signer, last: context.signed_at() }];
-        Self { latest: context.statement.common.occurred_at.clone(), signers, flaws: Vec::new() }
+        Self { latest: context.statement.common.occurred_at.clone(), signers, flaws: Vec::new(), handed_on: None }
     }
 
     /// With one more statement.
@@ -87,7 +92,7 @@ impl Evidence {
         self.join(&Self::of(context))
     }
 
-    /// Of two that become one: the later time, every signer, every flaw.
+    /// Of two that become one: the later time, every signer, every flaw, everybody who handed either on.
     pub(crate) fn join(mut self, other: &Self) -> Self {
         self.latest = self.latest.later(&other.latest);
         let mut last: BTreeMap<KeyId, EntryIndex> =
@@ -96,6 +101,7 @@ impl Evidence {
             let known = last.entry(signer.kid).or_insert(signer.last);
             *known = (*known).max(signer.last);
         }
+        self.handed_on = joined(self.handed_on.as_deref(), other.handed_on.as_deref());
         self.signers = last.into_iter().map(|(kid, last)| Signer { kid, last }).collect();
         other.flaws.iter().fold(self, |evidence, flaw| evidence.flawed(flaw.code, flaw.entry))
     }
@@ -133,6 +139,7 @@ impl FlawCode {
             WarningCode::ExportBanned => Some(Self::ExportBanned),
             WarningCode::InterimShort => Some(Self::InterimShort),
             WarningCode::Documented => Some(Self::Documented),
+            WarningCode::SignalRaised => Some(Self::Signal),
             // A doubtful scale makes the weight an estimate and a short batch has a status of its own; a wrong or late
             // clock is no flaw, without a waste code no permit covers it, and a file that stands twice is for auditors.
             WarningCode::ClockAhead

@@ -308,6 +308,7 @@ const CLEARABLE: &[FlawCode] = &[
     FlawCode::ExportBanned,
     FlawCode::InterimShort,
     FlawCode::Finding,
+    FlawCode::Signal,
 ];
 
 /// The evidence of something after a finding about it: held with a flaw of its own.
@@ -315,11 +316,11 @@ fn held(evidence: Evidence, context: &Context<'_>) -> Evidence {
     evidence.flawed(FlawCode::Finding, context.index)
 }
 
-/// Clears what findings hold in some evidence.
+/// Clears what findings and signals hold in some evidence.
 fn clear_findings(state: &mut State<'_>, context: &Context<'_>, evidence: &Evidence) -> Result<(), Stop> {
-    let findings = evidence.flaws.iter().filter(|flaw| flaw.code == FlawCode::Finding).map(|flaw| flaw.entry);
-    for entry in findings.collect::<Vec<_>>() {
-        cure(state, context, entry, &[FlawCode::Finding])?;
+    let held = evidence.flaws.iter().filter(|flaw| matches!(flaw.code, FlawCode::Finding | FlawCode::Signal));
+    for flaw in held.cloned().collect::<Vec<_>>() {
+        cure(state, context, flaw.entry, &[flaw.code])?;
     }
     Ok(())
 }

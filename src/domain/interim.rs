@@ -14,7 +14,8 @@ use crate::domain::lot::{
 };
 use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::signal;
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use std::collections::BTreeSet;
 
 /// Exchange and sorting, blending, repackaging (Directive 2008/98/EC, Annexes I and II).
@@ -67,6 +68,12 @@ pub fn treated_interim(
     let mut warnings = charge.warnings.clone();
     if -difference > band {
         warnings.extend(Warning::new(WarningCode::InterimShort, "/outputs"));
+    }
+    if let Some(first) = event.outputs.first() {
+        let about = RecordId::new(RecordKind::Item, &first.lot);
+        let bases: Vec<WeightBasis> =
+            charge.items.iter().map(|item| item.basis).chain(yields.iter().map(|found| found.basis)).collect();
+        warnings.extend(signal::of_difference(state, context, Some(site), difference, &bases, &about)?);
     }
     adjust(state, Some(site), Account::Difference, difference);
     flow_out(state, Some(site), Account::Loss, event.loss_g);

@@ -6,7 +6,7 @@ use crate::domain::codes::{
     Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
 };
 use crate::domain::composition::Composition;
-use crate::domain::event::{Found, Lost, Registered, RegisteredKind, Released, Reweighed};
+use crate::domain::event::{Count, Found, Lost, Registered, RegisteredKind, Released, Reweighed};
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
 use crate::domain::ids::{BatchId, DonationId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
@@ -14,7 +14,8 @@ use crate::domain::lot::country_of;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::rule_set::RuleSet;
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::signal;
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime};
 
 record! {
@@ -54,6 +55,8 @@ record! {
         grams: Grams,
         /// What the mass rests on.
         basis: WeightBasis,
+        /// How many pieces a lot has, where they were counted and the rule set asks.
+        pieces: Option<Count>,
         /// Where it came under the ledger; provenance only.
         country: Option<Country>,
         /// Where and when it became waste, if it has; of what was joined, the last to do so. Its sources say the rest.
@@ -170,6 +173,7 @@ pub(crate) fn new_item(
         condition: Condition::Untested,
         grams: weighed.grams,
         basis: weighed.basis,
+        pieces: None,
         country: None,
         arising: None,
         joined: None,
@@ -281,8 +285,10 @@ impl Item {
         let (part_sources, rest_sources) = self.sources.take(grams);
         let (part_given, rest_given) = self.given.take(grams);
         let rest = self.grams.minus(grams).unwrap_or(Grams::ZERO);
-        let part = Self { grams, sources: part_sources, given: part_given, ..self.clone() };
-        (part, Self { grams: rest, sources: rest_sources, given: rest_given, ..self })
+        // Nobody counted the pieces of a part; all of it has all of them.
+        let pieces = self.pieces.filter(|_| rest == Grams::ZERO);
+        let part = Self { grams, sources: part_sources, given: part_given, pieces, ..self.clone() };
+        (part, Self { grams: rest, sources: rest_sources, given: rest_given, pieces: None, ..self })
     }
 
     /// Whether it is a product, and no waste, lot or container.
@@ -388,9 +394,15 @@ pub fn reweighed(state: &mut State<'_>, context: &Context<'_>, event: &Reweighed
     if item.kind == ItemKind::Container {
         return refuse(RefusalCode::WrongKind, "/item", "a container has no mass of its own here");
     }
-    adjust(state, item.site, Account::Reweighed, grams.get() - item.grams.get());
-    state.put(Record::Item(item.weighing(grams, basis).touched(context)?));
-    Ok(warning.into_iter().collect())
+    let change = grams.get() - item.grams.get();
+    adjust(state, item.site, Account::Reweighed, change);
+    let after = item.clone().weighing(grams, basis);
+    let mut signals: Vec<Warning> = signal::of_lots(state, context, &item, &after, "/weight")?.into_iter().collect();
+    let about = RecordId::new(RecordKind::Item, &after.id);
+    signals.extend(signal::of_difference(state, context, after.site, change, &[item.basis, basis], &about)?);
+    let evidence = after.evidence.clone().warned(&signals, context.index);
+    state.put(Record::Item(Item { evidence, ..after }.touched(context)?));
+    Ok(warning.into_iter().chain(signals).collect())
 }
 
 /// An item leaves the scheme alive, and its grams with it.

@@ -7,13 +7,14 @@ use crate::domain::codes::{
 };
 use crate::domain::composition::{Composition, SourceId, TooManySources, WasteSource, given_of};
 use crate::domain::due::{self, DueKind};
-use crate::domain::event::{Collected, CollectedKind, Merged, Permit, Received, Split, Stored};
+use crate::domain::event::{Collected, CollectedKind, Count, Merged, Permit, Received, Split, Stored};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
 use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::SiteYear;
+use crate::domain::signal;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, LedgerTime};
 use crate::limits::{SOURCES_MAX, WEIGHT_G_MAX};
@@ -80,6 +81,7 @@ struct Incoming<'a> {
     arising: &'a Arising,
     provenance: &'a Provenance,
     waste_code: Option<&'a WasteCodeOverride>,
+    pieces: Option<Count>,
 }
 
 /// The source of waste that was not dismantled yet.
@@ -99,6 +101,7 @@ fn take_in(
     let overridden = overridden(state, context, incoming.waste_code, country.as_ref())?;
     let waste_code = waste_code(state, context, incoming.class, overridden.as_ref(), country.as_ref())?;
     let source = source_of(incoming.class, weighed.basis, incoming.arising, incoming.provenance);
+    let counts = rules_in_force(state)?.signals.is_some();
     let item = Item {
         condition: Condition::Waste,
         arising: Some(incoming.arising.clone()),
@@ -106,6 +109,7 @@ fn take_in(
         waste_code: waste_code.clone(),
         overridden,
         country,
+        pieces: incoming.pieces.filter(|_| counts),
         ..new_item(state, context, incoming.id, incoming.kind, incoming.class.clone(), &weighed)?
     };
     flow_in(state, site, weighed.grams);
@@ -114,6 +118,7 @@ fn take_in(
     if let Some(site) = site {
         warnings.extend(intake_warnings(state, context, site, &item)?);
     }
+    warnings.extend(signal::of_count(state, context, &item)?);
     let evidence = item.evidence.clone().warned(&warnings, context.index);
     state.put(Record::Item(Item { evidence, ..item }));
     Ok(warnings)
@@ -201,7 +206,8 @@ pub fn collected(state: &mut State<'_>, context: &Context<'_>, event: &Collected
     require_lot_weight(kind, &event.weight)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
-    let incoming = Incoming { id: event.item, kind, class: &event.class, arising, provenance, waste_code };
+    let (id, pieces) = (event.item, event.pieces.filter(|_| kind == ItemKind::Lot));
+    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces };
     take_in(state, context, &incoming, weighed)
 }
 
@@ -221,10 +227,11 @@ pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) 
     }
     require_new(state, &event.item, "/item")?;
     require_lot_weight(ItemKind::Lot, &event.weight)?;
-    let weighed = weigh(state, context, &event.class, &event.weight)?;
+    let mut weighed = weigh(state, context, &event.class, &event.weight)?;
+    weighed.warnings.extend(signal::of_load(state, context, event)?);
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
-    let (id, kind) = (event.item, ItemKind::Lot);
-    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code };
+    let (id, kind, pieces) = (event.item, ItemKind::Lot, event.pieces);
+    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces };
     take_in(state, context, &incoming, weighed)
 }
 
@@ -334,6 +341,7 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
         country: country.clone(),
         lies_in: country,
         site,
+        pieces: signal::of_all(rules_in_force(state)?, &inputs),
         evidence: joining.evidence,
         last_occurred: joining.last_occurred,
         ..new_item(state, context, event.lot, ItemKind::Lot, first.class.clone(), &weighed)?

@@ -41,6 +41,7 @@ pub mod registry;
 pub mod reuse;
 pub mod rule_set;
 pub mod serial;
+pub mod signal;
 pub mod state;
 pub mod time;
 pub mod treatment;

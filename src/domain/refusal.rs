@@ -195,6 +195,8 @@ codes! {
         InterimShort = "interim_short",
         /// It rests on papers of a plant without a key, and nobody has reviewed them yet.
         Documented = "documented",
+        /// A rule finds it implausible; until a finding clears it, it backs no certificate.
+        SignalRaised = "signal_raised",
         /// The same file is bound to an earlier entry.
         DocumentSeen = "document_seen",
         /// The correction waits for those whom it concerns, or for an auditor; until then the grams are held.
@@ -265,6 +267,9 @@ impl WarningCode {
             Self::Documented => "it rests on papers of a plant without a key; somebody else must review them",
             Self::CorrectionUndecided => {
                 "it waits for those whom it concerns, or for an auditor; until then nothing of it backs a certificate"
+            }
+            Self::SignalRaised => {
+                "this is implausible; it backs no certificate until an auditor has looked, or it is corrected"
             }
             Self::DocumentSeen => "the same file is bound to an earlier entry; is this another load?",
             Self::StorageOverdue => "it was stored longer than it may be",

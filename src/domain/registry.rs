@@ -190,6 +190,16 @@ impl Site {
     }
 }
 
+impl Key {
+    /// Whether it was compromised when it signed an entry; without a first index, all that it signed is in doubt.
+    pub fn is_compromised_at(&self, entry: EntryIndex) -> bool {
+        self.revoked.as_ref().is_some_and(|revocation| {
+            let in_doubt = revocation.since.is_none_or(|since| since <= entry);
+            revocation.reason == RevocationReason::Compromised && in_doubt
+        })
+    }
+}
+
 impl SiteCodeTaken {
     /// The record's id.
     pub fn id(&self) -> String {

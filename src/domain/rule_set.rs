@@ -256,6 +256,9 @@ pub struct Bands {
     pub handover_ppm: i64,
     /// Share of a batch's input, in parts per million.
     pub batch_ppm: i64,
+    /// Share of what a site received in a year, for the sum of its differences, in parts per million.
+    #[serde(default)]
+    pub site_year_ppm: i64,
     /// Floor, in grams.
     pub floor_g: i64,
     /// Floor, in divisions of the scale.
@@ -274,10 +277,59 @@ impl Bands {
     }
 
     fn band_g(&self, ppm: i64, mass: Grams, division: Grams) -> i64 {
-        let share = i128::from(mass.get()) * i128::from(ppm) / 1_000_000;
-        let share = i64::try_from(share).unwrap_or(i64::MAX);
-        share.max(self.floor_divisions.saturating_mul(division.get())).max(self.floor_g)
+        part_of(mass.get(), ppm).max(self.floor_divisions.saturating_mul(division.get())).max(self.floor_g)
     }
+}
+
+/// A share of a mass: so many parts per million of it, rounded down, in grams.
+pub(crate) fn part_of(grams: i64, ppm: i64) -> i64 {
+    let part = i128::from(grams) * i128::from(ppm) / 1_000_000;
+    i64::try_from(part).unwrap_or(i64::MAX)
+}
+
+/// What a class holds of something.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeldIn {
+    /// The class.
+    pub code: String,
+    /// At least, as a share of its mass, in parts per million.
+    pub min_ppm: i64,
+    /// At most.
+    pub max_ppm: i64,
+}
+
+/// Something that classes hold, and that dismantling must bring to light.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Holding {
+    /// What it is.
+    pub name: String,
+    /// The fractions as which it leaves a batch.
+    pub fractions: Vec<String>,
+    /// The classes that hold it.
+    pub classes: Vec<HeldIn>,
+}
+
+/// Thresholds of signals of fraud. A rule set without them raises none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Signals {
+    /// What a piece weighs at least, as a share of its class mean, over all pieces of a lot, in parts per million.
+    pub piece_min_ppm: i64,
+    /// What it weighs at most.
+    pub piece_max_ppm: i64,
+    /// Up to this mass of a class in a batch nothing follows from what it gave, in grams.
+    pub yield_floor_g: i64,
+    /// What classes hold.
+    pub holdings: Vec<Holding>,
+    /// Within so many days a ticket stands for one load.
+    pub ticket_days: i64,
+    /// Within so many days waste does not come back to whoever has handed it on.
+    pub circular_days: i64,
+    /// How many days' share of its yearly capacity a site may take apart or treat in one day.
+    pub throughput_days: i64,
+    /// So much may any site, in grams.
+    pub throughput_floor_g: i64,
+    /// Up to this sum nothing follows from the differences of a site's year, in grams.
+    pub site_year_floor_g: i64,
 }
 
 /// The numbers of a scheme of certificates; its rules stand in `domain::eligibility`.
@@ -330,6 +382,8 @@ pub struct RuleSet {
     pub operations: Vec<Operation>,
     /// Rules of borders, where there are any.
     pub borders: Option<Borders>,
+    /// Thresholds of signals, where there are any.
+    pub signals: Option<Signals>,
     /// Lists of waste codes.
     #[serde(default)]
     pub waste_lists: Vec<WasteList>,
@@ -478,6 +532,12 @@ mod tests {
             let of_fractions = set.fractions.iter().flat_map(|fraction| fraction.waste_code.values());
             for code in of_classes.chain(of_fractions) {
                 assert!(WasteCode::parse(code).is_some(), "{code}");
+            }
+            for holding in set.signals.iter().flat_map(|signals| &signals.holdings) {
+                assert!(holding.fractions.iter().all(|code| set.fraction(code).is_some()), "{}", holding.name);
+                for class in &holding.classes {
+                    assert!(set.class(&class.code).is_some() && class.min_ppm < class.max_ppm, "{}", class.code);
+                }
             }
             for class in &set.classes {
                 assert_eq!(class.mean_g.is_some(), class.mean_source.is_some(), "{}", class.code);

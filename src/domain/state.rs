@@ -26,6 +26,7 @@ use crate::domain::past::{Past, PastEntry, Stamp, Version, View};
 use crate::domain::pool::{Certified, CertifiedStretch, Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
+use crate::domain::signal::{Signal, Tally, Ticket};
 use crate::domain::treatment::{AuditWait, Treatment};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,6 +149,12 @@ record_kinds! {
     CorrectionsOf(CorrectionsOf) = "corrections", CorrectionsOf::id;
     /// What was erased of an entry's values.
     Erased(Erased) = "erased", Erased::id;
+    /// Something implausible.
+    Signal(Signal) = "signal", Signal::id;
+    /// What adds up at a site, for signals.
+    Tally(Tally) = "tally", Tally::id;
+    /// A weighbridge ticket that is used.
+    Ticket(Ticket) = "ticket", Ticket::id;
 }
 
 /// What a record is about, and its id as text. Ordered by id first, as the database keeps them.
@@ -205,6 +212,9 @@ impl RecordKind {
                 | Self::Consent
                 | Self::Batch
                 | Self::Treatment
+                | Self::Signal
+                | Self::Tally
+                | Self::Ticket
         )
     }
 }
@@ -288,6 +298,7 @@ impl Record {
             Self::Batch(batch) => vec![batch.organisation],
             Self::Certificate(certificate) => certificate.holder.into_iter().collect(),
             Self::Correction(correction) => correction.parties().collect(),
+            Self::Signal(signal) => vec![signal.organisation],
             Self::Cure(cure) => cure.poster.into_iter().collect(),
             Self::Ledger(_)
             | Self::SiteCode(_)
@@ -307,7 +318,9 @@ impl Record {
             | Self::SiteTally(_)
             | Self::IssuedYear(_)
             | Self::CorrectionsOf(_)
-            | Self::Erased(_) => Vec::new(),
+            | Self::Erased(_)
+            | Self::Tally(_)
+            | Self::Ticket(_) => Vec::new(),
         }
     }
 }
@@ -713,6 +726,10 @@ impl<'base> State<'base> {
         cure(str) -> Cure;
         /// What waits for a cure; the id is [`CureWait::id_of`].
         cure_wait(str) -> CureWait;
+        /// What adds up at a site; the id is [`Tally::id`].
+        tally(str) -> Tally;
+        /// A weighbridge ticket; the id is [`Ticket::id`].
+        ticket(str) -> Ticket;
         /// What a site received in a year; the id is [`SiteYear::id_of`].
         site_year(str) -> SiteYear;
         /// Treatments that wait for an audit; the id is [`AuditWait::id_of`].

@@ -18,6 +18,7 @@ use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::pool::{self, Certified, Pool, PoolPlace};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Site, SiteAudit};
+use crate::domain::signal::{self, TallyKind};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
 
@@ -238,6 +239,8 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     let permits = state.site(&site)?.map(|site| site.permits.clone()).unwrap_or_default();
     let operation = Some(event.operation.as_str());
     warnings.extend(permit_warning(&permits, Some(&day), item.waste_code.as_ref(), operation));
+    let done = RecordId::new(RecordKind::Treatment, &Treatment::id_of(context.index));
+    warnings.extend(signal::of_throughput(state, context, (TallyKind::Treated, site), item.grams, &done)?);
     let warnings = each_once(warnings);
     flow_out(state, Some(site), account, item.grams);
     let item = item.touched(context)?;

@@ -23,8 +23,8 @@ pub(super) struct ReferenceQuery {
 /// Read a code table.
 ///
 /// `classes`, `fractions`, `operations`, `scheme`, `waste_lists`, `jurisdictions`, `basel_entries`, `hs_headings`,
-/// `hazard_properties`, `un_numbers`, `packaging`, `transport`, `physical`, `weee_categories` and `borders` of the rule set
-/// that the ledger has adopted, with its version and hash; `events` lists every type with its fields. Public.
+/// `hazard_properties`, `un_numbers`, `packaging`, `transport`, `physical`, `weee_categories`, `borders` and `signals` of the rule
+/// set that the ledger has adopted, with its version and hash; `events` lists every type with its fields. Public.
 #[utoipa::path(
     tag = "reference",
     params(("table" = String, Path, description = "The table's name."), ReferenceQuery),
@@ -74,6 +74,7 @@ const TABLES: &[(&str, Table)] = &[
     ("physical", |rules| serde_json::to_value(&rules.physical)),
     ("weee_categories", |rules| serde_json::to_value(&rules.weee_categories)),
     ("borders", |rules| serde_json::to_value(&rules.borders)),
+    ("signals", |rules| serde_json::to_value(&rules.signals)),
 ];
 
 fn rows(rules: &RuleSet, table: &str) -> Option<Value> {

@@ -31,6 +31,7 @@ mod get_witnessed_checkpoint;
 mod health;
 mod list_events;
 mod list_overdue;
+mod list_signals;
 mod list_tokens;
 mod list_waiting;
 mod openapi;
@@ -68,6 +69,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_donation_report::get_donation_report)
         .service(get_balance::get_balance)
         .service(list_overdue::list_overdue)
+        .service(list_signals::list_signals)
         .service(get_eligibility::get_eligibility)
         .service(get_certificate_draft::get_certificate_draft)
         .service(get_certificate::get_certificate)

@@ -52,6 +52,7 @@ pub mod resume;
 pub mod sampling;
 pub mod self_audit;
 pub mod sequencer;
+pub mod signals;
 pub mod signed;
 pub mod status;
 pub mod tokens;

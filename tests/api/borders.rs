@@ -50,7 +50,7 @@ impl Road {
         self.say("batch_opened", json!({"batch": batch})).accepted();
         self.say("received", json!({
             "item": lot, "class": "0303", "weight": weight(grams), "arising": {"country": "KE", "month": "2026-10"},
-            "provenance": {"kind": "business", "counted_elsewhere": "none"}, "supplier": {"c": "ab".repeat(32)}, "number": "WB-1",
+            "provenance": {"kind": "business", "counted_elsewhere": "none"}, "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"),
         })).accepted();
         self.say("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
         self.say("dismantled", json!({"batch": batch, "lot": out, "fraction": fraction, "weight": weight(grams)}))

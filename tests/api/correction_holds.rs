@@ -150,7 +150,7 @@ both_databases! {
         let (lot, entry) = story.gate(8_000);
         let late = json!({"occurred_at": "2027-01-04T11:00:00Z"});
         let mut fields = story.received_fields(&lot, 8_000);
-        fields["item"] = json!(new_id());
+        (fields["item"], fields["number"]) = (json!(new_id()), json!("WB-2"));
         fields["occurred_at"] = late["occurred_at"].clone();
         let received = app.say(&story.centre, "received", &fields);
         received.accepted();

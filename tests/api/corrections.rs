@@ -68,7 +68,7 @@ impl Story<'_> {
         json!({
             "item": lot, "class": "0303", "weight": self.weighed(grams), "arising": {"country": "XD", "month": "2026-10"},
             "provenance": {"kind": "business", "counted_elsewhere": "none"},
-            "supplier": {"c": "ab".repeat(32)}, "number": "WB-1", "site": self.centre_site,
+            "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"), "site": self.centre_site,
         })
     }
 

@@ -175,6 +175,8 @@ fn serves(data: &Path) {
     let token = &tokens["auditor"];
     let balance = client.get("/v1/balance", token).expect("an answer").json();
     assert_eq!(balance["closes"], true);
+    let signals = client.get("/v1/signals", token).expect("an answer").json();
+    assert_eq!(signals["signals"], serde_json::json!([]), "the demo is honest work");
     what_came_home_waits(&client, token);
     the_donor_reads_its_report(&client, &report, &tokens["donor"]);
     child.kill().expect("killed");

@@ -48,7 +48,7 @@ impl<'a> Centre<'a> {
         let fields = json!({
             "item": lot, "class": "0303", "weight": estimated(grams), "arising": {"country": "XD", "month": "2026-10"},
             "provenance": {"kind": "business", "counted_elsewhere": counted_elsewhere},
-            "supplier": {"c": "ab".repeat(32)}, "number": "WB-1",
+            "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"),
         });
         self.say("received", fields).accepted();
         lot

@@ -230,7 +230,7 @@ both_databases! {
         change(json!({"changed_site": story.centre_site, "outside_work": work})).accepted();
         let lot = json!({
             "item": new_id(), "class": "0303", "weight": story.weighed(2_000), "arising": {"country": "XD", "month": "2026-10"},
-            "provenance": {"kind": "business", "counted_elsewhere": "none"}, "supplier": {"c": "ab".repeat(32)}, "number": "WB-1",
+            "provenance": {"kind": "business", "counted_elsewhere": "none"}, "supplier": {"c": "ab".repeat(32)}, "number": "WB-2",
         });
         assert_eq!(story.at_centre("received", lot).warnings(), ["over_capacity"]);
         app.say(&story.auditor, "site_audited", &audit_fields(&story.centre_site, "2026-11-01", "conforms")).accepted();

@@ -115,7 +115,7 @@ both_databases! {
         let donor = app.join(&["donor"]);
         let receipt = |item: &str, grams: i64| {
             let fields = with(incoming(item, &estimated(grams)), "supplier", json!({"c": "ab".repeat(32)}));
-            with(with(fields, "number", json!("WB-1201")), "site", json!(site))
+            with(with(fields, "number", json!(format!("WB-{item}"))), "site", json!(site))
         };
         let lot = new_id();
         let answer = app.say(&recycler, "received", &receipt(&lot, 3_000_000));

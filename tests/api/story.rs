@@ -85,7 +85,7 @@ impl<'a> Story<'a> {
         let fields = json!({
             "item": lot, "class": "0303", "weight": weight, "arising": {"country": "XD", "month": "2026-10"},
             "provenance": {"kind": "business", "counted_elsewhere": "none"},
-            "supplier": {"c": "ab".repeat(32)}, "number": "WB-1",
+            "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"),
         });
         self.at_centre("received", fields).accepted();
         lot

@@ -7,7 +7,7 @@ use crate::domain::codes::CalendarYear;
 use crate::domain::correction::records::{flawed, substance, unflawed};
 use crate::domain::correction::rerun::Rerun;
 use crate::domain::correction::verdict::{net, touches_grams};
-use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, Touched};
+use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, Recount, Touched};
 use crate::domain::due::{self, DueKind};
 use crate::domain::evidence::FlawCode;
 use crate::domain::finding::{self, Cure, NumberTaken};
@@ -16,6 +16,7 @@ use crate::domain::item::Item;
 use crate::domain::mass::{Grams, SignedGrams};
 use crate::domain::pool;
 use crate::domain::registry::SiteYear;
+use crate::domain::signal::{self, Tally};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::treatment::{Line, Treatment, settle_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +94,7 @@ pub(super) fn bring_into_force(
     pool::cover_certified(state, &treatments)?;
     put_papers(state, context, correction.target, &rerun)?;
     let (bookings, intakes) = (book(state, &rerun)?, receive(state, &rerun)?);
+    let recounts = recount(state, correction.target, &rerun)?;
     let mut touched = absorb(state, &correction, &rerun)?;
     touched.extend(changed.keys().filter_map(Touched::of));
     touched.sort_by(|one, other| (one.kind, &one.id).cmp(&(other.kind, &other.id)));
@@ -106,6 +108,7 @@ pub(super) fn bring_into_force(
         changed: touched,
         bookings,
         intakes,
+        recounts,
         over: rerun.met.into_iter().collect(),
         ..correction
     }));
@@ -249,6 +252,27 @@ fn receive(state: &mut State<'_>, rerun: &Rerun) -> Result<Vec<Intake>, Stop> {
         intakes.push(Intake { site, year, grams: SignedGrams(grams) });
     }
     Ok(intakes)
+}
+
+/// The same for what adds up at sites, and the tickets of the statement.
+fn recount(state: &mut State<'_>, target: EntryIndex, rerun: &Rerun) -> Result<Option<Vec<Recount>>, Stop> {
+    for (id, said) in &rerun.tickets {
+        signal::said_again(state, target, (id, said.as_ref()))?;
+    }
+    let mut counted: BTreeMap<String, (Tally, i64)> =
+        rerun.tallies.iter().map(|(id, counted)| (id.id.clone(), counted.clone())).collect();
+    for entry in &rerun.met {
+        let met = state.correction(&Correction::id_of(*entry))?;
+        for recount in met.into_iter().flat_map(|met| met.recounts.iter().flatten()) {
+            counted.entry(recount.tally.id()).or_insert((recount.tally.clone(), 0)).1 -= recount.grams.0;
+        }
+    }
+    let mut recounts = Vec::new();
+    for (tally, grams) in counted.into_values().filter(|(_, grams)| *grams != 0) {
+        signal::recount(state, &tally, grams)?;
+        recounts.push(Recount { tally, grams: SignedGrams(grams) });
+    }
+    Ok(Some(recounts).filter(|recounts| !recounts.is_empty()))
 }
 
 /// Earlier corrections whose effects were made anew belong to this one now; gives what they had changed.

@@ -19,6 +19,7 @@ use crate::domain::finding::require_unrelated;
 use crate::domain::ids::{EntryIndex, OrganisationId, SiteId};
 use crate::domain::mass::SignedGrams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
+use crate::domain::signal::Tally;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime};
 use crate::limits::CORRECTIONS_MAX;
@@ -100,6 +101,16 @@ record! {
 }
 
 record! {
+    /// By how much a correction changed what adds up at a site.
+    pub struct Recount {
+        /// What adds up.
+        tally: Tally,
+        /// How much more or less.
+        grams: SignedGrams,
+    }
+}
+
+record! {
     /// A correction.
     pub struct Correction {
         /// The entry that states it: its id.
@@ -130,6 +141,8 @@ record! {
         bookings: Vec<Booking>,
         /// What it changed of yearly sums.
         intakes: Vec<Intake>,
+        /// What it changed of sums at sites, where the rule set looks at them.
+        recounts: Option<Vec<Recount>>,
         /// Earlier corrections whose effects it took into account.
         over: Vec<EntryIndex>,
         /// The later correction that took this one's effects into account.
@@ -239,6 +252,7 @@ pub fn corrected(state: &mut State<'_>, context: &Context<'_>, event: &Corrected
         changed: Vec::new(),
         bookings: Vec::new(),
         intakes: Vec::new(),
+        recounts: None,
         over: Vec::new(),
         absorbed: None,
     };
@@ -246,8 +260,9 @@ pub fn corrected(state: &mut State<'_>, context: &Context<'_>, event: &Corrected
     corrections.push(context.index);
     state.put(Record::CorrectionsOf(CorrectionsOf { target: event.entry, corrections }));
     if correction.status == CorrectionStatus::InEffect {
+        let raised = verdict.rerun.raises_signal(state)?;
         effect::bring_into_force(state, context, correction, verdict.rerun)?;
-        return Ok(Vec::new());
+        return Ok(raised.into_iter().collect());
     }
     effect::hold(state, context, correction, &verdict.rerun)?;
     Ok(Warning::new(WarningCode::CorrectionUndecided, "/entry").into_iter().collect())

@@ -10,6 +10,7 @@ use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::ids::EntryIndex;
 use crate::domain::item::Item;
 use crate::domain::mass::{Grams, SignedGrams};
+use crate::domain::signal::{Signal, SignalCode};
 use crate::domain::state::Record;
 use crate::domain::treatment::{Line, Treatment};
 
@@ -22,6 +23,10 @@ pub(super) fn substance(record: &Record) -> Record {
             let bare = |line| Line { places: places.clone(), covered, reopened, ..line };
             let lines = treatment.lines.into_iter().map(bare).collect();
             Record::Treatment(Treatment { lines, ..treatment })
+        }
+        // What a site had received by then is known otherwise by now; the signal is the same one.
+        Record::Signal(signal) if signal.code == SignalCode::DifferenceOfYear => {
+            Record::Signal(Signal { found_g: None, most_g: None, ..signal })
         }
         other => other,
     }
@@ -51,6 +56,7 @@ pub(super) fn voided(record: &Record, by: EntryIndex) -> Record {
             Record::Treatment(Treatment { grams, lines, given: Composition::default(), ..treatment })
         }
         Record::Consent(consent) => Record::Consent(Consent { quantity_g: consent.shipped_g, ..consent }),
+        Record::Signal(signal) => Record::Signal(Signal { lifted: Some(by), ..signal }),
         Record::Donation(donation) => Record::Donation(Donation { items: 0, brought_g: Grams::ZERO, ..donation }),
         other => other,
     }

@@ -13,7 +13,8 @@ use crate::domain::event::{Corrected, Event, Statement};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::past::{PastEntry, View};
-use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
+use crate::domain::signal::{Tally, Ticket};
 use crate::domain::state::{Changes, Record, RecordId, RecordKind, State, Stop, Wanted};
 use crate::limits::{RERUN_ENTRIES_MAX, RERUN_RECORDS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +75,10 @@ pub(super) struct Rerun {
     pub(super) moved: BTreeMap<SiteAccount, i64>,
     /// The same for what sites received in a year.
     pub(super) received: BTreeMap<(SiteId, String), (CalendarYear, i64)>,
+    /// What adds up at sites, and by how much it comes to more or less; the same way.
+    pub(super) tallies: BTreeMap<RecordId, (Tally, i64)>,
+    /// Tickets that the first statement or the right one uses, and what the right one says of them.
+    pub(super) tickets: BTreeMap<RecordId, Option<Ticket>>,
     /// Numbers that the right statement uses, and what it rests on of a plant's papers.
     pub(super) papers: Vec<Record>,
     /// Numbers that the first statement used.
@@ -88,6 +93,19 @@ pub(super) struct Rerun {
     pub(super) met: BTreeSet<EntryIndex>,
     /// What stands in the way, if something does; then the rest is as far as it came.
     pub(super) barrier: Option<Barrier>,
+}
+
+impl Rerun {
+    /// Tells the author if something is implausible with the right statement that was not so before.
+    pub(super) fn raises_signal(&self, state: &State<'_>) -> Result<Option<Warning>, Stop> {
+        for (id, now) in &self.world {
+            let stands = |record: &Record| matches!(record, Record::Signal(signal) if signal.lifted.is_none());
+            if stands(now) && !state.find(id)?.is_some_and(stands) {
+                return Ok(Warning::new(WarningCode::SignalRaised, "/instead"));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Runs the lineage of a correction.
@@ -329,6 +347,14 @@ impl<'s> Run<'s> {
         for id in ids {
             match id.kind {
                 RecordKind::SiteYear => self.compare_intake(index, id, recorded, made)?,
+                RecordKind::Tally => self.compare_tally(index, id, recorded, made)?,
+                RecordKind::Ticket if index == self.target => {
+                    let said = match made.records.get(id) {
+                        Some(Record::Ticket(ticket)) => Some(ticket.clone()),
+                        _ => None,
+                    };
+                    self.found.tickets.insert(id.clone(), said);
+                }
                 RecordKind::Number | RecordKind::Cure if index == self.target => {
                     self.found.numbers.extend(recorded.records.get(id).map(Record::id));
                     self.found.papers.extend(made.records.get(id).cloned());
@@ -343,7 +369,7 @@ impl<'s> Run<'s> {
                         None => self.state.as_of(id, EntryIndex(index.0 - 1))?.cloned(),
                     };
                     self.follow(id, now, index)?;
-                    let is_shared = matches!(kind, RecordKind::Batch | RecordKind::Donation);
+                    let is_shared = matches!(kind, RecordKind::Batch | RecordKind::Donation | RecordKind::Signal);
                     rests_on_it |= !is_shared && self.found.world.contains_key(id);
                 }
                 _ => {}
@@ -400,6 +426,28 @@ impl<'s> Run<'s> {
             let grams = |found: &Option<(SiteId, CalendarYear, i64)>| found.as_ref().map_or(before, |found| found.2);
             let known = self.found.received.entry((*site, year.to_string())).or_insert((year.clone(), 0));
             known.1 += grams(&now) - grams(&first);
+        }
+        Ok(())
+    }
+
+    /// What an entry adds to a sum of its site now, against what it added at first.
+    fn compare_tally(
+        &mut self,
+        index: EntryIndex,
+        id: &RecordId,
+        recorded: &Changes,
+        made: &Changes,
+    ) -> Result<(), Stop> {
+        let tally = |record: Option<&Record>| match record {
+            Some(Record::Tally(tally)) => Some(tally.clone()),
+            _ => None,
+        };
+        let before = tally(self.state.as_of(id, EntryIndex(index.0 - 1))?).map_or(0, |tally| tally.sum_g.0);
+        let (now, first) = (tally(made.records.get(id)), tally(recorded.records.get(id)));
+        let sum = |tally: &Option<Tally>| tally.as_ref().map_or(before, |tally| tally.sum_g.0);
+        let change = sum(&now) - sum(&first);
+        if let Some(tally) = now.or(first) {
+            self.found.tallies.entry(id.clone()).or_insert((tally, 0)).1 += change;
         }
         Ok(())
     }
@@ -469,5 +517,6 @@ const fn is_followed(kind: RecordKind) -> bool {
             | RecordKind::Donation
             | RecordKind::Batch
             | RecordKind::Treatment
+            | RecordKind::Signal
     )
 }

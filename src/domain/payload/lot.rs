@@ -100,6 +100,11 @@ record! {
 pub struct Count(i64);
 
 impl Count {
+    /// Accepts 1 to a million.
+    pub fn new(count: i64) -> Option<Self> {
+        (1..=1_000_000).contains(&count).then_some(Self(count))
+    }
+
     /// The number.
     pub const fn get(self) -> i64 {
         self.0
@@ -110,10 +115,11 @@ impl Field for Count {
     const CLASS: FieldClass = FieldClass::Quantity;
 
     fn read(value: &Value) -> Result<Self, Malformed> {
-        match value {
-            Value::Integer(count @ 1..=1_000_000) => Ok(Self(*count)),
-            _ => Err(Malformed::here("expected a number of pieces, 1 to 1000000")),
-        }
+        let count = match value {
+            Value::Integer(count) => Self::new(*count),
+            _ => None,
+        };
+        count.ok_or_else(|| Malformed::here("expected a number of pieces, 1 to 1000000"))
     }
 
     fn write(&self) -> Option<Value> {
