@@ -2,11 +2,14 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
-use crate::domain::codes::{Arising, Condition, ItemKind, ItemStatus, Provenance, Role, TableCode};
+use crate::domain::codes::{
+    Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Part, Provenance, Role, TableCode,
+};
 use crate::domain::composition::{Composition, SourceId, WasteSource, given_of};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::{codes, record};
+use crate::domain::hazardous::{self, Hazardous};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, KeyId, OrganisationId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, require_order_after, restate_at};
 use crate::domain::lot::{
@@ -43,6 +46,8 @@ record! {
         arising: Arising,
         /// What was declared of them.
         provenance: Provenance,
+        /// What the centre itself declared of them, when it closed the batch.
+        centre: Option<CountedElsewhere>,
     }
 }
 
@@ -53,6 +58,18 @@ record! {
         class: TableCode,
         /// How much.
         grams: Grams,
+        /// Parts that some of it may hold: no receipt counted them missing of every piece.
+        holds: Vec<Part>,
+    }
+}
+
+record! {
+    /// What operations for residues had ended of a batch with one more treatment.
+    pub struct Residual {
+        /// The entry of the treatment.
+        treatment: EntryIndex,
+        /// The sum.
+        to: Grams,
     }
 }
 
@@ -95,6 +112,12 @@ record! {
         left_g: SignedGrams,
         /// The donations behind what was fed in; empty if nothing of it was donated.
         given: Composition,
+        /// Fractions of the rule set that came out of it, each once.
+        outputs: Vec<TableCode>,
+        /// What became of its hazardous grams.
+        hazardous: Hazardous,
+        /// What operations for residues ended of it, treatment by treatment.
+        residual: Vec<Residual>,
         /// An auditor explained its shortfall.
         explained: Option<Explained>,
         /// The entry that opened it.
@@ -136,6 +159,9 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         eligible_g: Grams::ZERO,
         left_g: SignedGrams(0),
         given: Composition::default(),
+        outputs: Vec::new(),
+        hazardous: Hazardous::none(),
+        residual: Vec::new(),
         explained: None,
         opened: context.index,
         closed: None,
@@ -173,12 +199,33 @@ impl Batch {
         self.fed.iter().find(|fed| fed.class == *class).map(|fed| fed.grams)
     }
 
-    fn with_fed(mut self, class: &TableCode, grams: Grams) -> Self {
+    fn with_fed(mut self, class: &TableCode, grams: Grams, lacks: &[Part]) -> Self {
+        let lacked = |part: &Part| lacks.contains(part);
         match self.fed.iter_mut().find(|fed| fed.class == *class) {
-            Some(fed) => fed.grams = grams,
-            None => self.fed.push(FedClass { class: class.clone(), grams }),
+            Some(fed) => {
+                fed.grams = grams;
+                fed.holds = Part::ALL.iter().filter(|part| fed.holds.contains(part) || !lacked(part)).copied().collect();
+            }
+            None => {
+                let holds = Part::ALL.iter().filter(|part| !lacked(part)).copied().collect();
+                self.fed.push(FedClass { class: class.clone(), grams, holds });
+            }
         }
         self
+    }
+
+    /// The same batch after a fraction has come out; of those that the tables do not know there is no list.
+    fn giving(mut self, fraction: &TableCode, is_known: bool) -> Self {
+        if is_known && !self.outputs.contains(fraction) {
+            self.outputs.push(fraction.clone());
+        }
+        self
+    }
+
+    /// What all that was fed in of a class lacks.
+    fn lacked_by(&self, class: &TableCode) -> Vec<Part> {
+        let fed = self.fed.iter().find(|fed| fed.class == *class);
+        Part::ALL.iter().filter(|part| fed.is_some_and(|fed| !fed.holds.contains(part))).copied().collect()
     }
 }
 
@@ -235,6 +282,7 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
             basis,
             arising: Arising { country: country.clone(), month: month.clone() },
             provenance: provenance.clone(),
+            centre: None,
         });
         if (known.basis, &known.arising.country, &known.provenance) != (basis, &country, &provenance) {
             let detail = "all that goes into a batch has one weight basis, country of arising and declaration";
@@ -254,7 +302,7 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     let evidence = batch.evidence.clone().join(&item.evidence);
     let last_occurred = batch.last_occurred.max(item.last_occurred);
     let batch = Batch { flags, input_g, left_g, given, last_occurred, evidence, ..batch };
-    Ok(batch.with_fed(&item.class, of_class))
+    Ok(batch.with_fed(&item.class, of_class, &item.lacks))
 }
 
 /// Takes grams out of a batch; below zero by more than the band, more would come out than went in.
@@ -281,7 +329,8 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     let batch = open_batch(state, context, &event.batch)?;
     require_new(state, &event.lot, "/lot")?;
     let mut warnings = Vec::new();
-    if rules_in_force(state)?.fraction(event.fraction.as_str()).is_none() {
+    let is_known = rules_in_force(state)?.fraction(event.fraction.as_str()).is_some();
+    if !is_known {
         warnings.extend(Warning::new(WarningCode::ClassUnknown, "/fraction"));
     }
     if is_overdue(state, context, &batch)? {
@@ -298,7 +347,7 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     warnings.extend(code_warning(waste_code.as_ref()).into_iter().chain(warning));
     let weighed = Weighed { grams, basis, warnings: warnings.clone() };
     let new = new_item(state, context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?;
-    state.put(Record::Item(Item {
+    let lot = Item {
         condition: Condition::Waste,
         arising: Some(flags.arising),
         sources: Composition::of(SourceId::of_batch(&batch.id), grams),
@@ -310,7 +359,9 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
         site: Some(batch.site),
         last_occurred: new.last_occurred.max(batch.last_occurred),
         ..new
-    }));
+    };
+    let (batch, lot) = hazardous::leave(context, batch.giving(&event.fraction, is_known), lot);
+    state.put(Record::Item(lot));
     state.put(Record::Batch(batch.touched(context)?));
     Ok(warnings)
 }
@@ -338,7 +389,8 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
         warnings.extend(Warning::new(WarningCode::BatchShort, "/batch"));
     }
     let treatments = batch.treatments.clone();
-    let closed = Batch { status, left_g: SignedGrams(0), closed: Some(context.index), ..batch };
+    let flags = batch.flags.clone().map(|flags| BatchFlags { centre: event.counted_elsewhere, ..flags });
+    let closed = Batch { status, flags, left_g: SignedGrams(0), closed: Some(context.index), ..batch };
     state.put(Record::Batch(closed.touched(context)?));
     settle_all(state, context, &treatments)?;
     Ok(warnings)
@@ -365,7 +417,8 @@ fn keep(
     }
     // Within the band more may remain than went in: then nothing of it was dismantled.
     let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
-    let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO));
+    let lacks = batch.lacked_by(&stock.class);
+    let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO), &lacks);
     let country = country_of(state, context, Some(batch.site))?;
     let waste_code = waste_code(state, context, &stock.class, None, country.as_ref())?;
     let weighed = Weighed { grams, basis, warnings: Vec::new() };
@@ -376,6 +429,7 @@ fn keep(
         arising: Some(flags.arising),
         sources: Composition::of(source, grams),
         given: batch.given.scaled(grams),
+        lacks,
         waste_code,
         lies_in: country.clone(),
         country,

@@ -12,6 +12,7 @@ use crate::domain::event::{
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::{codes, record};
 use crate::domain::finding;
+use crate::domain::hazardous;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, own_packed_item, require_order, restate_at};
 use crate::domain::lot::{Road, each_once, settle_in};
@@ -646,7 +647,9 @@ fn take_lot(
     let taken = Item { holder, site, evidence, received, ..taken };
     let (taken, found) = settle_in(state, context, taken, from, receipt.road)?;
     warnings.extend(found);
-    state.put(Record::Item(taken.touched(context)?));
+    let (site, taken) = (taken.site, taken.touched(context)?);
+    let taken = hazardous::accept(state, context, taken, site, None)?;
+    state.put(Record::Item(taken));
     Ok(warnings)
 }
 

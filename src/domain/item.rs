@@ -3,7 +3,7 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, Part, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
 };
 use crate::domain::composition::Composition;
 use crate::domain::event::{Found, Lost, Registered, RegisteredKind, Released, Reweighed};
@@ -30,6 +30,10 @@ record! {
         sources: Composition,
         /// The donations behind its grams, once it is waste; empty if nothing of it was donated.
         given: Composition,
+        /// What it owes: hazardous grams of batches, as weighed when they left them, that no permitted site has accepted yet.
+        owed: Composition,
+        /// What all of it lacks, by its receipt.
+        lacks: Vec<Part>,
         /// The donation to which it belongs.
         donation: Option<DonationId>,
         /// The entry of its final treatment.
@@ -158,6 +162,8 @@ pub(crate) fn new_item(
         class,
         sources: Composition::default(),
         given: Composition::default(),
+        owed: Composition::default(),
+        lacks: Vec::new(),
         donation: None,
         treated: None,
         interim: None,
@@ -269,6 +275,11 @@ impl Item {
         Self { status: ItemStatus::Ended, grams: Grams::ZERO, sources: none(), given: none(), stored: None, ..self }
     }
 
+    /// The same item, ended in others: what it owes went into them.
+    pub(crate) fn passed_on(self) -> Self {
+        Self { owed: Composition::default(), ..self.ended() }
+    }
+
     /// The same item with another mass: sources and donations shrink or grow pro rata.
     pub(crate) fn weighing(self, grams: Grams, basis: WeightBasis) -> Self {
         let sources = self.sources.scaled(grams).weighed_as(basis);
@@ -280,9 +291,10 @@ impl Item {
     pub(crate) fn parted(self, grams: Grams) -> (Self, Self) {
         let (part_sources, rest_sources) = self.sources.take(grams);
         let (part_given, rest_given) = self.given.take(grams);
+        let (part_owed, rest_owed) = self.owed_of(grams);
         let rest = self.grams.minus(grams).unwrap_or(Grams::ZERO);
-        let part = Self { grams, sources: part_sources, given: part_given, ..self.clone() };
-        (part, Self { grams: rest, sources: rest_sources, given: rest_given, ..self })
+        let part = Self { grams, sources: part_sources, given: part_given, owed: part_owed, ..self.clone() };
+        (part, Self { grams: rest, sources: rest_sources, given: rest_given, owed: rest_owed, ..self })
     }
 
     /// Whether it is a product, and no waste, lot or container.

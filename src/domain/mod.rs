@@ -24,6 +24,7 @@ pub mod event;
 pub mod evidence;
 pub mod fields;
 pub mod finding;
+pub mod hazardous;
 pub mod ids;
 pub mod interim;
 pub mod item;

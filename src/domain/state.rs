@@ -205,6 +205,14 @@ const SETTLING: &[&str] = &[
     "difference_agreed",
     "handover_accepted",
     "import_received",
+    // What a lot owes its batches is others' business too.
+    "reweighed",
+    "merged",
+    "split",
+    "treated_interim",
+    "lost",
+    "found",
+    "released",
 ];
 
 impl Changes {
@@ -613,6 +621,11 @@ impl<'base> State<'base> {
 
     fn record(&self, kind: RecordKind, id: String) -> Result<Option<&Record>, Stop> {
         self.find(&RecordId { id, kind })
+    }
+
+    /// A record as it was before this layer.
+    pub(crate) fn before(&self, key: &RecordId) -> Result<Option<&Record>, Stop> {
+        self.base.map_or(Ok(None), |base| base.find(key))
     }
 
     /// The record of an id and kind, in whatever layer.

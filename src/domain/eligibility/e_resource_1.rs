@@ -1,0 +1,148 @@
+//! The rules that are new with the scheme `e-resource/1`, each a function of its own; its numbers and lists stand in the
+//! rule set. The rules that it shares with its predecessor (final operation, weights, custody, permits, audits, borders)
+//! stand in the module above. Reasons and sources of all of them stand with their codes, in `gap`.
+//!
+//! Everything here is pure, so that whoever verifies a bundle asks the same functions.
+
+use crate::domain::batch::{Batch, BatchFlags, BatchStatus, FedClass};
+use crate::domain::codes::{CountedElsewhere, Country, SourceKind, TableCode};
+use crate::domain::eligibility::gap::Gap;
+use crate::domain::hazardous::Hazardous;
+use crate::domain::ids::EntryIndex;
+use crate::domain::mass::Grams;
+use crate::domain::rule_set::{Conditions, RuleSet};
+use crate::domain::time::{Date, LedgerTime};
+use std::collections::BTreeSet;
+
+const PPM: i128 = 1_000_000;
+
+fn unless(met: bool, gap: Gap) -> Option<Gap> {
+    (!met).then_some(gap)
+}
+
+/// It became waste in a country of the scheme's list; the fictitious one is among them on test ledgers alone.
+pub fn arose_in_a_listed_country(conditions: &Conditions, country: &Country, test: bool) -> Option<Gap> {
+    let in_tests = conditions.arising_in_tests.iter().filter(|_| test);
+    let met = conditions.arising.iter().chain(in_tests).any(|listed| listed == country.as_str());
+    unless(met, Gap::CountryNotListed)
+}
+
+/// It became waste where it was dismantled. What leaves the country later are fractions; equipment that was waste before
+/// it crossed a border was brought in to claim it, whatever consent it had. The scheme knows no exception.
+pub fn is_not_imported(arising: &Country, dismantled_in: &Country) -> Option<Gap> {
+    unless(arising == dismantled_in, Gap::Imported)
+}
+
+/// It is no scrap of manufacturing.
+pub fn is_no_manufacturing_scrap(kind: SourceKind) -> Option<Gap> {
+    unless(kind != SourceKind::Manufacturing, Gap::ManufacturingScrap)
+}
+
+/// It came in as equipment: under a product class, or as a part of what was in use under the ledger.
+pub fn is_end_of_life_equipment(rules: &RuleSet, class: &TableCode, kind: SourceKind) -> Option<Gap> {
+    unless(kind == SourceKind::Reuse || rules.class(class.as_str()).is_some(), Gap::NotEquipment)
+}
+
+/// Its supplier declared that no other scheme counts it; of equipment in use, whoever retired it did.
+pub fn supplier_counts_it_nowhere_else(declared: CountedElsewhere) -> Option<Gap> {
+    unless(declared == CountedElsewhere::None, Gap::CountedElsewhere)
+}
+
+/// The centre declared the same of what it dismantled, when it closed the batch.
+pub fn centre_counts_it_nowhere_else(declared: Option<CountedElsewhere>) -> Option<Gap> {
+    match declared {
+        Some(declared) => supplier_counts_it_nowhere_else(declared),
+        None => Some(Gap::CentreNotDeclared),
+    }
+}
+
+/// Whether an operation is one of those for residues and hazardous outputs.
+pub fn is_residual(conditions: &Conditions, operation: &str) -> bool {
+    conditions.residual.operations.iter().any(|known| known == operation)
+}
+
+/// It ended by recycling; or by energy recovery or disposal, if it is a residue or hazardous where it was treated. Whole
+/// equipment ends by neither.
+pub fn ended_by_an_admitted_operation(
+    rules: &RuleSet,
+    conditions: &Conditions,
+    class: &str,
+    hazardous: bool,
+    operation: &str,
+) -> Option<Gap> {
+    let is_residue = hazardous || conditions.residual.fractions.iter().any(|fraction| fraction == class);
+    let recycled = conditions.recovery.iter().any(|known| known == operation);
+    let met = rules.fraction(class).is_some() && (recycled || (is_residue && is_residual(conditions, operation)));
+    unless(met, Gap::OperationNotAdmitted)
+}
+
+/// What residual operations ended of a batch, up to and with this treatment, is within their share of its input.
+pub fn stays_within_the_residual_share(conditions: &Conditions, input: Grams, ended: Grams) -> Option<Gap> {
+    let share = i128::from(input.get()) * i128::from(conditions.residual.share_ppm);
+    unless(i128::from(ended.get()) * PPM <= share, Gap::ResidualShareExceeded)
+}
+
+/// Of a batch's hazardous grams enough are accepted by sites that may end them, and the rest lies in store, weighed, and
+/// not for long: its age counts from the day on which the first of them left the batch.
+pub fn hazardous_grams_are_taken_care_of(conditions: &Conditions, found: &Hazardous, today: &Date) -> Option<Gap> {
+    let rule = conditions.hazardous;
+    let all = found.accepted_g == found.total_g;
+    let is_fresh = || {
+        let until = found.since.as_ref().and_then(|since| since.plus_months(rule.storage_months));
+        until.is_none_or(|until| *today < until)
+    };
+    let stored = found.gone_g.0 == 0 && found.unweighed_g.0 == 0;
+    unless(all || (found.is_accepted(rule.accepted_ppm) && stored && is_fresh()), Gap::BatchIncomplete)
+}
+
+/// What the classes that were fed in should hold came out, any one fraction of it; or all pieces came without it, and the
+/// receipt counted that.
+pub fn expected_parts_came_out(conditions: &Conditions, fed: &[FedClass], outputs: &[TableCode]) -> Option<Gap> {
+    let came_out = |fractions: &[String]| outputs.iter().any(|out| fractions.iter().any(|one| one == out.as_str()));
+    let met = conditions.expected.iter().all(|rule| {
+        let holds = |fed: &FedClass| {
+            let is_of_rule = rule.classes.iter().any(|class| class == fed.class.as_str());
+            is_of_rule && fed.grams > Grams::ZERO && fed.holds.contains(&rule.part)
+        };
+        !fed.iter().any(holds) || came_out(&rule.fractions)
+    });
+    unless(met, Gap::PartsNotAccountedFor)
+}
+
+/// What a batch lacks once it is closed, whatever is treated of it.
+pub(crate) fn lacks(conditions: &Conditions, batch: &Batch, now: LedgerTime) -> BTreeSet<Gap> {
+    if matches!(batch.status, BatchStatus::Open | BatchStatus::Void) {
+        return BTreeSet::new();
+    }
+    let centre = batch.flags.as_ref().and_then(|flags| flags.centre);
+    let hazardous = now.date().map(|today| hazardous_grams_are_taken_care_of(conditions, &batch.hazardous, &today));
+    let parts = expected_parts_came_out(conditions, &batch.fed, &batch.outputs);
+    let found = [centre_counts_it_nowhere_else(centre), hazardous.unwrap_or(Some(Gap::BatchIncomplete)), parts];
+    found.into_iter().flatten().collect()
+}
+
+/// What was fed into a batch lacks, by what was declared of it.
+pub(crate) fn of_inputs(
+    rules: &RuleSet,
+    conditions: &Conditions,
+    (flags, fed): (&BatchFlags, &[FedClass]),
+    dismantled_in: Option<&Country>,
+    test: bool,
+) -> BTreeSet<Gap> {
+    let (country, provenance) = (&flags.arising.country, &flags.provenance);
+    let inputs = fed.iter().filter(|fed| fed.grams > Grams::ZERO);
+    let equipment = inputs.filter_map(|fed| is_end_of_life_equipment(rules, &fed.class, provenance.kind));
+    let found = [
+        arose_in_a_listed_country(conditions, country, test),
+        dismantled_in.and_then(|dismantled_in| is_not_imported(country, dismantled_in)),
+        is_no_manufacturing_scrap(provenance.kind),
+        supplier_counts_it_nowhere_else(provenance.counted_elsewhere),
+    ];
+    found.into_iter().flatten().chain(equipment).collect()
+}
+
+/// What residual operations had ended of a batch when this treatment was stated, its own grams among it; `None` if it was
+/// by another operation.
+pub(crate) fn ended_by_residual(batch: &Batch, treatment: EntryIndex) -> Option<Grams> {
+    batch.residual.iter().find(|ended| ended.treatment == treatment).map(|ended| ended.to)
+}
