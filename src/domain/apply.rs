@@ -201,6 +201,7 @@ pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result
         Event::Lost(event) => item::lost(state, context, event)?,
         Event::Found(event) => item::found(state, context, event)?,
     }
+    batch::note_sites(state)?;
     hazardous::follow(state, context)?;
     Ok(warnings)
 }

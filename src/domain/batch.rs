@@ -18,7 +18,7 @@ use crate::domain::lot::{
 };
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, OccurredAt};
 use crate::domain::treatment::settle_all;
 use std::collections::BTreeSet;
@@ -108,6 +108,8 @@ record! {
         input_g: Grams,
         /// Of its treated grams, those that ever entered a pool: never more than its input.
         eligible_g: Grams,
+        /// What came out of it as fractions, as weighed then.
+        out_g: Grams,
         /// What is left of it: live mass; below zero while the scales disagree.
         left_g: SignedGrams,
         /// The donations behind what was fed in; empty if nothing of it was donated.
@@ -131,6 +133,43 @@ record! {
         /// What stands behind it and all that was fed in.
         evidence: Evidence,
     }
+}
+
+record! {
+    /// That a batch is one of a site's: what is found by the site.
+    pub struct BatchAt {
+        /// The site.
+        site: SiteId,
+        /// The batch.
+        batch: BatchId,
+    }
+}
+
+impl BatchAt {
+    /// The record's id.
+    pub fn id(&self) -> String {
+        format!("{}{}", Self::prefix_of(&self.site), self.batch)
+    }
+
+    /// How the ids of a site's batches begin.
+    pub fn prefix_of(site: &SiteId) -> String {
+        format!("batch_at/{site}/")
+    }
+}
+
+/// Notes at which site a batch is that is new, or whose site was corrected.
+pub(crate) fn note_sites(state: &mut State<'_>) -> Result<(), Stop> {
+    let mut notes = Vec::new();
+    for (id, record) in state.records().iter().filter(|(id, _)| id.kind == RecordKind::Batch) {
+        let Record::Batch(now) = record else { continue };
+        let was_there = matches!(state.before(id)?, Some(Record::Batch(before)) if before.site == now.site);
+        if !was_there {
+            notes.push(BatchAt { site: now.site, batch: now.id });
+        }
+    }
+    state.require_loaded(notes.iter().map(BatchAt::id))?;
+    notes.into_iter().for_each(|note| state.put(Record::BatchAt(note)));
+    Ok(())
 }
 
 /// Dismantling is exchange of waste for further recovery (Directive 2008/98/EC, Annex II, R12).
@@ -157,6 +196,7 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         last_occurred: context.occurred_by_now()?,
         input_g: Grams::ZERO,
         eligible_g: Grams::ZERO,
+        out_g: Grams::ZERO,
         left_g: SignedGrams(0),
         given: Composition::default(),
         outputs: Vec::new(),
@@ -215,7 +255,8 @@ impl Batch {
     }
 
     /// The same batch after a fraction has come out; of those that the tables do not know there is no list.
-    fn giving(mut self, fraction: &TableCode, is_known: bool) -> Self {
+    fn giving(mut self, fraction: &TableCode, grams: Grams, is_known: bool) -> Self {
+        self.out_g = self.out_g.plus(grams).unwrap_or(self.out_g);
         if is_known && !self.outputs.contains(fraction) {
             self.outputs.push(fraction.clone());
         }
@@ -360,7 +401,7 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
         last_occurred: new.last_occurred.max(batch.last_occurred),
         ..new
     };
-    let (batch, lot) = hazardous::leave(context, batch.giving(&event.fraction, is_known), lot);
+    let (batch, lot) = hazardous::leave(context, batch.giving(&event.fraction, grams, is_known), lot);
     state.put(Record::Item(lot));
     state.put(Record::Batch(batch.touched(context)?));
     Ok(warnings)

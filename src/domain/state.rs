@@ -5,7 +5,7 @@
 //! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
 
 use crate::domain::balance::SiteAccount;
-use crate::domain::batch::Batch;
+use crate::domain::batch::{Batch, BatchAt};
 use crate::domain::border::Consent;
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::Hash;
@@ -110,6 +110,8 @@ record_kinds! {
     SiteYear(SiteYear) = "site_year", SiteYear::id;
     /// A batch.
     Batch(Batch) = "batch", |batch| batch.id.to_string();
+    /// That a batch is one of a site's.
+    BatchAt(BatchAt) = "batch_at", BatchAt::id;
     /// A final treatment.
     Treatment(Treatment) = "treatment", Treatment::id;
     /// Treatments that wait for an audit.
@@ -284,6 +286,7 @@ impl Record {
             Self::Ledger(_)
             | Self::SiteCode(_)
             | Self::SiteYear(_)
+            | Self::BatchAt(_)
             | Self::Treatment(_)
             | Self::AuditWait(_)
             | Self::CureWait(_)

@@ -7,17 +7,15 @@ use crate::domain::erasure::ErasedValue;
 use crate::domain::event::CertificateIssued;
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
-use crate::domain::pool::Pool;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{RecordKind, State, Stop};
+use crate::domain::state::{State, Stop};
 use crate::domain::time::LedgerTime;
 use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::Reader;
 use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure, opening};
-use crate::limits::PAGE_ROWS_MAX;
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, openings, records};
 use std::collections::BTreeSet;
@@ -94,14 +92,6 @@ impl Ledger {
     /// The time by which eligibility is judged while nothing is said: this node's.
     pub(crate) fn now(&self) -> Result<LedgerTime, StoreError> {
         LedgerTime::from_ms(self.clock.now_ms()).ok_or_else(|| StoreError::damaged("this node's clock is absurd"))
-    }
-
-    /// The pools of a site, oldest vintage first.
-    pub fn pools(&self, site: SiteId) -> Result<Vec<Pool>, StoreError> {
-        let prefix = Pool::prefix_of(&site);
-        let found =
-            self.store.read(|database| records::page_under(database, RecordKind::Pool, &prefix, PAGE_ROWS_MAX))?;
-        Ok(found.into_iter().filter_map(|record| Pool::try_from(record).ok()).collect())
     }
 
     /// A certificate by its serial numbers.

@@ -53,6 +53,7 @@ pub mod sampling;
 pub mod self_audit;
 pub mod sequencer;
 pub mod signed;
+pub mod site_work;
 pub mod status;
 pub mod tokens;
 pub mod tree;

@@ -28,6 +28,7 @@ mod determinism;
 mod disasters;
 mod dismantling;
 mod donation_report;
+mod eligibility;
 mod erasure;
 mod findings;
 mod forgeries;

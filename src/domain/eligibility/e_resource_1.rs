@@ -72,7 +72,8 @@ pub fn ended_by_an_admitted_operation(
 ) -> Option<Gap> {
     let is_residue = hazardous || conditions.residual.fractions.iter().any(|fraction| fraction == class);
     let recycled = conditions.recovery.iter().any(|known| known == operation);
-    let met = rules.fraction(class).is_some() && (recycled || (is_residue && is_residual(conditions, operation)));
+    let is_whole = rules.class(class).is_some();
+    let met = !is_whole && (recycled || (is_residue && is_residual(conditions, operation)));
     unless(met, Gap::OperationNotAdmitted)
 }
 

@@ -1,0 +1,512 @@
+//! The scheme `e-resource/1`, rule by rule: a story in which everything is eligible, and what it takes to spoil it.
+
+use crate::client::Answer;
+use crate::harness::{Kind, TestApp, both_databases, new_id};
+use crate::story::{Story, audit_fields};
+use loopledger::domain::eligibility::Gap;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// What is said of one batch, and what becomes of it: 100 kg of laptops give 80 kg of steel and 20 kg of boards.
+struct Told {
+    receipt: Value,
+    closed: Value,
+    boards_g: i64,
+    boards_by: &'static str,
+    are_boards_sent: bool,
+}
+
+impl Told {
+    fn rightly() -> Self {
+        Self { receipt: json!({}), closed: json!({}), boards_g: 20_000, boards_by: "R4", are_boards_sent: true }
+    }
+
+    /// With some fields of the gate receipt otherwise.
+    fn received(change: Value) -> Self {
+        Self { receipt: change, ..Self::rightly() }
+    }
+}
+
+/// What came of it: the batch, and the entries of its treatments.
+struct Ended {
+    batch: String,
+    boards: String,
+    of_steel: u64,
+    of_boards: Option<u64>,
+}
+
+fn with(mut fields: Value, change: &Value) -> Value {
+    for (name, value) in change.as_object().expect("fields") {
+        match value {
+            Value::Null => _ = fields.as_object_mut().expect("fields").remove(name),
+            value => fields[name] = value.clone(),
+        }
+    }
+    fields
+}
+
+impl Story<'_> {
+    fn tell(&self, told: &Told) -> Ended {
+        let (lot, batch) = (new_id(), new_id());
+        let missing = json!({"missing": [{"part": "batteries", "count": 40}]});
+        let receipt = with(with(self.receipt(&lot, &self.weighed(100_000)), &missing), &told.receipt);
+        self.at_centre("received", receipt).accepted();
+        self.at_centre("batch_opened", json!({"batch": batch})).accepted();
+        self.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
+        let steel_g = 100_000 - told.boards_g;
+        let (steel, boards) = (self.fraction(&batch, "FE", steel_g), self.fraction(&batch, "PWB_HIGH", told.boards_g));
+        self.send(&steel, steel_g, steel_g);
+        let of_steel = self.treat(&steel, steel_g);
+        let of_boards = told.are_boards_sent.then(|| {
+            self.send(&boards, told.boards_g, told.boards_g);
+            self.treat_by(&boards, told.boards_g, told.boards_by).accepted()
+        });
+        let closed = json!({"batch": batch, "loss_g": 0, "out_of_scope_g": 0, "counted_elsewhere": "none"});
+        self.at_centre("batch_closed", with(closed, &told.closed)).accepted();
+        Ended { batch, boards, of_steel, of_boards }
+    }
+
+    /// One rule alone keeps a treatment's grams back, and the endpoint says the rule and what to do.
+    fn lacks(&self, treatment: u64, code: &str) {
+        let body = self.eligibility(&format!("treatment={treatment}"));
+        let found = &body["treatments"][0];
+        let gaps = found["gaps"].as_array().unwrap_or_else(|| panic!("no gaps: {body}"));
+        assert_eq!(gaps.iter().map(|gap| gap["code"].as_str().expect("a code")).collect::<Vec<_>>(), [code]);
+        assert_eq!(found["eligible_g"], 0, "{code}");
+        let gap = Gap::parse(code).expect("a gap");
+        assert_eq!((&gaps[0]["reason"], &gaps[0]["todo"]), (&json!(gap.reason()), &json!(gap.todo())));
+        assert!(gap.reason().len() > 20 && gap.todo().len() > 20 && gap.source().len() > 10, "{code}");
+    }
+
+    fn is_eligible(&self, treatment: u64, grams: i64) {
+        assert_eq!(self.gaps(treatment), (Vec::new(), grams));
+    }
+
+    /// What lies between the site's gate and its certificates.
+    fn work(&self) -> Value {
+        self.eligibility(&format!("site={}", self.centre_site))["work"].clone()
+    }
+}
+
+fn later(app: &TestApp, days: i64) {
+    app.now_ms.fetch_add(days * DAY_MS, Ordering::SeqCst);
+}
+
+both_databases! {
+    /// Told rightly, every gram is eligible.
+    fn everything_is_eligible(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let ended = story.tell(&Told::rightly());
+        story.is_eligible(ended.of_steel, 80_000);
+        story.is_eligible(ended.of_boards.expect("boards"), 20_000);
+        // A fifth of the input may end by disposal, if it is hazardous.
+        let ended = story.tell(&Told { boards_by: "D10", ..Told::rightly() });
+        story.is_eligible(ended.of_boards.expect("boards"), 20_000);
+    }
+
+    /// What was declared of the inputs, and what was done, each alone.
+    fn each_new_rule_withholds_alone(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let provenance = |kind: &str, elsewhere: &str| json!({"provenance": {"kind": kind, "counted_elsewhere": elsewhere}});
+        let told = [
+            (Told::received(json!({"arising": {"country": "KE", "month": "2026-10"}})), "imported"),
+            (Told::received(provenance("manufacturing", "none")), "manufacturing_scrap"),
+            (Told::received(provenance("business", "epr")), "counted_elsewhere"),
+            (Told::received(json!({"class": "FE"})), "not_equipment"),
+            (Told { closed: json!({"counted_elsewhere": "plastic_credit"}), ..Told::rightly() }, "counted_elsewhere"),
+            (Told { closed: json!({"counted_elsewhere": null}), ..Told::rightly() }, "centre_not_declared"),
+            (Told { are_boards_sent: false, ..Told::rightly() }, "batch_incomplete"),
+            (Told::received(json!({"missing": null})), "parts_not_accounted_for"),
+        ];
+        for (told, code) in told {
+            let ended = story.tell(&told);
+            story.lacks(ended.of_steel, code);
+        }
+        // Counted missing of some pieces, the part is still expected of the others.
+        let few = json!({"missing": [{"part": "batteries", "count": 39}]});
+        story.lacks(story.tell(&Told::received(few)).of_steel, "parts_not_accounted_for");
+        let ended = story.tell(&Told { boards_by: "D10", boards_g: 21_000, ..Told::rightly() });
+        story.lacks(ended.of_boards.expect("boards"), "residual_share_exceeded");
+        story.is_eligible(ended.of_steel, 79_000);
+        // Steel is no residue, however little of it is burnt.
+        let batch = story.batch(100_000);
+        let (most, rest) = (story.fraction(&batch, "FE", 95_000), story.fraction(&batch, "FE", 5_000));
+        story.send(&most, 95_000, 95_000);
+        story.send(&rest, 5_000, 5_000);
+        let burnt = story.treat_by(&rest, 5_000, "D10").accepted();
+        let melted = story.treat(&most, 95_000);
+        story.close(&batch).accepted();
+        story.lacks(burnt, "operation_not_admitted");
+        story.is_eligible(melted, 95_000);
+    }
+
+    /// Waste of a country that is not on the list, dismantled at home.
+    fn a_country_that_is_not_listed(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin_in(&app, "BE");
+        let ended = story.tell(&Told::rightly());
+        story.lacks(ended.of_steel, "country_not_listed");
+    }
+
+    /// The rules that were there before, each alone, in the same story.
+    fn each_older_rule_withholds_alone(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        // Whole equipment goes to the furnace.
+        let whole = story.receive(&story.weighed(5_000));
+        story.send(&whole, 5_000, 5_000);
+        story.lacks(story.treat(&whole, 5_000), "not_from_batch");
+        // An operation that the furnace's permit does not name.
+        let batch = story.batch(10_000);
+        let steel = story.fraction(&batch, "FE", 10_000);
+        story.send(&steel, 10_000, 10_000);
+        let by_another = story.treat_by(&steel, 10_000, "R5");
+        by_another.accepted();
+        story.close(&batch).accepted();
+        story.lacks(by_another.json()["index"].as_u64().expect("an index"), "permit_not_valid");
+        // A fraction of no table, under a code that the permit names.
+        let (batch, lot) = (story.batch(10_000), new_id());
+        let code = json!({"code": "19 12 02", "reason": {"c": "ab".repeat(32)}});
+        let fields = json!({"batch": batch, "lot": lot, "fraction": "GOLD", "weight": story.weighed(10_000), "waste_code": code});
+        story.at_centre("dismantled", fields).accepted();
+        story.send(&lot, 10_000, 10_000);
+        let unknown = story.treat(&lot, 10_000);
+        story.close(&batch).accepted();
+        story.lacks(unknown, "class_unknown");
+        // Weighed differently; estimated; open; short.
+        let batch = story.batch(100_000);
+        let steel = story.fraction(&batch, "FE", 100_000);
+        story.send(&steel, 100_000, 90_000);
+        let disputed = story.treat(&steel, 90_000);
+        story.lacks_two(disputed, ["batch_open", "disputed"]);
+        story.close(&batch).accepted();
+        story.lacks(disputed, "disputed");
+        let batch = story.batch_of(&json!({"basis": "estimated", "net_g": 10_000}));
+        let steel = story.fraction(&batch, "FE", 10_000);
+        story.send(&steel, 10_000, 10_000);
+        let estimated = story.treat(&steel, 10_000);
+        story.close(&batch).accepted();
+        story.lacks(estimated, "not_weighed");
+        let batch = story.batch(100_000);
+        let steel = story.fraction(&batch, "FE", 50_000);
+        story.send(&steel, 50_000, 50_000);
+        let half = story.treat(&steel, 50_000);
+        story.lacks(half, "batch_open");
+        story.close(&batch).accepted();
+        story.lacks(half, "batch_short");
+        // An auditor holds it; a correction of its receipt is open; the site is suspended.
+        let held = story.tell(&Told::rightly());
+        let paper = json!({"sha256": "0".repeat(64), "blake3": "1".repeat(64)});
+        let finding = json!({"batch": held.batch, "outcome": "held", "severity": "minor", "document": paper});
+        app.say(&story.auditor, "audit_finding", &finding).accepted();
+        story.lacks(held.of_steel, "held_by_finding");
+        let suspended = story.tell(&Told::rightly());
+        let fields = json!({"suspended_site": story.centre_site, "reason": "statements"});
+        app.say(&story.auditor, "site_suspended", &fields).accepted();
+        let body = story.eligibility(&format!("treatment={}", suspended.of_steel));
+        assert_eq!(body["treatments"][0]["gaps"][0]["code"], "site_suspended");
+        app.say(&story.auditor, "site_restored", &json!({"restored_site": story.centre_site})).accepted();
+        story.is_eligible(suspended.of_steel, 80_000);
+        // The furnace and the centre turn out to be related.
+        app.say(&story.smelter, "relation_declared", &json!({"other": story.centre.id, "kind": "control"})).accepted();
+        let related = story.whole_batch(10_000);
+        story.lacks(related, "related_parties");
+    }
+
+    /// Sites that nobody has audited, one at a time.
+    fn an_audit_of_each_site(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::unaudited(&app);
+        let ended = story.tell(&Told::rightly());
+        app.say(&story.auditor, "site_audited", &audit_fields(&story.centre_site, "2026-10-01", "conforms")).accepted();
+        story.lacks(ended.of_steel, "treatment_site_not_audited");
+        app.say(&story.auditor, "site_audited", &audit_fields(&story.smelter_site, "2026-10-01", "conforms")).accepted();
+        story.is_eligible(ended.of_steel, 80_000);
+        story.audit(&story.centre_site, "2026-10-02", "does_not_conform").accepted();
+        story.lacks(ended.of_steel, "batch_site_not_audited");
+    }
+
+    /// Until the smelter has the boards, nothing of their batch counts; then all of it does, with that month as its vintage.
+    fn the_steel_waits_for_the_boards(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let ended = story.tell(&Told { are_boards_sent: false, ..Told::rightly() });
+        story.lacks(ended.of_steel, "batch_incomplete");
+        story.draft(None).refused(422, "units_invalid", "/vintage");
+        let work = story.work();
+        let totals = &work["totals"];
+        assert_eq!((&work["live_g"], &totals["untreated_g"], &totals["treated_g"]), (&json!(20_000), &json!(20_000), &json!(80_000)));
+        assert_eq!((&totals["free_g"], &totals["waiting_g"]), (&json!(0), &json!(80_000)));
+        let lacking = &totals["lacking"][0];
+        assert_eq!((&lacking["code"], &lacking["grams_g"]), (&json!("batch_incomplete"), &json!(80_000)));
+        assert_eq!(lacking["todo"], Gap::BatchIncomplete.todo());
+
+        later(&app, 14);
+        let handover = new_id();
+        let dated = |mut fields: Value| {
+            fields["occurred_at"] = json!("2026-12-05T10:00:00+02:00");
+            fields
+        };
+        let sent = json!([{"lot": ended.boards, "sent_g": 20_000}]);
+        let offer = dated(json!({"handover": handover, "to": story.smelter.id, "lots": sent}));
+        app.say(&story.centre, "handover_offered", &offer).accepted();
+        story.lacks(ended.of_steel, "batch_incomplete");
+        // The smelter's scale shows less, within the band; what was sent is what was owed.
+        let weight = json!({"basis": "weighed", "gross_g": 19_700, "tare_g": 0, "scale": story.smelter_scale});
+        let answers = json!([{"weight": weight, "accepted_g": 19_700, "refused_g": 0}]);
+        let taken = dated(json!({"handover": handover, "site": story.smelter_site, "lots": answers}));
+        app.say(&story.smelter, "handover_accepted", &taken).accepted();
+        story.is_eligible(ended.of_steel, 80_000);
+        let pools = story.eligibility(&format!("site={}", story.centre_site))["pools"].clone();
+        assert_eq!(pools, json!([{"vintage": "2026-12", "entered_g": 80_000, "allotted_g": 0, "units": 0}]));
+        assert_eq!(story.work()["totals"]["free_g"], 80_000);
+        // By whatever word it is asked for.
+        let by = |query: &str| story.eligibility(&format!("{query}={}", ended.boards))["treatments"].clone();
+        assert_eq!((by("lot"), by("item")), (json!([]), json!([])));
+        app.get(&format!("/v1/eligibility?lot={0}&item={0}", ended.boards), &story.centre.token).refused(400, "query_invalid", "");
+    }
+
+    /// What hazardous lots owe goes with them, joined and parted, and a twentieth may stay in store: but not be lost.
+    fn what_is_owed_goes_with_the_lots(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let unsent = || story.tell(&Told { are_boards_sent: false, ..Told::rightly() });
+        let (first, second) = (unsent(), unsent());
+        let cage = new_id();
+        story.at_centre("merged", json!({"inputs": [first.boards, second.boards], "lot": cage})).accepted();
+        let (most, rest) = (new_id(), new_id());
+        let parts = json!([{"lot": most, "net_g": 37_990}, {"lot": rest, "net_g": 2_010}]);
+        story.at_centre("split", json!({"lot": cage, "parts": parts})).accepted();
+        story.send(&most, 37_990, 37_990);
+        story.lacks(first.of_steel, "batch_incomplete");
+        let (little, last) = (new_id(), new_id());
+        let parts = json!([{"lot": little, "net_g": 10}, {"lot": last, "net_g": 2_000}]);
+        story.at_centre("split", json!({"lot": rest, "parts": parts})).accepted();
+        story.send(&little, 10, 10);
+        story.is_eligible(first.of_steel, 80_000);
+        story.is_eligible(second.of_steel, 80_000);
+        story.at_centre("lost", json!({"item": last, "cause": "stolen"})).accepted();
+        story.lacks(first.of_steel, "batch_incomplete");
+        story.draft(None).refused(422, "units_invalid", "/vintage");
+        story.at_centre("found", json!({"item": last})).accepted();
+        story.is_eligible(second.of_steel, 80_000);
+        // Estimated anew, it is not known to be all there.
+        let guess = json!({"item": last, "weight": {"basis": "estimated", "net_g": 2_000}, "reason": "measured"});
+        story.at_centre("reweighed", guess).accepted();
+        story.lacks(second.of_steel, "batch_incomplete");
+        let weight = json!({"item": last, "weight": story.weighed(2_000), "reason": "measured"});
+        story.at_centre("reweighed", weight).accepted();
+        story.is_eligible(second.of_steel, 80_000);
+        // Not every end is one: a furnace whose permit does not name the operation has not taken care of it.
+        let third = unsent();
+        story.send_to_nobody(&third.boards);
+        story.lacks(third.of_steel, "batch_incomplete");
+    }
+
+    /// A declaration that was forgotten is said by a correction; grams that waited for nothing else enter the pool.
+    fn what_was_forgotten_is_corrected(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let ended = story.tell(&Told { closed: json!({"counted_elsewhere": null}), ..Told::rightly() });
+        story.lacks(ended.of_steel, "centre_not_declared");
+        let events = app.get(&format!("/v1/events?batch={}", ended.batch), &story.centre.token).json();
+        let closed = events["events"].as_array().expect("events").iter().find(|event| event["type"] == "batch_closed").expect("closed").clone();
+        let instead = json!({
+            "type": "batch_closed", "occurred_at": closed["payload"]["occurred_at"], "site": closed["payload"]["site"],
+            "batch": ended.batch, "loss_g": 0, "out_of_scope_g": 0, "counted_elsewhere": "none",
+        });
+        let fields = json!({"entry": closed["index"], "reason": "incorrect_data", "instead": instead});
+        app.say(&story.centre, "corrected", &fields).accepted();
+        story.is_eligible(ended.of_steel, 80_000);
+        // The receipt of boards that never came: the steel waits again.
+        story.issue(Some(20));
+        let work = story.work();
+        assert_eq!((&work["totals"]["allotted_g"], &work["totals"]["free_g"]), (&json!(20_000), &json!(80_000)));
+    }
+
+    /// A site's work is paged over its batches, and others do not see it.
+    fn a_sites_work_has_pages(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let mut batches: Vec<String> = (0..3).map(|_| story.batch(10_000)).collect();
+        batches.sort();
+        let ids = |body: &Value| {
+            let rows = body["work"]["batches"].as_array().expect("batches").clone();
+            rows.iter().map(|row| row["batch"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+        };
+        let page = story.eligibility(&format!("site={}", story.centre_site));
+        assert_eq!((ids(&page), page.get("next")), (batches.clone(), None));
+        assert_eq!(page["work"]["totals"]["in_batch_g"], 30_000);
+        assert_eq!(page["work"]["live_g"], 30_000);
+        let page = story.eligibility(&format!("site={}&after={}", story.centre_site, batches[0]));
+        assert_eq!(ids(&page), batches[1..]);
+        let ask = |query: &str, token: &str| app.get(&format!("/v1/eligibility?{query}"), token);
+        let of_site = format!("site={}", story.centre_site);
+        ask(&of_site, &story.smelter.token).refused(404, "not_found", "");
+        ask(&format!("{of_site}&after=x"), &story.centre.token).refused(400, "query_invalid", "/after");
+        ask(&format!("batch={}&after={}", batches[0], batches[0]), &story.centre.token).refused(400, "query_invalid", "/after");
+        assert_eq!(ask(&of_site, &app.operator.token).status, 200);
+    }
+
+    /// New rules judge new grams; certificates that exist stay what they are.
+    fn rules_adopted_in_mid_ledger(kind) {
+        let app = TestApp::start(kind);
+        let adopt = |version: &str| {
+            let set = loopledger::domain::rule_set::all().iter().find(|set| set.version == version).expect("a rule set");
+            let name = json!({"version": set.version, "sha256": set.sha256});
+            app.say(&app.operator, "rules_adopted", &json!({"rule_set": name})).accepted();
+        };
+        adopt("2");
+        let story = Story::begin(&app);
+        let undeclared = || Told { closed: json!({"counted_elsewhere": null}), ..Told::rightly() };
+        let before = story.tell(&undeclared());
+        story.is_eligible(before.of_steel, 80_000);
+        let serial = story.issue(Some(50));
+        let page = |serial: &str| app.get(&format!("/v1/certificates/{serial}"), "").json();
+        let old = page(&serial);
+        assert_eq!((&old["scheme"], &old["rule_set"]["version"]), (&json!("e-resource/0"), &json!("2")));
+        adopt("3");
+        assert_eq!(page(&serial), old);
+        // What was not certified yet is judged by the rules in force.
+        story.lacks(before.of_steel, "centre_not_declared");
+        story.draft(None).refused(422, "units_invalid", "/vintage");
+        story.tell(&Told::rightly());
+        let serial = story.issue(None);
+        assert_eq!(page(&serial)["scheme"], "e-resource/1");
+        story.retire(&serial).accepted();
+    }
+
+    /// On a ledger in earnest the countries are real, and the fictitious one is none of them.
+    fn in_earnest(kind) {
+        let app = TestApp::start_in_earnest(kind);
+        let story = Story::begin_in(&app, "KE");
+        let ended = story.tell(&Told::rightly());
+        story.is_eligible(ended.of_steel, 80_000);
+        let serial = story.issue(None);
+        assert!(serial.starts_with("ER-KE-CTR1-202611-"), "{serial}");
+        let fictitious = Story::begin(&app);
+        let ended = fictitious.tell(&Told::rightly());
+        fictitious.lacks(ended.of_steel, "country_not_listed");
+    }
+
+    /// A shipment that is received in another country than its papers say has crossed a border without them.
+    fn a_shipment_that_goes_astray(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin_in(&app, "KE");
+        let exporter = app.join_in("KE", &["recycler", "exporter"]);
+        let refiner = app.join_in("BE", &["treater"]);
+        let site = |party: &str, country: &str, code: &str| {
+            let site = new_id();
+            let permit = json!({
+                "number": "P-1", "operations": ["R12", "R4"], "waste_codes": ["16 02 13*", "16 02 15*"],
+                "capacity_g_per_year": 9_000_000_000_i64, "valid_from": "2026-01-01", "valid_until": "2027-12-31",
+            });
+            let fields = json!({"organisation": party, "new_site": site, "country": country, "code": code, "permit": permit});
+            app.say(&app.operator, "site_registered", &fields).accepted();
+            story.audit(&site, "2026-10-01", "conforms").accepted();
+            site
+        };
+        let (nakuru, hoboken, lyon) =
+            (site(&exporter.id, "KE", "NAK"), site(&refiner.id, "BE", "HOB"), site(&refiner.id, "FR", "LYO"));
+        let paper = json!({"sha256": "0".repeat(64), "blake3": "1".repeat(64)});
+        let consent = new_id();
+        app.say(&exporter, "export_consented", &json!({
+            "consent": consent, "number": "KE-1", "from_country": "KE", "to_country": "BE", "waste_codes": ["16 02 15*"],
+            "basel_codes": ["A1181"], "operation": "R4", "quantity_g": 60_000, "shipments": 2, "valid_from": "2026-11-01",
+            "valid_until": "2027-10-31", "guarantee": "G-1", "contract": paper,
+        })).accepted();
+        let centre = Story {
+            app: &app, country: "KE", centre_scale: app.scale(&nakuru), centre: exporter, centre_site: nakuru,
+            smelter_scale: app.scale(&hoboken), smelter: refiner, smelter_site: hoboken.clone(),
+            auditor: story.auditor, issuer: story.issuer,
+        };
+        for (sequence, arrives_at, warnings) in [(1, &hoboken, vec![]), (2, &lyon, vec!["border_not_covered"])] {
+            let batch = centre.batch(20_000);
+            let boards = centre.fraction(&batch, "PWB_HIGH", 20_000);
+            let handover = new_id();
+            centre.at_centre("export_shipped", json!({
+                "handover": handover, "to": centre.smelter.id, "lots": [{"lot": boards, "sent_g": 20_000}],
+                "to_country": "BE", "ground": "consent", "under": {"consent": consent, "sequence": sequence},
+                "number": format!("MD-{sequence}"), "document": paper,
+            })).accepted();
+            let scale = app.scale(arrives_at);
+            let weight = json!({"basis": "weighed", "gross_g": 20_000, "tare_g": 0, "scale": scale});
+            let answers = json!([{"weight": weight, "accepted_g": 20_000, "refused_g": 0}]);
+            let received = app.say(&centre.smelter, "import_received", &json!({"handover": handover, "site": arrives_at, "lots": answers}));
+            received.accepted();
+            assert_eq!(received.warnings(), warnings);
+            let end = json!({"item": boards, "operation": "R4", "net_g": 20_000, "site": arrives_at});
+            let treatment = app.say(&centre.smelter, "treated_final", &end).accepted();
+            centre.close(&batch).accepted();
+            if warnings.is_empty() {
+                centre.is_eligible(treatment, 20_000);
+            } else {
+                centre.lacks(treatment, "border_not_covered");
+            }
+        }
+    }
+
+    /// What a receipt counts missing must be countable.
+    fn a_receipt_that_cannot_count(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let receive = |change: Value| story.at_centre("received", with(story.receipt(&new_id(), &story.weighed(10_000)), &change));
+        receive(json!({"pieces": null})).refused(422, "list_invalid", "/pieces");
+        receive(json!({"pieces": 39})).refused(422, "list_invalid", "/missing/0/count");
+        let twice = json!({"missing": [{"part": "toner", "count": 1}, {"part": "toner", "count": 2}]});
+        receive(twice).refused(422, "list_invalid", "/missing/1/count");
+        assert_eq!(receive(json!({"missing": [{"part": "wheels", "count": 1}]})).status, 400);
+        let laptop = app.laptop(&story.centre);
+        let retired = |count: i64| {
+            let missing = json!([{"part": "batteries", "count": count}]);
+            let arising = json!({"country": "XD", "month": "2026-11"});
+            let fields = json!({"item": laptop, "arising": arising, "counted_elsewhere": "none", "missing": missing});
+            story.at_centre("retired", fields)
+        };
+        retired(2).refused(422, "list_invalid", "/missing/0/count");
+        retired(1).accepted();
+    }
+}
+
+impl Story<'_> {
+    /// Exactly these gaps.
+    fn lacks_two(&self, treatment: u64, codes: [&str; 2]) {
+        let (found, grams) = self.gaps(treatment);
+        assert_eq!((found.iter().collect::<BTreeSet<_>>(), grams), (codes.map(str::to_owned).iter().collect(), 0));
+    }
+
+    /// The lot is burnt where no permit covers that.
+    fn send_to_nobody(&self, lot: &str) -> Answer {
+        let end = json!({"item": lot, "operation": "D10", "net_g": 20_000});
+        let answer = self.at_centre("treated_final", end);
+        answer.accepted();
+        assert_eq!(answer.warnings(), ["permit_not_valid"]);
+        answer
+    }
+}
+
+/// Every rule stands in the reference with its words and its source; a ledger under older rules has the older ones.
+#[test]
+fn the_rules_can_be_looked_up() {
+    let app = TestApp::start(Kind::Sqlite);
+    let scheme = |app: &TestApp| app.get("/v1/reference/scheme", "").json()["scheme"].clone();
+    let now = scheme(&app);
+    let rules = now["rules"].as_array().expect("rules");
+    assert_eq!(rules.len(), Gap::ALL.len());
+    for rule in rules {
+        let has_words = |name: &str| rule[name].as_str().is_some_and(|words| words.len() > 10);
+        assert!(["reason", "todo", "source"].into_iter().all(has_words), "{rule}");
+    }
+    assert_eq!(now["numbers"]["conditions"]["hazardous"], json!({"accepted_ppm": 950_000, "storage_months": 12}));
+    let old = loopledger::domain::rule_set::all().iter().find(|set| set.version == "2").expect("a rule set");
+    let name = json!({"rule_set": {"version": old.version, "sha256": old.sha256}});
+    app.say(&app.operator, "rules_adopted", &name).accepted();
+    let before = scheme(&app);
+    assert!(before["numbers"].get("conditions").is_none());
+    assert_eq!(before["rules"].as_array().expect("rules").len(), rules.len() - 10);
+}
