@@ -18,7 +18,7 @@ use crate::domain::lot::{
 };
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
-use crate::domain::state::{Record, RecordKind, State, Stop};
+use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, OccurredAt};
 use crate::domain::treatment::settle_all;
 use std::collections::BTreeSet;
@@ -135,43 +135,6 @@ record! {
     }
 }
 
-record! {
-    /// That a batch is one of a site's: what is found by the site.
-    pub struct BatchAt {
-        /// The site.
-        site: SiteId,
-        /// The batch.
-        batch: BatchId,
-    }
-}
-
-impl BatchAt {
-    /// The record's id.
-    pub fn id(&self) -> String {
-        format!("{}{}", Self::prefix_of(&self.site), self.batch)
-    }
-
-    /// How the ids of a site's batches begin.
-    pub fn prefix_of(site: &SiteId) -> String {
-        format!("batch_at/{site}/")
-    }
-}
-
-/// Notes at which site a batch is that is new, or whose site was corrected.
-pub(crate) fn note_sites(state: &mut State<'_>) -> Result<(), Stop> {
-    let mut notes = Vec::new();
-    for (id, record) in state.records().iter().filter(|(id, _)| id.kind == RecordKind::Batch) {
-        let Record::Batch(now) = record else { continue };
-        let was_there = matches!(state.before(id)?, Some(Record::Batch(before)) if before.site == now.site);
-        if !was_there {
-            notes.push(BatchAt { site: now.site, batch: now.id });
-        }
-    }
-    state.require_loaded(notes.iter().map(BatchAt::id))?;
-    notes.into_iter().for_each(|note| state.put(Record::BatchAt(note)));
-    Ok(())
-}
-
 /// Dismantling is exchange of waste for further recovery (Directive 2008/98/EC, Annex II, R12).
 const DISMANTLING: &str = "R12";
 
@@ -240,16 +203,13 @@ impl Batch {
     }
 
     fn with_fed(mut self, class: &TableCode, grams: Grams, lacks: &[Part]) -> Self {
-        let lacked = |part: &Part| lacks.contains(part);
-        match self.fed.iter_mut().find(|fed| fed.class == *class) {
-            Some(fed) => {
-                fed.grams = grams;
-                fed.holds = Part::ALL.iter().filter(|part| fed.holds.contains(part) || !lacked(part)).copied().collect();
-            }
-            None => {
-                let holds = Part::ALL.iter().filter(|part| !lacked(part)).copied().collect();
-                self.fed.push(FedClass { class: class.clone(), grams, holds });
-            }
+        let may_hold = |part: &Part| !lacks.contains(part);
+        if let Some(fed) = self.fed.iter_mut().find(|fed| fed.class == *class) {
+            fed.grams = grams;
+            fed.holds = Part::ALL.iter().filter(|part| fed.holds.contains(part) || may_hold(part)).copied().collect();
+        } else {
+            let holds = Part::ALL.iter().copied().filter(may_hold).collect();
+            self.fed.push(FedClass { class: class.clone(), grams, holds });
         }
         self
     }

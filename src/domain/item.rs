@@ -3,7 +3,8 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Part, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, Part, ReleaseReason, Role, SanitisationMethod, TableCode,
+    WasteCode,
 };
 use crate::domain::composition::Composition;
 use crate::domain::event::{Found, Lost, Registered, RegisteredKind, Released, Reweighed};

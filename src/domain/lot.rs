@@ -88,7 +88,11 @@ struct Incoming<'a> {
 pub(crate) fn lacking(missing: Option<&Vec<MissingPart>>, pieces: Option<i64>) -> Result<Vec<Part>, Stop> {
     let Some(missing) = missing else { return Ok(Vec::new()) };
     let Some(pieces) = pieces else {
-        return refuse(RefusalCode::ListInvalid, "/pieces", "whoever counts what is missing says how many pieces there are");
+        return refuse(
+            RefusalCode::ListInvalid,
+            "/pieces",
+            "whoever counts what is missing says how many pieces there are",
+        );
     };
     let mut counted = BTreeSet::new();
     for (position, found) in missing.iter().enumerate() {
@@ -191,7 +195,8 @@ fn border_warnings(state: &State<'_>, item: &Item, to: Option<&Country>, road: R
     let watched = rules_in_force(state)?.borders.is_some() && road == Road::Ordinary;
     let crossed = item.lies_in.as_ref().zip(to).is_some_and(|(from, to)| from != to);
     let astray = road == Road::Shipment { elsewhere: true };
-    let warning = if astray || (watched && crossed) { Warning::new(WarningCode::BorderNotCovered, "/site") } else { None };
+    let warning =
+        if astray || (watched && crossed) { Warning::new(WarningCode::BorderNotCovered, "/site") } else { None };
     Ok(warning.into_iter().collect())
 }
 

@@ -42,6 +42,7 @@ pub mod registry;
 pub mod reuse;
 pub mod rule_set;
 pub mod serial;
+pub mod site_batches;
 pub mod state;
 pub mod time;
 pub mod treatment;

@@ -5,7 +5,7 @@
 //! [`Stop::Load`], whoever runs it loads that and asks again. So live sequencing and replay cannot disagree.
 
 use crate::domain::balance::SiteAccount;
-use crate::domain::batch::{Batch, BatchAt};
+use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::Hash;
@@ -26,6 +26,7 @@ use crate::domain::past::{Past, PastEntry, Stamp, Version, View};
 use crate::domain::pool::{Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
+use crate::domain::site_batches::BatchAt;
 use crate::domain::treatment::{AuditWait, Treatment};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

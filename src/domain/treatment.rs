@@ -225,9 +225,14 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     warnings.extend(permit_warning(&permits, Some(&day), item.waste_code.as_ref(), operation));
     let warnings = each_once(warnings);
     flow_out(state, Some(site), account, item.grams);
-    let item = hazardous::accept(state, context, item.touched(context)?, Some(site), operation)?;
+    let item = item.touched(context)?;
     let related = event.facility.is_some() && are_related(state, PartyId(item.holder.0), PartyId(site.0))?;
     let evidence = item.evidence.clone().warned(&warnings, context.index);
+    let evidence = if related { evidence.flawed(FlawCode::RelatedParties, context.index) } else { evidence };
+    // Whoever ends what is hazardous has accepted it, with whatever is in doubt about that.
+    let ending = Item { evidence: evidence.clone(), ..item.clone() };
+    let owed = hazardous::accept(state, context, ending, Some(site), operation)?.owed;
+    let item = Item { owed, ..item };
     let treatment = Treatment {
         entry: context.index,
         item: item.id,
@@ -240,7 +245,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
         basis: item.basis,
         arising: item.arising.clone(),
         day,
-        evidence: if related { evidence.flawed(FlawCode::RelatedParties, context.index) } else { evidence },
+        evidence,
         given: item.given.clone(),
         lines: lines_of(&item.sources),
     };

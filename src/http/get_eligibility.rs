@@ -120,7 +120,8 @@ pub(super) async fn get_eligibility(
     match query.subject()? {
         Subject::Site(site, after) => {
             let site = SiteId::parse(site).ok_or_else(missing)?;
-            let after = after.map(|after| BatchId::parse(after).ok_or_else(|| invalid("/after", "expected a batch's id")));
+            let after =
+                after.map(|after| BatchId::parse(after).ok_or_else(|| invalid("/after", "expected a batch's id")));
             let (after, ledger) = (after.transpose()?, ledger.clone());
             let found = blocking(move || ledger.site_work(reader, site, after)).await??.ok_or_else(missing)?;
             if let Some(next) = found.next {

@@ -1,10 +1,11 @@
 //! What lies between a site's gate and its certificates, gram by gram: batch after batch, and what each still lacks.
 
 use crate::domain::balance::{Account, SiteAccount};
-use crate::domain::batch::{Batch, BatchAt, BatchStatus};
+use crate::domain::batch::{Batch, BatchStatus};
 use crate::domain::eligibility::Gap;
-use crate::domain::ids::{BatchId, EntryIndex, SiteId};
+use crate::domain::ids::{BatchId, SiteId};
 use crate::domain::pool::{self, Pool};
+use crate::domain::site_batches::BatchAt;
 use crate::domain::state::{Record, RecordKind, State, Stop};
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
@@ -110,7 +111,7 @@ impl Ledger {
                 return Ok(None);
             }
             let (batches, next) = batches_of(database, site, after)?;
-            let works = batches.into_iter().map(|batch| work_of(database, batch, now)).collect::<Result<_, _>>()?;
+            let works = batches.iter().map(|batch| work_of(database, batch, now)).collect::<Result<_, _>>()?;
             Ok(Some(SiteWork { pools: pools_of(database, site)?, live_g: live(database, site)?, batches: works, next }))
         })
     }
@@ -158,8 +159,8 @@ fn batches_of(
     Ok((batches, next))
 }
 
-fn work_of(database: &mut Database, batch: Batch, now: LedgerTime) -> Result<BatchWork, Unanswered> {
-    let mut work = ask(database, |state| work_in(state, &batch, now))?;
+fn work_of(database: &mut Database, batch: &Batch, now: LedgerTime) -> Result<BatchWork, Unanswered> {
+    let mut work = ask(database, |state| work_in(state, batch, now))?;
     work.in_batch_g = batch.left_g.0;
     work.untreated_g = (batch.out_g.get() - work.treated_g).max(0);
     Ok(BatchWork { batch: batch.id, status: batch.status, input_g: batch.input_g.get(), work })
@@ -167,8 +168,7 @@ fn work_of(database: &mut Database, batch: Batch, now: LedgerTime) -> Result<Bat
 
 /// What was treated of a batch: of each treatment its own lines alone.
 fn work_in(state: &State<'_>, batch: &Batch, now: LedgerTime) -> Result<Work, Stop> {
-    let entries: Vec<EntryIndex> = batch.treatments.clone();
-    let lines = lines_of(state, &entries, now)?.unwrap_or_default();
+    let lines = lines_of(state, &batch.treatments, now)?.unwrap_or_default();
     let own: Vec<TreatmentStanding> =
         lines.into_iter().filter(|standing| standing.line.source.batch() == Some(batch.id)).collect();
     let (mut work, mut wanted) = (Work::default(), Vec::new());

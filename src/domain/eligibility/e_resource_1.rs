@@ -147,3 +147,146 @@ pub(crate) fn of_inputs(
 pub(crate) fn ended_by_residual(batch: &Batch, treatment: EntryIndex) -> Option<Grams> {
     batch.residual.iter().find(|ended| ended.treatment == treatment).map(|ended| ended.to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::codes::Part;
+    use crate::domain::mass::SignedGrams;
+    use crate::domain::rule_set;
+
+    fn rules() -> (&'static RuleSet, &'static Conditions) {
+        let found = rule_set::all().iter().find_map(|set| Some((set, set.scheme.conditions.as_ref()?)));
+        found.expect("a rule set with conditions")
+    }
+
+    fn grams(grams: i64) -> Grams {
+        Grams::new(grams).expect("grams")
+    }
+
+    fn country(code: &str) -> Country {
+        Country::parse(code).expect("a country")
+    }
+
+    fn code(code: &str) -> TableCode {
+        TableCode::parse(code).expect("a code")
+    }
+
+    #[test]
+    fn countries_of_arising() {
+        let (_, conditions) = rules();
+        for (code, test, listed) in
+            [("KE", false, true), ("CL", false, true), ("XD", true, true), ("XD", false, false), ("BE", true, false)]
+        {
+            let gap = arose_in_a_listed_country(conditions, &country(code), test);
+            assert_eq!(gap.is_none(), listed, "{code} {test}");
+        }
+        assert_eq!(is_not_imported(&country("KE"), &country("UG")), Some(Gap::Imported));
+    }
+
+    #[test]
+    fn operations_by_what_they_end() {
+        let (rules, conditions) = rules();
+        let table = [
+            ("FE", false, "R4", true),
+            ("PLAST_CLEAN", false, "R3", true),
+            ("FE", false, "D10", false),
+            ("FE", false, "R1", false),
+            ("RESIDUE_NONHAZ", false, "R1", true),
+            ("RESIDUE_NONHAZ", false, "D5", true),
+            ("RESIDUE_NONHAZ", false, "D1", false),
+            ("PLAST_BFR", true, "D10", true),
+            ("PWB_HIGH", true, "D12", true),
+            ("PWB_HIGH", true, "R10", false),
+            ("PWB_HIGH", true, "R12", false),
+            ("BAT_LI", true, "R13", false),
+            ("0303", true, "D10", false),
+            ("0303", true, "R4", false),
+        ];
+        for (class, hazardous, operation, admitted) in table {
+            let gap = ended_by_an_admitted_operation(rules, conditions, class, hazardous, operation);
+            assert_eq!(gap.is_none(), admitted, "{class} {operation}");
+        }
+        for never in ["D1", "D2", "D3", "D4", "D6", "D7", "D8", "D11", "R2", "R10", "R11", "D13", "D14", "D15"] {
+            assert!(ended_by_an_admitted_operation(rules, conditions, "RESIDUE_HAZ", true, never).is_some(), "{never}");
+        }
+    }
+
+    #[test]
+    fn the_share_of_residual_operations_has_a_boundary() {
+        let (_, conditions) = rules();
+        for (input, ended, within) in [(100, 20, true), (100, 21, false), (0, 0, true), (0, 1, false), (4, 1, false)] {
+            let gap = stays_within_the_residual_share(conditions, grams(input), grams(ended));
+            assert_eq!(gap.is_none(), within, "{ended} of {input}");
+        }
+    }
+
+    #[test]
+    fn declarations() {
+        assert_eq!(centre_counts_it_nowhere_else(None), Some(Gap::CentreNotDeclared));
+        assert_eq!(centre_counts_it_nowhere_else(Some(CountedElsewhere::None)), None);
+        assert_eq!(centre_counts_it_nowhere_else(Some(CountedElsewhere::CarbonCredit)), Some(Gap::CountedElsewhere));
+        assert_eq!(is_no_manufacturing_scrap(SourceKind::Manufacturing), Some(Gap::ManufacturingScrap));
+        let (rules, _) = rules();
+        let equipment = |class: &str, kind| is_end_of_life_equipment(rules, &code(class), kind).is_none();
+        assert!(equipment("0303", SourceKind::Household) && equipment("HDD", SourceKind::Reuse));
+        assert!(!equipment("HDD", SourceKind::Business) && !equipment("9999", SourceKind::Household));
+    }
+
+    #[test]
+    fn what_became_of_hazardous_grams() {
+        let (_, conditions) = rules();
+        let found = |total: i64, accepted: i64, gone: i64, unweighed: i64| Hazardous {
+            total_g: grams(total),
+            accepted_g: grams(accepted),
+            gone_g: SignedGrams(gone),
+            unweighed_g: SignedGrams(unweighed),
+            since: Date::parse("2026-11-23"),
+            evidence: None,
+        };
+        let table = [
+            (found(0, 0, 0, 0), "2030-01-01", true),
+            (found(100, 94, 0, 0), "2026-11-24", false),
+            (found(100, 95, 0, 0), "2026-11-24", true),
+            (found(100, 95, 0, 0), "2027-11-22", true),
+            (found(100, 95, 0, 0), "2027-11-23", false),
+            (found(100, 100, 0, 0), "2027-11-23", true),
+            (found(100, 95, 1, 0), "2026-11-24", false),
+            (found(100, 95, 0, 5), "2026-11-24", false),
+        ];
+        for (found, today, met) in table {
+            let today = Date::parse(today).expect("a day");
+            assert_eq!(
+                hazardous_grams_are_taken_care_of(conditions, &found, &today).is_none(),
+                met,
+                "{found:?} {today}"
+            );
+        }
+    }
+
+    #[test]
+    fn parts_that_classes_should_hold() {
+        let (_, conditions) = rules();
+        let fed = |class: &str, grams_g: i64, holds: &[Part]| FedClass {
+            class: code(class),
+            grams: grams(grams_g),
+            holds: holds.to_vec(),
+        };
+        let met = |fed: &[FedClass], outputs: &[&str]| {
+            let outputs: Vec<TableCode> = outputs.iter().map(|out| code(out)).collect();
+            expected_parts_came_out(conditions, fed, &outputs).is_none()
+        };
+        let laptops = || fed("0303", 9, Part::ALL);
+        assert!(met(&[laptops()], &["FE", "BAT_LI", "PWB_LOW"]));
+        assert!(!met(&[laptops()], &["FE", "BAT_LI"]) && !met(&[laptops()], &["FE", "PWB_HIGH"]));
+        assert!(met(&[fed("0303", 9, &[Part::Boards])], &["PWB_HIGH"]), "without batteries, as counted");
+        assert!(
+            !met(&[fed("0309", 9, Part::ALL)], &["PWB_MED"])
+                && met(&[fed("0309", 9, Part::ALL)], &["PWB_MED", "CCFL_HG"])
+        );
+        assert!(
+            !met(&[fed("0304", 9, Part::ALL)], &["PWB_MED"]) && met(&[fed("0304", 9, Part::ALL)], &["PWB_MED", "INK"])
+        );
+        assert!(met(&[fed("0104", 9, Part::ALL), fed("0303", 0, Part::ALL)], &["FE"]), "all laptops remained");
+    }
+}

@@ -202,11 +202,7 @@ impl Gap {
     pub(crate) const fn may_still_close(self) -> bool {
         !matches!(
             self,
-            Self::NotFromBatch
-                | Self::NotWeighed
-                | Self::BeyondBatchInput
-                | Self::KeyCompromised
-                | Self::TooManyFlaws
+            Self::NotFromBatch | Self::NotWeighed | Self::BeyondBatchInput | Self::KeyCompromised | Self::TooManyFlaws
         ) && (!self.is_new_with_1() || matches!(self, Self::BatchIncomplete))
     }
 

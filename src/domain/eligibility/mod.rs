@@ -16,8 +16,8 @@ use crate::domain::finding::{Cure, cure_of};
 use crate::domain::ids::{EntryIndex, KeyId, SiteId};
 use crate::domain::mass::WeightBasis;
 use crate::domain::registry::{Site, SiteAudit};
-use crate::domain::state::{State, Stop};
 use crate::domain::rule_set::RuleSet;
+use crate::domain::state::{State, Stop};
 use crate::domain::time::{Date, LedgerTime, OccurredAt};
 use crate::domain::treatment::{Line, Treatment};
 use std::collections::BTreeSet;
@@ -97,12 +97,7 @@ fn signers_of_cures(state: &State<'_>, evidence: &Evidence) -> Result<Vec<String
 
 /// How a line of a treatment stands at a ledger time: each rule of the scheme in force, over the treatment, its batch and
 /// both sites.
-pub fn standing(
-    state: &State<'_>,
-    treatment: &Treatment,
-    line: &Line,
-    now: LedgerTime,
-) -> Result<Standing, Stop> {
+pub fn standing(state: &State<'_>, treatment: &Treatment, line: &Line, now: LedgerTime) -> Result<Standing, Stop> {
     let mut standing =
         Standing { gaps: BTreeSet::new(), latest: treatment.evidence.latest.clone(), uncured: BTreeSet::new() };
     standing.weigh_evidence(state, &treatment.evidence)?;

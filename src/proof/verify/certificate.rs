@@ -288,12 +288,12 @@ impl<'a> Case<'a> {
         }
         for (batch, from, to) in lot.sources.lines(treated.net_g)? {
             if from < allotment.to.get() && allotment.from.get() < to {
+                let gaps = self.check_batch(&batch, &mut conditions)?;
                 if let (Some(scheme), Some(known)) = (&scheme, self.matter.batches.get(&batch)) {
                     let words = scheme.check_batch(known).map_err(|broken| format!("the batch {batch}: {broken}"))?;
                     self.not_shown.extend(words);
                     scheme.check_share(&self.matter, &batch, allotment.treatment)?;
                 }
-                let gaps = self.check_batch(&batch, &mut conditions)?;
                 self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
             }
         }
