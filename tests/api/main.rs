@@ -16,6 +16,7 @@ mod bundles;
 mod certificates;
 mod client;
 mod commands;
+mod complete_batches;
 mod compositions;
 mod contract;
 mod correction_holds;
