@@ -130,6 +130,10 @@ pub const DONATION_TRAININGS_MAX: usize = 200;
 pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
+/// Batches on a page of what lies between a site's gate and its certificates.
+pub const SITE_BATCHES_MAX: i64 = 50;
+/// Treatments behind such a page, at most, unless its first batch alone has more.
+pub const SITE_TREATMENTS_MAX: usize = 2_000;
 /// How long `?wait=proof` waits for a checkpoint, in milliseconds.
 pub const PROOF_WAIT_MS_MAX: u64 = 10_000;
 /// How long `?wait=witnessed` waits for a quorum, in milliseconds: a pause, a round and some more.

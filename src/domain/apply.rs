@@ -14,8 +14,8 @@ use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime, MINUTE_MS};
 use crate::domain::{
-    batch, border, certificate, correction, custody, delegation, donation, erasure, finding, interim, item, lot,
-    packing, parts, registry, reuse, treatment,
+    batch, border, certificate, correction, custody, delegation, donation, erasure, finding, hazardous, interim, item,
+    lot, packing, parts, registry, reuse, site_batches, treatment,
 };
 
 /// A statement in its place.
@@ -209,6 +209,8 @@ pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result
         Event::Lost(event) => item::lost(state, context, event)?,
         Event::Found(event) => item::found(state, context, event)?,
     }
+    site_batches::note(state)?;
+    hazardous::follow(state, context)?;
     Ok(warnings)
 }
 

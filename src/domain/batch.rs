@@ -2,11 +2,14 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
-use crate::domain::codes::{Arising, Condition, ItemKind, ItemStatus, Provenance, Role, TableCode};
+use crate::domain::codes::{
+    Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Part, Provenance, Role, TableCode,
+};
 use crate::domain::composition::{Composition, SourceId, WasteSource, given_of};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::{codes, record};
+use crate::domain::hazardous::{self, Hazardous};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, KeyId, OrganisationId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, require_order_after, restate_at};
 use crate::domain::lot::{
@@ -44,6 +47,8 @@ record! {
         arising: Arising,
         /// What was declared of them.
         provenance: Provenance,
+        /// What the centre itself declared of them, when it closed the batch.
+        centre: Option<CountedElsewhere>,
     }
 }
 
@@ -54,6 +59,18 @@ record! {
         class: TableCode,
         /// How much.
         grams: Grams,
+        /// Parts that some of it may hold: no receipt counted them missing of every piece.
+        holds: Vec<Part>,
+    }
+}
+
+record! {
+    /// What operations for residues had ended of a batch with one more treatment.
+    pub struct Residual {
+        /// The entry of the treatment.
+        treatment: EntryIndex,
+        /// The sum.
+        to: Grams,
     }
 }
 
@@ -92,12 +109,20 @@ record! {
         input_g: Grams,
         /// Of its treated grams, those that ever entered a pool: never more than its input.
         eligible_g: Grams,
+        /// What came out of it as fractions, as weighed then.
+        out_g: Grams,
         /// What is left of it: live mass; below zero while the scales disagree.
         left_g: SignedGrams,
         /// What left it by fraction, where the rule set looks at it.
         gave: Option<Vec<Gave>>,
         /// The donations behind what was fed in; empty if nothing of it was donated.
         given: Composition,
+        /// Fractions of the rule set that came out of it, each once.
+        outputs: Vec<TableCode>,
+        /// What became of its hazardous grams.
+        hazardous: Hazardous,
+        /// What operations for residues ended of it, treatment by treatment.
+        residual: Vec<Residual>,
         /// An auditor explained its shortfall.
         explained: Option<Explained>,
         /// The entry that opened it.
@@ -137,9 +162,13 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         last_occurred: context.occurred_by_now()?,
         input_g: Grams::ZERO,
         eligible_g: Grams::ZERO,
+        out_g: Grams::ZERO,
         left_g: SignedGrams(0),
         gave: None,
         given: Composition::default(),
+        outputs: Vec::new(),
+        hazardous: Hazardous::none(),
+        residual: Vec::new(),
         explained: None,
         opened: context.index,
         closed: None,
@@ -177,12 +206,31 @@ impl Batch {
         self.fed.iter().find(|fed| fed.class == *class).map(|fed| fed.grams)
     }
 
-    fn with_fed(mut self, class: &TableCode, grams: Grams) -> Self {
-        match self.fed.iter_mut().find(|fed| fed.class == *class) {
-            Some(fed) => fed.grams = grams,
-            None => self.fed.push(FedClass { class: class.clone(), grams }),
+    fn with_fed(mut self, class: &TableCode, grams: Grams, lacks: &[Part]) -> Self {
+        let may_hold = |part: &Part| !lacks.contains(part);
+        if let Some(fed) = self.fed.iter_mut().find(|fed| fed.class == *class) {
+            fed.grams = grams;
+            fed.holds = Part::ALL.iter().filter(|part| fed.holds.contains(part) || may_hold(part)).copied().collect();
+        } else {
+            let holds = Part::ALL.iter().copied().filter(may_hold).collect();
+            self.fed.push(FedClass { class: class.clone(), grams, holds });
         }
         self
+    }
+
+    /// The same batch after a fraction has come out; of those that the tables do not know there is no list.
+    fn giving(mut self, fraction: &TableCode, grams: Grams, is_known: bool) -> Self {
+        self.out_g = self.out_g.plus(grams).unwrap_or(self.out_g);
+        if is_known && !self.outputs.contains(fraction) {
+            self.outputs.push(fraction.clone());
+        }
+        self
+    }
+
+    /// What all that was fed in of a class lacks.
+    fn lacked_by(&self, class: &TableCode) -> Vec<Part> {
+        let fed = self.fed.iter().find(|fed| fed.class == *class);
+        Part::ALL.iter().filter(|part| fed.is_some_and(|fed| !fed.holds.contains(part))).copied().collect()
     }
 }
 
@@ -239,6 +287,7 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
             basis,
             arising: Arising { country: country.clone(), month: month.clone() },
             provenance: provenance.clone(),
+            centre: None,
         });
         if (known.basis, &known.arising.country, &known.provenance) != (basis, &country, &provenance) {
             let detail = "all that goes into a batch has one weight basis, country of arising and declaration";
@@ -258,7 +307,7 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     let evidence = batch.evidence.clone().join(&item.evidence);
     let last_occurred = batch.last_occurred.max(item.last_occurred);
     let batch = Batch { flags, input_g, left_g, given, last_occurred, evidence, ..batch };
-    Ok(batch.with_fed(&item.class, of_class))
+    Ok(batch.with_fed(&item.class, of_class, &item.lacks))
 }
 
 /// Takes grams out of a batch; below zero by more than the band, more would come out than went in.
@@ -285,7 +334,8 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     let batch = open_batch(state, context, &event.batch)?;
     require_new(state, &event.lot, "/lot")?;
     let mut warnings = Vec::new();
-    if rules_in_force(state)?.fraction(event.fraction.as_str()).is_none() {
+    let is_known = rules_in_force(state)?.fraction(event.fraction.as_str()).is_some();
+    if !is_known {
         warnings.extend(Warning::new(WarningCode::ClassUnknown, "/fraction"));
     }
     if is_overdue(state, context, &batch)? {
@@ -305,7 +355,7 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     let batch = signal::with_output(rules_in_force(state)?, batch, &event.fraction, grams);
     let weighed = Weighed { grams, basis, warnings: warnings.clone() };
     let new = new_item(state, context, event.lot, ItemKind::Lot, event.fraction.clone(), &weighed)?;
-    state.put(Record::Item(Item {
+    let lot = Item {
         condition: Condition::Waste,
         arising: Some(flags.arising),
         sources: Composition::of(SourceId::of_batch(&batch.id), grams),
@@ -317,7 +367,9 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
         site: Some(batch.site),
         last_occurred: new.last_occurred.max(batch.last_occurred),
         ..new
-    }));
+    };
+    let (batch, lot) = hazardous::leave(context, batch.giving(&event.fraction, grams, is_known), lot);
+    state.put(Record::Item(lot));
     state.put(Record::Batch(batch.touched(context)?));
     Ok(warnings)
 }
@@ -351,7 +403,9 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
     let evidence = batch.evidence.clone().warned(&signals, context.index);
     warnings.extend(each_once(signals));
     let treatments = batch.treatments.clone();
-    let closed = Batch { status, left_g: SignedGrams(0), closed: Some(context.index), evidence, ..batch };
+    let flags = batch.flags.clone().map(|flags| BatchFlags { centre: event.counted_elsewhere, ..flags });
+    let (left_g, closed) = (SignedGrams(0), Some(context.index));
+    let closed = Batch { status, flags, left_g, closed, evidence, ..batch };
     state.put(Record::Batch(closed.touched(context)?));
     settle_all(state, context, &treatments)?;
     Ok(warnings)
@@ -378,7 +432,8 @@ fn keep(
     }
     // Within the band more may remain than went in: then nothing of it was dismantled.
     let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
-    let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO));
+    let lacks = batch.lacked_by(&stock.class);
+    let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO), &lacks);
     let country = country_of(state, context, Some(batch.site))?;
     let waste_code = waste_code(state, context, &stock.class, None, country.as_ref())?;
     let weighed = Weighed { grams, basis, warnings: Vec::new() };
@@ -389,6 +444,7 @@ fn keep(
         arising: Some(flags.arising),
         sources: Composition::of(source, grams),
         given: batch.given.scaled(grams),
+        lacks,
         waste_code,
         lies_in: country.clone(),
         country,

@@ -485,5 +485,17 @@ pub fn import_received(
         number: event.number.clone(),
         document: event.document.clone(),
     };
-    take(state, context, handover, &accepted, Road::Shipment)
+    let road = Road::Shipment { elsewhere: is_elsewhere(state, context, &handover)? };
+    take(state, context, handover, &accepted, road)
+}
+
+/// Whether a shipment arrives in another country than the one it was shipped to; older rule sets did not look.
+fn is_elsewhere(state: &State<'_>, context: &Context<'_>, handover: &Handover) -> Result<bool, Stop> {
+    if rules_in_force(state)?.scheme.conditions.is_none() {
+        return Ok(false);
+    }
+    let site = handover.facility.or(context.statement.common.site);
+    let arrived_in = country_of(state, context, site)?;
+    let shipped_to = handover.shipment.as_ref().map(|shipment| &shipment.to_country);
+    Ok(arrived_in.as_ref().zip(shipped_to).is_some_and(|(arrived, shipped)| arrived != shipped))
 }

@@ -292,6 +292,33 @@ record! {
 }
 
 codes! {
+    /// A part that equipment should hold, and whose absence the receipt counts.
+    pub enum Part {
+        /// Batteries and accumulators.
+        Batteries = "batteries",
+        /// Printed circuit boards.
+        Boards = "boards",
+        /// Backlights with mercury.
+        Backlights = "backlights",
+        /// Toner and ink cartridges.
+        Toner = "toner",
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Part {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("{text} is no part")))
+    }
+}
+
+impl serde::Serialize for Part {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+codes! {
     /// Where an item stands in its life.
     pub enum ItemStatus {
         /// With its holder.

@@ -12,6 +12,7 @@ use crate::domain::event::{
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::{codes, record};
 use crate::domain::finding;
+use crate::domain::hazardous;
 use crate::domain::ids::{EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, own_packed_item, require_order, restate_at};
 use crate::domain::lot::{Road, each_once, settle_in};
@@ -664,7 +665,9 @@ fn take_lot(
     let taking = receipt.taking(&before, &taken, answer.accepted_g.get() - travelled.get(), pointer);
     let (evidence, found) = signal::of_taking(state, context, taken.evidence.clone(), &taking)?;
     warnings.extend(found);
-    state.put(Record::Item(Item { evidence, ..taken }.touched(context)?));
+    let (site, taken) = (taken.site, Item { evidence, ..taken }.touched(context)?);
+    let taken = hazardous::accept(state, context, taken, site, None)?;
+    state.put(Record::Item(taken));
     Ok(warnings)
 }
 

@@ -6,6 +6,7 @@ use crate::domain::codes::{Condition, Country, ItemKind, ItemStatus, Role};
 use crate::domain::composition::{Composition, given_of};
 use crate::domain::event::{InterimOutput, TreatedInterim};
 use crate::domain::evidence::Evidence;
+use crate::domain::hazardous::shared;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, restate_at};
 use crate::domain::lot::{
@@ -27,6 +28,7 @@ struct Charge {
     grams: Grams,
     sources: Composition,
     given: Composition,
+    owed: Composition,
     evidence: Evidence,
     warnings: Vec<Warning>,
 }
@@ -79,15 +81,16 @@ pub fn treated_interim(
     flow_out(state, Some(site), Account::Loss, event.loss_g);
     flow_out(state, Some(site), Account::OutOfScope, event.out_of_scope_g);
     for item in &charge.items {
-        let ended = Item { interim: Some(context.index), ..item.clone() }.ended();
+        let ended = Item { interim: Some(context.index), ..item.clone() }.passed_on();
         state.put(Record::Item(ended.touched(context)?));
     }
     let mut whole = (charge.sources.scaled(out), charge.given.scaled(out));
-    for found in yields {
+    let owed = owed_by(state, context, &charge, &yields, site)?;
+    for (found, owed) in yields.into_iter().zip(owed) {
         let (sources, sources_left) = whole.0.take(found.grams);
         let (given, given_left) = whole.1.take(found.grams);
         whole = (sources_left, given_left);
-        warnings.extend(put_output(state, context, &charge, found, (sources, given), (site, &warnings))?);
+        warnings.extend(put_output(state, context, &charge, found, (sources, given, owed), (site, &warnings))?);
     }
     Ok(each_once(warnings))
 }
@@ -100,6 +103,7 @@ fn charge(state: &mut State<'_>, context: &Context<'_>, event: &TreatedInterim, 
     }
     let permits = state.site(&site)?.map(|site| site.permits.clone()).unwrap_or_default();
     let (mut sum, mut sources, mut given) = (Grams::ZERO, Composition::default(), Vec::new());
+    let mut owed = Composition::default();
     let (mut evidence, mut warnings, mut items) = (Evidence::of(context), Vec::new(), Vec::new());
     for (position, id) in event.inputs.iter().enumerate() {
         let pointer = format!("/inputs/{position}");
@@ -118,12 +122,13 @@ fn charge(state: &mut State<'_>, context: &Context<'_>, event: &TreatedInterim, 
         };
         sources = sources.plus(&item.sources).or_else(too_many_sources)?;
         given.push((item.given.clone(), item.grams));
+        owed = owed.plus(&item.owed).or_else(too_many_sources)?;
         evidence = evidence.join(&item.evidence);
         items.push(item);
     }
     let given: Vec<(&Composition, Grams)> = given.iter().map(|(given, grams)| (given, *grams)).collect();
     let given = given_of(&given).or_else(too_many_sources)?;
-    Ok(Charge { items, grams: sum, sources, given, evidence, warnings: each_once(warnings) })
+    Ok(Charge { items, grams: sum, sources, given, owed, evidence, warnings: each_once(warnings) })
 }
 
 /// Weighs the outputs; gives them and the coarsest division of their scales.
@@ -149,13 +154,30 @@ fn yields<'a>(
     Ok((yields, coarsest))
 }
 
+/// What each output owes of what the inputs owed.
+fn owed_by(
+    state: &State<'_>,
+    context: &Context<'_>,
+    charge: &Charge,
+    yields: &[Yield<'_>],
+    site: SiteId,
+) -> Result<Vec<Composition>, Stop> {
+    let country = country_of(state, context, Some(site))?;
+    let mut outputs = Vec::with_capacity(yields.len());
+    for found in yields {
+        let code = waste_code(state, context, &found.output.fraction, None, country.as_ref())?;
+        outputs.push((found.grams, code.is_some_and(|code| code.is_hazardous())));
+    }
+    Ok(shared(&charge.owed, &outputs))
+}
+
 /// A lot comes out, with its share of every source and all that stands behind the inputs.
 fn put_output(
     state: &mut State<'_>,
     context: &Context<'_>,
     charge: &Charge,
     found: Yield<'_>,
-    (sources, given): (Composition, Composition),
+    (sources, given, owed): (Composition, Composition, Composition),
     (site, so_far): (SiteId, &[Warning]),
 ) -> Result<Vec<Warning>, Stop> {
     let country: Option<Country> = country_of(state, context, Some(site))?;
@@ -176,6 +198,7 @@ fn put_output(
         arising,
         sources: sources.weighed_as(found.basis),
         given,
+        owed,
         waste_code,
         country: country.clone(),
         lies_in: country,

@@ -3,7 +3,8 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, Part, ReleaseReason, Role, SanitisationMethod, TableCode,
+    WasteCode,
 };
 use crate::domain::composition::Composition;
 use crate::domain::event::{Count, Found, Lost, Registered, RegisteredKind, Released, Reweighed};
@@ -31,6 +32,10 @@ record! {
         sources: Composition,
         /// The donations behind its grams, once it is waste; empty if nothing of it was donated.
         given: Composition,
+        /// What it owes: hazardous grams of batches, as weighed when they left them, that no permitted site has accepted yet.
+        owed: Composition,
+        /// What all of it lacks, by its receipt.
+        lacks: Vec<Part>,
         /// The donation to which it belongs.
         donation: Option<DonationId>,
         /// The entry of its final treatment.
@@ -161,6 +166,8 @@ pub(crate) fn new_item(
         class,
         sources: Composition::default(),
         given: Composition::default(),
+        owed: Composition::default(),
+        lacks: Vec::new(),
         donation: None,
         treated: None,
         interim: None,
@@ -273,6 +280,11 @@ impl Item {
         Self { status: ItemStatus::Ended, grams: Grams::ZERO, sources: none(), given: none(), stored: None, ..self }
     }
 
+    /// The same item, ended in others: what it owes went into them.
+    pub(crate) fn passed_on(self) -> Self {
+        Self { owed: Composition::default(), ..self.ended() }
+    }
+
     /// The same item with another mass: sources and donations shrink or grow pro rata.
     pub(crate) fn weighing(self, grams: Grams, basis: WeightBasis) -> Self {
         let sources = self.sources.scaled(grams).weighed_as(basis);
@@ -284,11 +296,14 @@ impl Item {
     pub(crate) fn parted(self, grams: Grams) -> (Self, Self) {
         let (part_sources, rest_sources) = self.sources.take(grams);
         let (part_given, rest_given) = self.given.take(grams);
+        let (part_owed, rest_owed) = self.owed_of(grams);
         let rest = self.grams.minus(grams).unwrap_or(Grams::ZERO);
         // Nobody counted the pieces of a part; all of it has all of them.
         let pieces = self.pieces.filter(|_| rest == Grams::ZERO);
-        let part = Self { grams, sources: part_sources, given: part_given, pieces, ..self.clone() };
-        (part, Self { grams: rest, sources: rest_sources, given: rest_given, pieces: None, ..self })
+        let (sources, given, owed) = (part_sources, part_given, part_owed);
+        let part = Self { grams, sources, given, owed, pieces, ..self.clone() };
+        let (sources, given, owed) = (rest_sources, rest_given, rest_owed);
+        (part, Self { grams: rest, sources, given, owed, pieces: None, ..self })
     }
 
     /// Whether it is a product, and no waste, lot or container.

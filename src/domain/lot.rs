@@ -3,11 +3,11 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, TableCode, WasteCode, WasteCodeOverride,
+    Arising, Condition, Country, ItemKind, ItemStatus, Part, Provenance, Role, TableCode, WasteCode, WasteCodeOverride,
 };
 use crate::domain::composition::{Composition, SourceId, TooManySources, WasteSource, given_of};
 use crate::domain::due::{self, DueKind};
-use crate::domain::event::{Collected, CollectedKind, Count, Merged, Permit, Received, Split, Stored};
+use crate::domain::event::{Collected, CollectedKind, Count, Merged, MissingPart, Permit, Received, Split, Stored};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
@@ -82,6 +82,28 @@ struct Incoming<'a> {
     provenance: &'a Provenance,
     waste_code: Option<&'a WasteCodeOverride>,
     pieces: Option<Count>,
+    lacks: Vec<Part>,
+}
+
+/// What all of some pieces lack, if their receipt counts what is missing: it says how many pieces there are, counts no more
+/// than these, and each part once.
+pub(crate) fn lacking(missing: Option<&Vec<MissingPart>>, pieces: Option<i64>) -> Result<Vec<Part>, Stop> {
+    let Some(missing) = missing else { return Ok(Vec::new()) };
+    let Some(pieces) = pieces else {
+        return refuse(
+            RefusalCode::ListInvalid,
+            "/pieces",
+            "whoever counts what is missing says how many pieces there are",
+        );
+    };
+    let mut counted = BTreeSet::new();
+    for (position, found) in missing.iter().enumerate() {
+        if found.count.get() > pieces || !counted.insert(found.part) {
+            let detail = format!("there are {pieces} pieces; count each part once, and not more than these");
+            return refuse(RefusalCode::ListInvalid, format!("/missing/{position}/count"), detail);
+        }
+    }
+    Ok(missing.iter().filter(|found| found.count.get() == pieces).map(|found| found.part).collect())
 }
 
 /// The source of waste that was not dismantled yet.
@@ -108,6 +130,7 @@ fn take_in(
         sources: Composition::of(source, weighed.grams),
         waste_code: waste_code.clone(),
         overridden,
+        lacks: incoming.lacks.clone(),
         country,
         pieces: incoming.pieces.filter(|_| counts),
         ..new_item(state, context, incoming.id, incoming.kind, incoming.class.clone(), &weighed)?
@@ -130,7 +153,10 @@ pub(crate) enum Road {
     /// Any other.
     Ordinary,
     /// A shipment over a border, whose papers were looked at when it left.
-    Shipment,
+    Shipment {
+        /// Whether it came to another country than the papers say.
+        elsewhere: bool,
+    },
 }
 
 /// An item comes to a site, or to no site: its grams move there, waste has the waste code of the place, and what comes
@@ -173,7 +199,9 @@ pub(crate) fn settle_in(
 fn border_warnings(state: &State<'_>, item: &Item, to: Option<&Country>, road: Road) -> Result<Vec<Warning>, Stop> {
     let watched = rules_in_force(state)?.borders.is_some() && road == Road::Ordinary;
     let crossed = item.lies_in.as_ref().zip(to).is_some_and(|(from, to)| from != to);
-    let warning = if watched && crossed { Warning::new(WarningCode::BorderNotCovered, "/site") } else { None };
+    let astray = road == Road::Shipment { elsewhere: true };
+    let warning =
+        if astray || (watched && crossed) { Warning::new(WarningCode::BorderNotCovered, "/site") } else { None };
     Ok(warning.into_iter().collect())
 }
 
@@ -206,8 +234,10 @@ pub fn collected(state: &mut State<'_>, context: &Context<'_>, event: &Collected
     require_lot_weight(kind, &event.weight)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
+    let lacks =
+        lacking(event.missing.as_ref(), event.pieces.map(Count::get).or((kind == ItemKind::Device).then_some(1)))?;
     let (id, pieces) = (event.item, event.pieces.filter(|_| kind == ItemKind::Lot));
-    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces };
+    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces, lacks };
     take_in(state, context, &incoming, weighed)
 }
 
@@ -230,8 +260,9 @@ pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) 
     let mut weighed = weigh(state, context, &event.class, &event.weight)?;
     weighed.warnings.extend(signal::of_load(state, context, event)?);
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
+    let lacks = lacking(event.missing.as_ref(), event.pieces.map(Count::get))?;
     let (id, kind, pieces) = (event.item, ItemKind::Lot, event.pieces);
-    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces };
+    let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces, lacks };
     take_in(state, context, &incoming, weighed)
 }
 
@@ -302,6 +333,7 @@ struct Joining {
     sum: Grams,
     sources: Composition,
     given: Vec<(Composition, Grams)>,
+    owed: Composition,
     evidence: Evidence,
     last_occurred: LedgerTime,
     warnings: Vec<Warning>,
@@ -336,6 +368,8 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
         arising: latest,
         sources: joining.sources,
         given,
+        owed: joining.owed,
+        lacks: lacked_by_all(&inputs),
         waste_code: code,
         overridden,
         country: country.clone(),
@@ -347,6 +381,12 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
         ..new_item(state, context, event.lot, ItemKind::Lot, first.class.clone(), &weighed)?
     }));
     Ok(each_once(joining.warnings))
+}
+
+/// What joins lacks what every input lacks.
+fn lacked_by_all(inputs: &[Item]) -> Vec<Part> {
+    let is_lacked = |part: &&Part| inputs.iter().all(|input| input.lacks.contains(part));
+    Part::ALL.iter().filter(is_lacked).copied().collect()
 }
 
 pub(crate) fn too_many_sources<T>(_: TooManySources) -> Result<T, Stop> {
@@ -366,6 +406,7 @@ fn join(
         sum: Grams::ZERO,
         sources: Composition::default(),
         given: Vec::with_capacity(inputs.len()),
+        owed: Composition::default(),
         evidence: Evidence::of(context),
         last_occurred: context.occurred_by_now()?,
         warnings: code_warning(code).into_iter().collect(),
@@ -384,11 +425,12 @@ fn join(
         };
         joining.sources = joining.sources.plus(&input.sources).or_else(too_many_sources)?;
         joining.given.push((input.given.clone(), input.grams));
+        joining.owed = joining.owed.plus(&input.owed).or_else(too_many_sources)?;
         let (arrived, found) = arrive(state, context, input.clone(), site)?;
         joining.warnings.extend(found);
         joining.evidence = joining.evidence.join(&arrived.evidence);
         joining.last_occurred = joining.last_occurred.max(arrived.last_occurred);
-        let joined = Item { joined: Some(event.lot), ..arrived.ended() };
+        let joined = Item { joined: Some(event.lot), ..arrived.passed_on() };
         state.put(Record::Item(joined.touched(context)?));
     }
     Ok(joining)
@@ -456,7 +498,7 @@ pub fn split(state: &mut State<'_>, context: &Context<'_>, event: &Split) -> Res
     if left.grams != Grams::ZERO {
         return refuse(RefusalCode::SumDiffers, "/parts", unequal(lot.grams));
     }
-    state.put(Record::Item(lot.ended().touched(context)?));
+    state.put(Record::Item(lot.passed_on().touched(context)?));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::domain::composition::{Composition, SourceId};
 use crate::domain::event::{Checked, DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
 use crate::domain::item::{Item, bears_data, own_item};
-use crate::domain::lot::{country_of, overridden, source_of, waste_code};
+use crate::domain::lot::{country_of, lacking, overridden, source_of, waste_code};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 
@@ -117,6 +117,7 @@ pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) ->
         overridden,
         status: ItemStatus::Held,
         condition: Condition::Waste,
+        lacks: lacking(event.missing.as_ref(), Some(1))?,
         arising: Some(event.arising.clone()),
         sources: Composition::of(source, item.grams),
         given: given.map(|given| Composition::of(given, item.grams)).unwrap_or_default(),

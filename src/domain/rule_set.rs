@@ -2,7 +2,7 @@
 //!
 //! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
 
-use crate::domain::codes::{BaselCode, Country, WasteCode};
+use crate::domain::codes::{BaselCode, Country, Part, WasteCode};
 use crate::domain::event::RuleSetName;
 use crate::domain::mass::Grams;
 use crate::domain::time::Date;
@@ -332,6 +332,54 @@ pub struct Signals {
     pub site_year_floor_g: i64,
 }
 
+/// Operations that are admitted for some outputs alone, and up to a share of a batch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Residual {
+    /// The operations.
+    pub operations: Vec<String>,
+    /// Fractions that are residues; what carries an asterisk where it is treated need not stand here.
+    pub fractions: Vec<String>,
+    /// The most that they may end of a batch's input, in parts per million.
+    pub share_ppm: i64,
+}
+
+/// What must have become of a batch's hazardous grams.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct HazardousRule {
+    /// The share that a permitted site must have accepted, in parts per million.
+    pub accepted_ppm: i64,
+    /// How old the rest may grow in store, in months.
+    pub storage_months: u32,
+}
+
+/// What classes should hold, and the fractions any one of which shows that it came out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExpectedRule {
+    /// The part.
+    pub part: Part,
+    /// The classes.
+    pub classes: Vec<String>,
+    /// The fractions.
+    pub fractions: Vec<String>,
+}
+
+/// The numbers and lists of the scheme `e-resource/1`; its rules stand in `domain::eligibility::e_resource_1`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Countries where waste may have arisen.
+    pub arising: Vec<String>,
+    /// Further ones, on ledgers that were opened for tests alone.
+    pub arising_in_tests: Vec<String>,
+    /// Operations that are admitted for every fraction.
+    pub recovery: Vec<String>,
+    /// Those that are not.
+    pub residual: Residual,
+    /// What must have become of hazardous grams.
+    pub hazardous: HazardousRule,
+    /// What classes should hold.
+    pub expected: Vec<ExpectedRule>,
+}
+
 /// The numbers of a scheme of certificates; its rules stand in `domain::eligibility`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scheme {
@@ -350,6 +398,9 @@ pub struct Scheme {
     /// The rules of the registry: second signatures, failing units, replacement. A rule set without them has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
+    /// What `e-resource/1` demands beyond the rules of its predecessor, which has none of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
 }
 
 /// Numbers of the registry of certificates.
@@ -543,6 +594,30 @@ mod tests {
                 assert_eq!(class.mean_g.is_some(), class.mean_source.is_some(), "{}", class.code);
                 assert!((1..=6).contains(&class.weee_category), "{}", class.code);
             }
+        }
+    }
+
+    #[test]
+    fn the_conditions_of_a_scheme_name_what_the_tables_have() {
+        let conditions = |set: &'static RuleSet| Some((set, set.scheme.conditions.as_ref()?));
+        let found: Vec<_> = all().iter().filter_map(conditions).collect();
+        assert_eq!(found.len(), 1, "e-resource/0 has none");
+        for (set, conditions) in found {
+            assert_eq!(conditions.arising.iter().collect::<BTreeSet<_>>().len(), 55, "54 in Africa, and Chile");
+            for country in conditions.arising.iter().chain(&conditions.arising_in_tests) {
+                let country = Country::parse(country).expect("a country");
+                assert!(set.jurisdiction(&country).is_some(), "{country} has no waste codes");
+            }
+            for operation in conditions.recovery.iter().chain(&conditions.residual.operations) {
+                assert!(set.operation(operation).is_some_and(|known| known.r#final), "{operation}");
+            }
+            let parts: BTreeSet<Part> = conditions.expected.iter().map(|rule| rule.part).collect();
+            assert_eq!(parts.into_iter().collect::<Vec<_>>(), Part::ALL);
+            for rule in &conditions.expected {
+                assert!(rule.classes.iter().all(|class| set.class(class).is_some()), "{}", rule.part);
+                assert!(rule.fractions.iter().all(|fraction| set.fraction(fraction).is_some()), "{}", rule.part);
+            }
+            assert!(conditions.residual.fractions.iter().all(|fraction| set.fraction(fraction).is_some()));
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::domain::pool::{Certified, CertifiedStretch, Pool, PoolRange};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
 use crate::domain::signal::{Signal, Tally, Ticket};
+use crate::domain::site_batches::BatchAt;
 use crate::domain::treatment::{AuditWait, Treatment};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +112,8 @@ record_kinds! {
     SiteYear(SiteYear) = "site_year", SiteYear::id;
     /// A batch.
     Batch(Batch) = "batch", |batch| batch.id.to_string();
+    /// That a batch is one of a site's.
+    BatchAt(BatchAt) = "batch_at", BatchAt::id;
     /// A final treatment.
     Treatment(Treatment) = "treatment", Treatment::id;
     /// Treatments that wait for an audit.
@@ -227,6 +230,14 @@ const SETTLING: &[&str] = &[
     "difference_agreed",
     "handover_accepted",
     "import_received",
+    // What a lot owes its batches is others' business too.
+    "reweighed",
+    "merged",
+    "split",
+    "treated_interim",
+    "lost",
+    "found",
+    "released",
 ];
 
 impl Changes {
@@ -303,6 +314,7 @@ impl Record {
             Self::Ledger(_)
             | Self::SiteCode(_)
             | Self::SiteYear(_)
+            | Self::BatchAt(_)
             | Self::Treatment(_)
             | Self::AuditWait(_)
             | Self::CureWait(_)
@@ -648,6 +660,11 @@ impl<'base> State<'base> {
 
     fn record(&self, kind: RecordKind, id: String) -> Result<Option<&Record>, Stop> {
         self.find(&RecordId { id, kind })
+    }
+
+    /// A record as it was before this layer.
+    pub(crate) fn before(&self, key: &RecordId) -> Result<Option<&Record>, Stop> {
+        self.base.map_or(Ok(None), |base| base.find(key))
     }
 
     /// The record of an id and kind, in whatever layer.

@@ -2,15 +2,16 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, flow_out};
-use crate::domain::batch::Batch;
+use crate::domain::batch::{Batch, Residual};
 use crate::domain::codes::{Arising, Document, DocumentNumber, ItemStatus, Month, Role, TableCode, WasteCode};
 use crate::domain::composition::{Composition, SourceId};
 use crate::domain::delegation::are_related;
-use crate::domain::eligibility::{self, Gap, Standing};
+use crate::domain::eligibility::{self, Gap, Standing, e_resource_1};
 use crate::domain::event::{SiteAudited, TreatedFinal};
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::fields::record;
 use crate::domain::finding::{self, CureWait};
+use crate::domain::hazardous;
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, own_item};
 use crate::domain::lot::{arrive, each_once, permit_warning, storage_warning};
@@ -20,7 +21,7 @@ use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::signal::{self, TallyKind};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
-use crate::domain::time::Date;
+use crate::domain::time::{Date, LedgerTime};
 
 record! {
     /// A final treatment: grams that have ended, each of them in one batch's name.
@@ -246,6 +247,11 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     let item = item.touched(context)?;
     let related = event.facility.is_some() && are_related(state, PartyId(item.holder.0), PartyId(site.0))?;
     let evidence = item.evidence.clone().warned(&warnings, context.index);
+    let evidence = if related { evidence.flawed(FlawCode::RelatedParties, context.index) } else { evidence };
+    // Whoever ends what is hazardous has accepted it, with whatever is in doubt about that.
+    let ending = Item { evidence: evidence.clone(), ..item.clone() };
+    let owed = hazardous::accept(state, context, ending, Some(site), operation)?.owed;
+    let item = Item { owed, ..item };
     let treatment = Treatment {
         entry: context.index,
         item: item.id,
@@ -258,7 +264,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
         basis: item.basis,
         arising: item.arising.clone(),
         day,
-        evidence: if related { evidence.flawed(FlawCode::RelatedParties, context.index) } else { evidence },
+        evidence,
         given: item.given.clone(),
         lines: lines_of(&item.sources),
     };
@@ -273,9 +279,18 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
 /// Batches remember what was treated of them: closing one may be what these grams wait for.
 fn enter_batches(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Stop> {
     state.require_loaded(treatment.batches().map(|batch| batch.to_string()))?;
+    let conditions = rules_in_force(state)?.scheme.conditions.as_ref();
+    let is_residual =
+        conditions.is_some_and(|conditions| e_resource_1::is_residual(conditions, treatment.operation.as_str()));
     for id in treatment.batches() {
         if let Some(mut batch) = state.batch(&id)?.cloned() {
             batch.treatments.push(treatment.entry);
+            if is_residual {
+                let before = batch.residual.last().map_or(Grams::ZERO, |ended| ended.to);
+                let own = treatment.lines.iter().find(|line| line.source.batch() == Some(id)).map(Line::grams);
+                let to = before.plus(own.unwrap_or(Grams::ZERO)).unwrap_or(before);
+                batch.residual.push(Residual { treatment: treatment.entry, to });
+            }
             state.put(Record::Batch(batch));
         }
     }
@@ -284,10 +299,10 @@ fn enter_batches(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Sto
 
 /// Looks at a treatment: grams of a line that is in no pool enter one if they meet every rule now; if what they lack can
 /// still be made good, they wait for it.
-fn settle(state: &mut State<'_>, mut treatment: Treatment) -> Result<(), Stop> {
+fn settle(state: &mut State<'_>, mut treatment: Treatment, now: LedgerTime) -> Result<(), Stop> {
     for position in 0..treatment.lines.len() {
         let Some(line) = treatment.lines.get(position).filter(|line| line.waits()).cloned() else { continue };
-        let standing = eligibility::standing(state, &treatment, &line)?;
+        let standing = eligibility::standing(state, &treatment, &line, now)?;
         if standing.gaps.iter().all(|gap| !gap.bars_entry()) {
             treatment = pool::enter(state, treatment, position, &standing.latest)?;
         } else if standing.gaps.iter().all(|gap| gap.may_still_close()) {
@@ -330,10 +345,10 @@ fn wait_for_audit(state: &mut State<'_>, treatment: &Treatment, site: SiteId) ->
 }
 
 /// The ids of the records that settling a treatment may write, so that many are loaded at once.
-fn records_of_settling(state: &State<'_>, treatment: &Treatment) -> Result<Vec<String>, Stop> {
+fn records_of_settling(state: &State<'_>, treatment: &Treatment, now: LedgerTime) -> Result<Vec<String>, Stop> {
     let mut ids = Vec::new();
     for line in &treatment.lines {
-        let standing = eligibility::standing(state, treatment, line)?;
+        let standing = eligibility::standing(state, treatment, line, now)?;
         let site = line.batch_in(state)?.map(|batch| batch.site);
         ids.extend(standing.latest.month().zip(site).map(|(month, site)| Pool::id_of(&site, &month)));
         let sites = site.into_iter().chain([treatment.site]);
@@ -355,13 +370,13 @@ pub(crate) fn settle_all(state: &mut State<'_>, context: &Context<'_>, treatment
     let mut concerned = Vec::new();
     for entry in treatments {
         if let Some(treatment) = state.treatment(*entry)? {
-            concerned.extend(records_of_settling(state, treatment)?);
+            concerned.extend(records_of_settling(state, treatment, context.time)?);
         }
     }
     state.require_loaded(concerned)?;
     for entry in treatments {
         if let Some(treatment) = state.treatment(*entry)?.cloned() {
-            settle(state, treatment)?;
+            settle(state, treatment, context.time)?;
         }
     }
     Ok(())

@@ -1,21 +1,18 @@
 //! `GET /v1/eligibility`: which treated grams back a certificate, and why the others do not.
 
-use crate::domain::eligibility::Gap;
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, SiteId};
-use crate::domain::pool::Pool;
-use crate::domain::state::{Record, RecordKind};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
+use crate::http::site_work_body::{GapBody, PoolBody, SiteWorkBody};
 use crate::ledger::Ledger;
-use crate::ledger::asking::Unanswered;
 use crate::ledger::certificates::{Asked, TreatmentStanding};
-use crate::ledger::lookup::Reader;
-use actix_web::{get, web};
+use actix_web::http::header::LINK;
+use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-/// The query: exactly one of the four.
+/// The query: exactly one thing to ask about.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EligibilityQuery {
@@ -25,23 +22,12 @@ pub(super) struct EligibilityQuery {
     batch: Option<String>,
     /// An item: its treatment, or those of the batch into which it went.
     item: Option<String>,
-    /// A site: its pools.
+    /// Another word for item.
+    lot: Option<String>,
+    /// A site: its pools, and all that lies between its gate and its certificates.
     site: Option<String>,
-}
-
-/// A rule that is not met.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct GapBody {
-    /// Its stable code.
-    code: &'static str,
-    /// What is missing and what to do.
-    reason: &'static str,
-}
-
-impl From<Gap> for GapBody {
-    fn from(gap: Gap) -> Self {
-        Self { code: gap.as_str(), reason: gap.reason() }
-    }
+    /// With `site`: the batch behind which the page begins.
+    after: Option<String>,
 }
 
 /// How grams of one source stand that a treatment ended.
@@ -89,30 +75,6 @@ impl From<TreatmentStanding> for TreatmentBody {
     }
 }
 
-/// Eligible grams of one month.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PoolBody {
-    /// The month.
-    vintage: String,
-    /// Grams that ever became eligible.
-    entered_g: i64,
-    /// Grams on which units rest.
-    allotted_g: i64,
-    /// The last unit that was issued.
-    units: i64,
-}
-
-impl From<Pool> for PoolBody {
-    fn from(pool: Pool) -> Self {
-        Self {
-            vintage: pool.vintage.to_string(),
-            entered_g: pool.entered_g.get(),
-            allotted_g: pool.allotted_g.get(),
-            units: pool.units,
-        }
-    }
-}
-
 /// What backs a certificate and what does not.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EligibilityBody {
@@ -124,12 +86,18 @@ pub(super) struct EligibilityBody {
     /// Pools, oldest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pools: Option<Vec<PoolBody>>,
+    /// What lies between the site's gate and its certificates, a page of its batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<SiteWorkBody>,
+    /// Pass it as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// Ask what is eligible.
 ///
-/// For the centre whose batch it is, for the treater, for an item's holder, and for auditors. Others' gaps are told as
-/// codes, never as their entries.
+/// For the centre whose batch or site it is, for the treater, for an item's holder, and for auditors. Each gap has a code, the
+/// rule in words, and what to do. Others' gaps are told as codes, never as their entries. By `site` it pages over batches.
 #[utoipa::path(
     tag = "certificates",
     params(EligibilityQuery),
@@ -144,50 +112,60 @@ pub(super) async fn get_eligibility(
     caller: Authenticated,
     query: web::Query<EligibilityQuery>,
     ledger: web::Data<Ledger>,
-) -> Result<web::Json<EligibilityBody>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let reader = caller.require_reader()?;
     let missing = || Problem::not_found("there is nothing of this id, or it does not concern this token");
-    let (treatments, pools) = match &*query {
-        EligibilityQuery { treatment: None, batch: None, item: None, site: Some(site) } => {
+    let mut body = EligibilityBody { scheme: String::new(), treatments: None, pools: None, work: None, next: None };
+    let mut response = HttpResponse::Ok();
+    match query.subject()? {
+        Subject::Site(site, after) => {
             let site = SiteId::parse(site).ok_or_else(missing)?;
-            let ledger = ledger.clone();
-            let pools = blocking(move || pools_of(&ledger, reader, site)).await??.ok_or_else(missing)?;
-            (None, Some(pools.into_iter().map(PoolBody::from).collect()))
+            let after =
+                after.map(|after| BatchId::parse(after).ok_or_else(|| invalid("/after", "expected a batch's id")));
+            let (after, ledger) = (after.transpose()?, ledger.clone());
+            let found = blocking(move || ledger.site_work(reader, site, after)).await??.ok_or_else(missing)?;
+            if let Some(next) = found.next {
+                body.next = Some(next.to_string());
+                response.insert_header((LINK, format!("</v1/eligibility?site={site}&after={next}>; rel=\"next\"")));
+            }
+            body.pools = Some(found.pools.iter().map(PoolBody::from).collect());
+            body.work = Some(SiteWorkBody::from(found));
         }
-        query => {
-            let asked = asked(query)?.ok_or_else(missing)?;
-            let ledger = ledger.clone();
+        Subject::Other(asked) => {
+            let (asked, ledger) = (asked.ok_or_else(missing)?, ledger.clone());
             let found = blocking(move || ledger.eligibility(reader, asked)).await??.ok_or_else(missing)?;
-            (Some(found.into_iter().map(TreatmentBody::from).collect()), None)
+            body.treatments = Some(found.into_iter().map(TreatmentBody::from).collect());
         }
-    };
-    let scheme = blocking(move || ledger.rules_in_force()).await??.scheme.name.clone();
-    Ok(web::Json(EligibilityBody { scheme, treatments, pools }))
+    }
+    body.scheme.clone_from(&blocking(move || ledger.rules_in_force()).await??.scheme.name);
+    Ok(response.json(body))
 }
 
-/// The one thing that is asked about; `None` if its id is none.
-fn asked(query: &EligibilityQuery) -> Result<Option<Asked>, Problem> {
-    match query {
-        EligibilityQuery { treatment: Some(entry), batch: None, item: None, site: None } => {
-            Ok(Some(Asked::Treatment(EntryIndex(*entry))))
-        }
-        EligibilityQuery { treatment: None, batch: Some(batch), item: None, site: None } => {
-            Ok(BatchId::parse(batch).map(Asked::Batch))
-        }
-        EligibilityQuery { treatment: None, batch: None, item: Some(item), site: None } => {
-            Ok(ItemId::parse(item).map(Asked::Item))
-        }
-        _ => Err(Problem::bad_request("query_invalid", "", "name exactly one of treatment, batch, item and site")),
-    }
+fn invalid(pointer: &str, detail: &str) -> Problem {
+    Problem::bad_request("query_invalid", pointer, detail)
 }
 
-fn pools_of(ledger: &Ledger, reader: Reader, site: SiteId) -> Result<Option<Vec<Pool>>, Unanswered> {
-    let owner = match ledger.registered(RecordKind::Site, &site.to_string())? {
-        Some(Record::Site(site)) => site.organisation,
-        _ => return Ok(None),
-    };
-    if reader != Reader::All && owner.map(Reader::Organisation) != Some(reader) {
-        return Ok(None);
+/// What is asked about; `None` if its id is none.
+enum Subject<'q> {
+    Site(&'q str, Option<&'q str>),
+    Other(Option<Asked>),
+}
+
+impl EligibilityQuery {
+    /// The one thing that is asked about.
+    fn subject(&self) -> Result<Subject<'_>, Problem> {
+        let item = self.item.as_ref().or(self.lot.as_ref());
+        let named = [self.batch.is_some(), self.item.is_some(), self.lot.is_some(), self.site.is_some()];
+        let count = usize::from(self.treatment.is_some()) + named.iter().filter(|named| **named).count();
+        if count != 1 {
+            return Err(invalid("", "name exactly one of treatment, batch, item (or lot) and site"));
+        }
+        match (self.treatment, &self.batch, item, &self.site, &self.after) {
+            (.., Some(site), after) => Ok(Subject::Site(site, after.as_deref())),
+            (.., Some(_)) => Err(invalid("/after", "only a site has pages")),
+            (Some(entry), ..) => Ok(Subject::Other(Some(Asked::Treatment(EntryIndex(entry))))),
+            (_, Some(batch), ..) => Ok(Subject::Other(BatchId::parse(batch).map(Asked::Batch))),
+            (_, _, item, ..) => Ok(Subject::Other(item.and_then(|item| ItemId::parse(item)).map(Asked::Item))),
+        }
     }
-    Ok(Some(ledger.pools(site)?))
 }

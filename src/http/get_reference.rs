@@ -105,8 +105,10 @@ fn keep_valid(value: &mut Value, day: &str) {
 
 /// The scheme's numbers and each of its rules with its reason.
 fn scheme(rules: &RuleSet) -> Value {
-    let rule = |gap: &Gap| json!({"code": gap.as_str(), "reason": gap.reason()});
-    json!({"numbers": rules.scheme, "rules": Gap::ALL.iter().map(rule).collect::<Vec<_>>()})
+    let is_in_force = |gap: &&Gap| rules.scheme.conditions.is_some() || !gap.is_new_with_1();
+    let rule =
+        |gap: &Gap| json!({"code": gap.as_str(), "reason": gap.reason(), "todo": gap.todo(), "source": gap.source()});
+    json!({"numbers": rules.scheme, "rules": Gap::ALL.iter().filter(is_in_force).map(rule).collect::<Vec<_>>()})
 }
 
 fn events() -> Value {

@@ -41,6 +41,7 @@ pub mod problem;
 mod receipt;
 mod registry;
 mod revoke_token;
+mod site_work_body;
 mod waiting_body;
 mod withdraw_waiting;
 pub mod witness_service;

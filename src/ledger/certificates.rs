@@ -7,16 +7,15 @@ use crate::domain::erasure::ErasedValue;
 use crate::domain::event::CertificateIssued;
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
-use crate::domain::pool::Pool;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{RecordKind, State, Stop};
+use crate::domain::state::{State, Stop};
+use crate::domain::time::LedgerTime;
 use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::Reader;
 use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure, opening};
-use crate::limits::PAGE_ROWS_MAX;
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, openings, records};
 use std::collections::BTreeSet;
@@ -70,9 +69,10 @@ impl Ledger {
         let admission = self.witnessing.as_ref().map(Witnessing::admission).unwrap_or_default();
         // Read before the pool: what comes in between is refused for a moment, never let through.
         let covered = admission.covered();
+        let now = self.now()?;
         self.store.snapshot(|database| {
             let (proposal, rests_on): (Proposal, _) = ask(database, |state| {
-                let proposal = propose(state, &site, vintage, units)?;
+                let proposal = propose(state, &site, vintage, units, now)?;
                 let rests_on = proposal.rests_on(state);
                 Ok((proposal, rests_on))
             })?;
@@ -85,15 +85,13 @@ impl Ledger {
 
     /// How treated grams stand under the scheme; `None` if there is nothing of that id, or it is others' business.
     pub fn eligibility(&self, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Unanswered> {
-        self.store.snapshot(|database| ask(database, |state| standings(state, reader, asked)))
+        let now = self.now()?;
+        self.store.snapshot(|database| ask(database, |state| standings(state, reader, asked, now)))
     }
 
-    /// The pools of a site, oldest vintage first.
-    pub fn pools(&self, site: SiteId) -> Result<Vec<Pool>, StoreError> {
-        let prefix = Pool::prefix_of(&site);
-        let found =
-            self.store.read(|database| records::page_under(database, RecordKind::Pool, &prefix, PAGE_ROWS_MAX))?;
-        Ok(found.into_iter().filter_map(|record| Pool::try_from(record).ok()).collect())
+    /// The time by which eligibility is judged while nothing is said: this node's.
+    pub(crate) fn now(&self) -> Result<LedgerTime, StoreError> {
+        LedgerTime::from_ms(self.clock.now_ms()).ok_or_else(|| StoreError::damaged("this node's clock is absurd"))
     }
 
     /// A certificate by its serial numbers.
@@ -132,28 +130,42 @@ pub(crate) fn treatments_behind(
     Ok(treatments)
 }
 
-fn standings(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
+fn standings(
+    state: &State<'_>,
+    reader: Reader,
+    asked: Asked,
+    now: LedgerTime,
+) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
     match treatments_of(state, reader, asked)? {
-        Some(entries) => lines_of(state, &entries),
+        Some(entries) => lines_of(state, &entries, now),
         None => Ok(None),
     }
 }
 
-/// How every line of some treatments stands; `None` if one of them is not known.
-pub(crate) fn lines_of(state: &State<'_>, entries: &[EntryIndex]) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
+/// How every line of some treatments stands at a time; `None` if one of them is not known.
+pub(crate) fn lines_of(
+    state: &State<'_>,
+    entries: &[EntryIndex],
+    now: LedgerTime,
+) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
     eligibility::require_loaded(state, entries)?;
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
         let Some(treatment) = state.treatment(*entry)?.cloned() else { return Ok(None) };
         for line in treatment.lines.clone() {
-            found.push(line_standing(state, &treatment, line)?);
+            found.push(line_standing(state, &treatment, line, now)?);
         }
     }
     Ok(Some(found))
 }
 
-fn line_standing(state: &State<'_>, treatment: &Treatment, line: Line) -> Result<TreatmentStanding, Stop> {
-    let mut gaps = standing(state, treatment, &line)?.gaps;
+fn line_standing(
+    state: &State<'_>,
+    treatment: &Treatment,
+    line: Line,
+    now: LedgerTime,
+) -> Result<TreatmentStanding, Stop> {
+    let mut gaps = standing(state, treatment, &line, now)?.gaps;
     let entered = line.covered;
     // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next audit;
     // unless its batch has no grams left to back it.

@@ -8,7 +8,7 @@ use crate::domain::item::Item;
 use crate::domain::lineage::Node;
 use crate::domain::mass::Grams;
 use crate::domain::outlook::Outlook;
-use crate::domain::time::Date;
+use crate::domain::time::{Date, LedgerTime};
 use crate::domain::whereabouts::{Place, Whereabouts, next_of};
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::certificates::lines_of;
@@ -68,10 +68,10 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Looks at some devices; what became of their lots is known, or followed.
+    /// Looks at some devices at a ledger time; what became of their lots is known, or followed.
     pub(crate) fn of(
         database: &mut Database,
-        donation: DonationId,
+        (donation, now): (DonationId, LedgerTime),
         ids: &[ItemId],
         downstream: Option<Downstream>,
     ) -> Result<Self, Unanswered> {
@@ -84,7 +84,7 @@ impl Devices {
         let onward: BTreeMap<Node, Reached> = nexts.into_iter().map(|next| (next, downstream.reached(next))).collect();
         let ended = items.values().filter_map(|item| item.treated);
         let entries = ended.chain(onward.values().flat_map(|reached| reached.treatments.iter().copied())).collect();
-        let treatments = treatments(database, donation, entries)?;
+        let treatments = treatments(database, (donation, now), entries)?;
         let mut found = Self { devices: Vec::with_capacity(ids.len()), onward, treatments };
         for item in ids.iter().filter_map(|id| items.remove(id)) {
             let device = found.device(database, item, &downstream)?;
@@ -134,11 +134,11 @@ fn life_of(database: &mut Database, item: ItemId) -> Result<(Life, bool), StoreE
 /// Some treatments, and whether their grams back certificates.
 fn treatments(
     database: &mut Database,
-    donation: DonationId,
+    (donation, now): (DonationId, LedgerTime),
     entries: BTreeSet<EntryIndex>,
 ) -> Result<BTreeMap<EntryIndex, ReachedTreatment>, Unanswered> {
     let entries: Vec<EntryIndex> = entries.into_iter().collect();
-    let lines = ask(database, |state| lines_of(state, &entries))?.unwrap_or_default();
+    let lines = ask(database, |state| lines_of(state, &entries, now))?.unwrap_or_default();
     let countries = site_countries(database, &lines.iter().map(|line| line.treatment.site).collect())?;
     let source = SourceId::of_donation(Some(&donation));
     let mut found: BTreeMap<EntryIndex, ReachedTreatment> = BTreeMap::new();

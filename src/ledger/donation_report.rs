@@ -63,7 +63,7 @@ impl Ledger {
                 (None, None)
             };
             let contents = Contents::read(database, donation.id, asked.from, DONATION_PAGE_ITEMS)?;
-            let page = Devices::of(database, donation.id, &contents.items, downstream)?;
+            let page = Devices::of(database, (donation.id, head.time), &contents.items, downstream)?;
             let (size, time, next) = (head.size(), head.time, contents.next);
             Ok(Some(DonationReport { donation, country, size, time, totals, page, next }))
         })

@@ -54,6 +54,7 @@ pub mod self_audit;
 pub mod sequencer;
 pub mod signals;
 pub mod signed;
+pub mod site_work;
 pub mod status;
 pub mod tokens;
 pub mod tree;

@@ -134,6 +134,23 @@ pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) 
     rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
 }
 
+/// A page of one kind between two ids, both left out. Nothing behind the second one is read.
+pub fn page_between(
+    database: &mut Database,
+    kind: RecordKind,
+    (after, before): (&str, &str),
+    count: i64,
+) -> StoreResult<Vec<Record>> {
+    let rows: Vec<(String, String)> = records::table
+        .filter(records::id.gt(after).and(records::id.lt(before)))
+        .filter(records::kind.eq(kind.as_str()))
+        .order(records::id.asc())
+        .limit(count)
+        .select((records::id, records::body))
+        .load(database)?;
+    rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
+}
+
 /// The first records of one kind whose ids begin so, in the order of their ids.
 pub fn page_under(database: &mut Database, kind: RecordKind, prefix: &str, count: i64) -> StoreResult<Vec<Record>> {
     let mut page = page(database, kind, prefix, count)?;

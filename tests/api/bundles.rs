@@ -92,6 +92,7 @@ both_databases! {
                 let laptop = app.laptop(&collector);
                 let retired = json!({
                     "item": laptop, "arising": {"country": "XD", "month": "2026-11"}, "counted_elsewhere": "none",
+                    "missing": [{"part": "batteries", "count": 1}, {"part": "boards", "count": 1}],
                 });
                 app.say(&collector, "retired", &retired).accepted();
                 laptop

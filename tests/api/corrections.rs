@@ -65,11 +65,9 @@ fn accounts(app: &TestApp) -> Value {
 
 impl Story<'_> {
     pub fn received_fields(&self, lot: &str, grams: i64) -> Value {
-        json!({
-            "item": lot, "class": "0303", "weight": self.weighed(grams), "arising": {"country": "XD", "month": "2026-10"},
-            "provenance": {"kind": "business", "counted_elsewhere": "none"},
-            "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"), "site": self.centre_site,
-        })
+        let mut fields = self.receipt(lot, &self.weighed(grams));
+        fields["site"] = json!(self.centre_site);
+        fields
     }
 
     /// Laptops at the gate; gives the lot and the entry.

@@ -233,7 +233,8 @@ fn story() -> Vec<String> {
     story.send(&cage, 15_000, 14_990);
     story.treat(&cage, 14_990);
     story.audit(&story.smelter_site, "2026-11-21", "conforms").accepted();
-    story.at_centre("batch_closed", json!({"batch": batch, "loss_g": 100, "out_of_scope_g": 4_500})).accepted();
+    let closed = json!({"batch": batch, "loss_g": 100, "out_of_scope_g": 4_500, "counted_elsewhere": "none"});
+    story.at_centre("batch_closed", closed).accepted();
     story.whole_batch(4_000);
     corrections(&story);
     story.issue(Some(12));

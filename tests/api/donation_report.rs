@@ -175,7 +175,10 @@ impl Gift {
     /// Two laptops die and are merged with one of the centre's own; the lot is weighed and split.
     fn retire_in_kenya(&self) -> (String, String) {
         let own = register(&self.app, &self.centre, 1_000, "KE");
-        let waste = |item: &str| json!({"item": item, "arising": {"country": "KE", "month": "2026-11"}, "counted_elsewhere": "none"});
+        let missing = json!([{"part": "batteries", "count": 1}]);
+        let arising = json!({"country": "KE", "month": "2026-11"});
+        let waste =
+            |item: &str| json!({"item": item, "arising": arising, "counted_elsewhere": "none", "missing": missing});
         self.at_centre("retired", waste(&own)).accepted();
         for item in &self.laptops[..2] {
             self.at_school("retired", waste(item)).accepted();
@@ -295,7 +298,8 @@ both_databases! {
         assert!(lines.contains(&place("in_batch", "KE", 0, 0, 884)), "{lines:?}");
         assert!(lines.contains(&place("in_lot", "KE", 2, 0, 3_136)), "{lines:?}");
         assert_eq!(report["totals"]["changed_g"], -80);
-        gift.at_centre("batch_closed", json!({"batch": batch, "loss_g": 100, "out_of_scope_g": 0})).accepted();
+        let closed = json!({"batch": batch, "loss_g": 100, "out_of_scope_g": 0, "counted_elsewhere": "none"});
+        gift.at_centre("batch_closed", closed).accepted();
         gift.send(&steel, &gift.smelter, &gift.mombasa, 2_500, 2_500);
         gift.send(&boards, &gift.scrapper, &gift.antwerp, 400, 390);
         let end = |party: &Party, lot: &str, grams: i64, site: &str| {
@@ -443,7 +447,7 @@ fn each_device_is_followed(gift: &Gift, report: &Value, batch: &str, [of_steel, 
         (of(&gift.laptops[0]), of(&gift.laptops[2]), of(&gift.laptops[3]), of(&gift.laptops[5]));
     assert_eq!(
         (&merged["whereabouts"], &merged["eligibility"], merged.get("grams_g")),
-        (&json!("treated"), &json!("in_part"), None)
+        (&json!("treated"), &json!("open"), None)
     );
     assert_eq!((&merged["wiped"]["method"], &merged["wiped"]["day"]), (&json!("purge"), &json!("2026-11-23")));
     assert_eq!((&merged["tested"]["result"], &merged["retired"]["month"]), (&json!("works"), &json!("2026-11")));
@@ -482,8 +486,9 @@ fn each_device_is_followed(gift: &Gift, report: &Value, batch: &str, [of_steel, 
         let found = report["treatments"].as_array().expect("treatments").iter().find(|found| found["entry"] == entry);
         found.expect("a treatment")["eligibility"].clone()
     };
-    // The boards crossed a border without papers, and were estimated.
-    assert_eq!((eligible(of_steel), eligible(of_boards)), (json!("eligible"), json!("never")));
+    // The boards crossed a border without papers, and were estimated. Until an auditor clears the border, the steel waits too:
+    // what is hazardous of its batch is not where it should be.
+    assert_eq!((eligible(of_steel), eligible(of_boards)), (json!("open"), json!("never")));
     let training = &report["totals"]["trainings"][0];
     assert_eq!(
         (&training["organisation"], &training["people"], &training["until"]),

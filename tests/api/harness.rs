@@ -196,10 +196,15 @@ struct Running {
 
 /// Makes a ledger in a database, with the fixed keys.
 pub fn found(store: &Store, clock: &Clock, operator: OrganisationId) {
+    found_for(store, clock, operator, true);
+}
+
+/// The same, for tests or in earnest.
+fn found_for(store: &Store, clock: &Clock, operator: OrganisationId, test: bool) {
     let keys = OperatorKeys::fixed();
     let founding = Founding {
         origin: Origin::parse(ORIGIN).expect("an origin"),
-        test: true,
+        test,
         operator,
         statement: StatementId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001)),
         operator_key: &keys.operator,
@@ -223,6 +228,15 @@ impl TestApp {
     /// A new ledger and its service.
     pub fn start(kind: Kind) -> Self {
         Self::start_on(TestDatabase::new(kind), NOON_MS)
+    }
+
+    /// The same, but the ledger was opened in earnest.
+    pub fn start_in_earnest(kind: Kind) -> Self {
+        let database = TestDatabase::new(kind);
+        let store = Store::open(&database.url, 1).expect("the database opens");
+        found_for(&store, &given_clock(&Arc::new(AtomicI64::new(NOON_MS))), operator_id(), false);
+        drop(store);
+        Self::start_on(database, NOON_MS)
     }
 
     /// A service over a database that may hold a ledger already.

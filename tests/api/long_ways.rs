@@ -174,7 +174,7 @@ both_databases! {
         let (centre_scale, smelter_scale) = (app.scale(&nairobi), app.scale(&hoboken));
         let (auditor, issuer) = (app.join(&["auditor"]), app.join(&["issuer"]));
         let story = Story {
-            app: &app, centre, centre_site: nairobi, centre_scale, smelter: refiner, smelter_site: hoboken, smelter_scale,
+            app: &app, country: "KE", centre, centre_site: nairobi, centre_scale, smelter: refiner, smelter_site: hoboken, smelter_scale,
             auditor, issuer,
         };
         for site in [&story.centre_site, &story.smelter_site] {
@@ -197,7 +197,8 @@ both_databases! {
             {"weight": weight, "accepted_g": 49_500, "refused_g": 0},
         ]})).accepted();
         let entry = story.treat(&boards, 49_500);
-        story.at_centre("batch_closed", json!({"batch": batch, "loss_g": 10_000, "out_of_scope_g": 0})).accepted();
+        let closed = json!({"batch": batch, "loss_g": 10_000, "out_of_scope_g": 0, "counted_elsewhere": "none"});
+        story.at_centre("batch_closed", closed).accepted();
         assert_eq!(story.gaps(entry), (Vec::new(), 49_500));
         let serial = story.issue(None);
         assert!(serial.starts_with(&format!("ERT-KE-NBO1-{}", VINTAGE.replace('-', ""))), "{serial}");

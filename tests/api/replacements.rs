@@ -275,6 +275,7 @@ fn another_site(story: &Story<'_>, grams: i64) -> String {
     story.audit(&site, "2026-10-01", "conforms").accepted();
     let second = Story {
         app,
+        country: story.country,
         centre: story.centre.clone(),
         centre_site: site.clone(),
         centre_scale: scale,

@@ -11,6 +11,8 @@ pub const VINTAGE: &str = "2026-11";
 /// Who takes part.
 pub struct Story<'a> {
     pub app: &'a TestApp,
+    /// Where all of them are.
+    pub country: &'static str,
     pub centre: Party,
     pub centre_site: String,
     pub centre_scale: String,
@@ -31,9 +33,13 @@ fn permit(operations: &[&str]) -> Value {
 
 /// A site with a permit.
 pub fn permitted_site(app: &TestApp, party: &Party, code: &str, operations: &[&str]) -> String {
+    permitted_site_in(app, party, ("XD", code), operations)
+}
+
+fn permitted_site_in(app: &TestApp, party: &Party, (country, code): (&str, &str), operations: &[&str]) -> String {
     let site = new_id();
     let fields = json!({
-        "organisation": party.id, "new_site": site, "country": "XD", "code": code, "permit": permit(operations),
+        "organisation": party.id, "new_site": site, "country": country, "code": code, "permit": permit(operations),
     });
     app.say(&app.operator, "site_registered", &fields).accepted();
     site
@@ -49,7 +55,12 @@ pub fn audit_fields(site: &str, on: &str, outcome: &str) -> Value {
 impl<'a> Story<'a> {
     /// Everybody is there, and both sites are audited.
     pub fn begin(app: &'a TestApp) -> Self {
-        let story = Self::unaudited(app);
+        Self::begin_in(app, "XD")
+    }
+
+    /// The same in another country.
+    pub fn begin_in(app: &'a TestApp, country: &'static str) -> Self {
+        let story = Self::unaudited_in(app, country);
         story.audit(&story.centre_site, "2026-10-01", "conforms").accepted();
         story.audit(&story.smelter_site, "2026-10-02", "conforms").accepted();
         story
@@ -57,12 +68,16 @@ impl<'a> Story<'a> {
 
     /// Everybody is there, but no auditor was.
     pub fn unaudited(app: &'a TestApp) -> Self {
-        let (centre, smelter) = (app.join(&["recycler"]), app.join(&["treater"]));
-        let centre_site = permitted_site(app, &centre, "CTR1", &["R12", "R13"]);
-        let smelter_site = permitted_site(app, &smelter, "FURN", &["R4", "R3", "D10"]);
+        Self::unaudited_in(app, "XD")
+    }
+
+    fn unaudited_in(app: &'a TestApp, country: &'static str) -> Self {
+        let (centre, smelter) = (app.join_in(country, &["recycler"]), app.join_in(country, &["treater"]));
+        let centre_site = permitted_site_in(app, &centre, (country, "CTR1"), &["R12", "R13"]);
+        let smelter_site = permitted_site_in(app, &smelter, (country, "FURN"), &["R4", "R3", "D10"]);
         let (centre_scale, smelter_scale) = (app.scale(&centre_site), app.scale(&smelter_site));
         let (auditor, issuer) = (app.join(&["auditor"]), app.join(&["issuer"]));
-        Self { app, centre, centre_site, centre_scale, smelter, smelter_site, smelter_scale, auditor, issuer }
+        Self { app, country, centre, centre_site, centre_scale, smelter, smelter_site, smelter_scale, auditor, issuer }
     }
 
     pub fn audit(&self, site: &str, on: &str, outcome: &str) -> Answer {
@@ -79,15 +94,25 @@ impl<'a> Story<'a> {
         json!({"basis": "weighed", "gross_g": grams, "tare_g": 0, "scale": self.centre_scale})
     }
 
+    /// What a gate receipt of laptops says. Batteries and boards were taken out before, and counted: what comes out of such
+    /// laptops needs none.
+    pub fn receipt(&self, lot: &str, weight: &Value) -> Value {
+        let arising = json!({"country": self.country, "month": "2026-10"});
+        // As many as such a weight has, by the mean of their class.
+        let grams = |field: &str| weight[field].as_i64().unwrap_or(0);
+        let pieces = ((grams("gross_g") - grams("tare_g") + grams("net_g")) / 3_000).max(1);
+        json!({
+            "item": lot, "class": "0303", "weight": weight, "arising": arising,
+            "provenance": {"kind": "business", "counted_elsewhere": "none"},
+            "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"),
+            "pieces": pieces, "missing": [{"part": "batteries", "count": pieces}, {"part": "boards", "count": pieces}],
+        })
+    }
+
     /// Laptops at the gate.
     pub fn receive(&self, weight: &Value) -> String {
         let lot = new_id();
-        let fields = json!({
-            "item": lot, "class": "0303", "weight": weight, "arising": {"country": "XD", "month": "2026-10"},
-            "provenance": {"kind": "business", "counted_elsewhere": "none"},
-            "supplier": {"c": "ab".repeat(32)}, "number": format!("WB-{lot}"),
-        });
-        self.at_centre("received", fields).accepted();
+        self.at_centre("received", self.receipt(&lot, weight)).accepted();
         lot
     }
 
@@ -137,7 +162,8 @@ impl<'a> Story<'a> {
     }
 
     pub fn close(&self, batch: &str) -> Answer {
-        self.at_centre("batch_closed", json!({"batch": batch, "loss_g": 0, "out_of_scope_g": 0}))
+        let fields = json!({"batch": batch, "loss_g": 0, "out_of_scope_g": 0, "counted_elsewhere": "none"});
+        self.at_centre("batch_closed", fields)
     }
 
     /// A batch of so many grams that went through the furnace as steel, and is closed; gives the treatment's entry.

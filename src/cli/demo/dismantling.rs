@@ -89,7 +89,9 @@ impl Story<'_, '_> {
             fractions.push(lot);
         }
         let input: i64 = lots.iter().map(|lot| lot.grams).sum();
-        let fields = json!({"batch": batch, "loss_g": input * 4 / 1_000, "out_of_scope_g": 0});
+        let fields = json!({
+            "batch": batch, "loss_g": input * 4 / 1_000, "out_of_scope_g": 0, "counted_elsewhere": "none",
+        });
         self.poster.say(&centre, Saying::new("batch_closed", &closed, fields).at(centre.site))?;
         Ok(fractions)
     }

@@ -15,6 +15,8 @@ use uuid::Uuid;
 pub(super) const DEAD: usize = 20;
 /// What ends at the plant without a key.
 const FOR_THE_FURNACE: [&str; 2] = ["FE", "AL"];
+/// What is hazardous and ends in the country.
+const FOR_THE_TREATER: [&str; 2] = ["BAT_LI", "PLAST_BFR"];
 /// Whose weight turns out to have been typed wrong.
 const TYPED_WRONG: &str = "FE";
 /// What is refined in Belgium.
@@ -48,6 +50,9 @@ impl Story<'_, '_> {
         let of_class = |class: &str| fractions.iter().find(|out| out.lot.class == class);
         let boards = of_class(BOARDS).ok_or("no boards came out")?;
         let boards_g = self.ship_boards(&south, &boards.lot)?;
+        for hazardous in fractions.iter().filter(|out| FOR_THE_TREATER.contains(&out.lot.class.as_str())) {
+            self.treat_at_home(&south, &hazardous.lot)?;
+        }
         let wrong = of_class(TYPED_WRONG).ok_or("no steel came out")?;
         self.poster.flush()?;
         self.correct_weight(&south, wrong.said)?;
@@ -119,7 +124,9 @@ impl Story<'_, '_> {
             self.poster.say_as(south, Saying::new("dismantled", &at, fields).at(south.site), said)?;
             fractions.push(Fraction { lot: out, said });
         }
-        let fields = json!({"batch": batch, "loss_g": lot.grams * 4 / 1_000, "out_of_scope_g": 0});
+        let fields = json!({
+            "batch": batch, "loss_g": lot.grams * 4 / 1_000, "out_of_scope_g": 0, "counted_elsewhere": "none",
+        });
         self.say_ago(south, "batch_closed", (50, 10), fields)?;
         let is_kept = |out: &&Fraction| !FOR_THE_FURNACE.contains(&out.lot.class.as_str());
         let kept: Vec<String> = fractions.iter().filter(is_kept).map(|out| out.lot.id.to_string()).collect();
@@ -162,6 +169,19 @@ impl Story<'_, '_> {
         let fields = self.end_of(&Lot { grams, ..boards.clone() })?;
         self.say_ago(&refinery, "treated_final", (4, 9), fields)?;
         Ok(grams)
+    }
+
+    /// What is hazardous goes to the treater in the country: until it has accepted it, nothing of the batch counts.
+    fn treat_at_home(&mut self, south: &Party, lot: &Lot) -> Result<(), CommandError> {
+        let treater = self.parties.treater.clone();
+        let handover = self.plan.id("home treatment", lot.id.as_u64_pair().1).to_string();
+        let sent = json!([{"lot": lot.id.to_string(), "sent_g": lot.grams}]);
+        let offer = json!({"handover": handover, "to": treater.id.to_string(), "lots": sent});
+        self.say_ago(south, "handover_offered", (6, 10), offer)?;
+        let answer = json!({"weight": self.weigh(treater.name, lot.grams)?, "accepted_g": lot.grams, "refused_g": 0});
+        self.say_ago(&treater, "handover_accepted", (5, 10), json!({"handover": handover, "lots": [answer]}))?;
+        let fields = self.end_of(lot)?;
+        self.say_ago(&treater, "treated_final", (4, 10), fields)
     }
 
     fn consent(&mut self, south: &Party) -> Result<String, CommandError> {

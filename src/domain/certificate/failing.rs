@@ -10,6 +10,7 @@ use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::pool::{self, CertifiedStretch, Span};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
+use crate::domain::time::LedgerTime;
 use std::collections::BTreeMap;
 
 /// Numbers of units: first and last of a stretch.
@@ -40,20 +41,20 @@ fn judge_treatment(
     state: &mut State<'_>,
     context: &Context<'_>,
     treatment: EntryIndex,
-    stretches: &[CertifiedStretch],
+    all: &[CertifiedStretch],
 ) -> Result<(), Stop> {
-    let sound = sound_grams(state, treatment, stretches)?;
     let mut found = Found::default();
     let mut of_roots: BTreeMap<String, Vec<&CertifiedStretch>> = BTreeMap::new();
-    for stretch in stretches {
+    for stretch in all {
         of_roots.entry(stretch.root.to_string()).or_default().push(stretch);
     }
     state.require_loaded(of_roots.keys().cloned())?;
     for (root, stretches) in of_roots {
         let Some(root) = state.certificate(&root)?.cloned() else { continue };
         let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
-        let of_site = sound.get(&root.site).map(Vec::as_slice).unwrap_or_default();
-        let lost = pool::without(&living, of_site);
+        // What grows old in store since then changes nothing of what was issued.
+        let sound = sound_grams(state, treatment, all, root.site, root.issued_at)?;
+        let lost = pool::without(&living, &sound);
         let (resting, failing) = (units_on(&root, treatment, &living), units_on(&root, treatment, &lost));
         for leaf in leaves(state, &root.serial, &resting)? {
             found.gather(state, leaf, &failing)?;
@@ -65,19 +66,23 @@ fn judge_treatment(
     Ok(())
 }
 
-/// The grams of a treatment that back what was certified on them, by the site whose batches they left.
+/// The grams of a treatment that left batches of a site and back what was certified on them at a time.
 fn sound_grams(
     state: &State<'_>,
     treatment: EntryIndex,
     stretches: &[CertifiedStretch],
-) -> Result<BTreeMap<SiteId, Vec<Span>>, Stop> {
-    let mut sound: BTreeMap<SiteId, Vec<Span>> = BTreeMap::new();
+    site: SiteId,
+    at: LedgerTime,
+) -> Result<Vec<Span>, Stop> {
+    let mut sound = Vec::new();
     let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
     for line in &treatment.lines {
-        let Some(batch) = line.batch_in(state)? else { continue };
-        let gaps = eligibility::standing(state, treatment, line)?.gaps;
+        if line.batch_in(state)?.is_none_or(|batch| batch.site != site) {
+            continue;
+        }
+        let gaps = eligibility::standing(state, treatment, line, at)?.gaps;
         if !gaps.iter().any(|gap| Gap::fails_units(*gap)) {
-            sound.entry(batch.site).or_default().extend(pool::backed_in(state, line, stretches)?);
+            sound.extend(pool::backed_in(state, line, stretches)?);
         }
     }
     Ok(sound)

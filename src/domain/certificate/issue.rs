@@ -15,6 +15,7 @@ use crate::domain::registry::Site;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::time::LedgerTime;
 use crate::limits::ALLOTMENTS_MAX;
 
 /// What an issue of at most so many units would take now.
@@ -47,15 +48,22 @@ fn site_and_pool(state: &State<'_>, id: &SiteId, vintage: &Month) -> Result<(Sit
     }
 }
 
-/// Works out an issue from the front of the pool: as many units as wanted, or as there are up to that.
-pub fn propose(state: &State<'_>, site: &SiteId, vintage: &Month, units_max: Option<i64>) -> Result<Proposal, Stop> {
+/// Works out an issue from the front of the pool as it stands at a ledger time: as many units as wanted, or as there are up to
+/// that.
+pub fn propose(
+    state: &State<'_>,
+    site: &SiteId,
+    vintage: &Month,
+    units_max: Option<i64>,
+    now: LedgerTime,
+) -> Result<Proposal, Stop> {
     let rules = rules_in_force(state)?;
     let test = state.ledger()?.is_some_and(|ledger| ledger.test);
     let (site, centre, pool) = site_and_pool(state, site, vintage)?;
     require_no_failing(state, &site.id)?;
     let all = pool.entered_g.minus(pool.allotted_g).unwrap_or(Grams::ZERO);
     let wanted = units_max.and_then(|units| units.checked_mul(UNIT_G)).and_then(Grams::new);
-    let taken = front_of(state, &pool, wanted.unwrap_or(all).min(all))?;
+    let taken = front_of(state, &pool, wanted.unwrap_or(all).min(all), now)?;
     let found = grams_of(&taken);
     let units = found / UNIT_G;
     let scheme = &rules.scheme;
@@ -80,13 +88,18 @@ pub fn propose(state: &State<'_>, site: &SiteId, vintage: &Month, units_max: Opt
 
 /// The front of the pool, as far as one issue can hold it. Should it be crumbs that do not fill two units together, they
 /// are passed over and stay: nobody can bar a pool by treating grams one by one.
-fn front_of(state: &State<'_>, pool: &Pool, wanted: Grams) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
-    let taken = pool::available(state, pool, wanted, ALLOTMENTS_MAX, Grams::ZERO)?;
+fn front_of(
+    state: &State<'_>,
+    pool: &Pool,
+    wanted: Grams,
+    now: LedgerTime,
+) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
+    let taken = pool::available(state, pool, wanted, ALLOTMENTS_MAX, Grams::ZERO, now)?;
     if taken.len() < ALLOTMENTS_MAX || grams_of(&taken) >= 2 * UNIT_G {
         return Ok(taken);
     }
     let share = i64::try_from(ALLOTMENTS_MAX).ok().and_then(|count| Grams::new((2 * UNIT_G + count - 1) / count));
-    pool::available(state, pool, wanted, ALLOTMENTS_MAX, share.unwrap_or(Grams::ZERO))
+    pool::available(state, pool, wanted, ALLOTMENTS_MAX, share.unwrap_or(Grams::ZERO), now)
 }
 
 fn grams_of(taken: &[(PoolRange, Allotment)]) -> i64 {
@@ -105,7 +118,7 @@ pub fn certificate_issued(state: &mut State<'_>, context: &Context<'_>, event: &
     let rules = rules_in_force(state)?;
     let second = require_issuer(state, context, event, rules)?;
     let units = event.certificate.units().checked_add(event.buffer.units());
-    let proposal = propose(state, &event.pool_site, &event.vintage, units)?;
+    let proposal = propose(state, &event.pool_site, &event.vintage, units, context.time)?;
     require_as_proposed(event, &proposal.issue)?;
     require_unrelated_issuer(state, context, event, rules)?;
     let units = event.certificate.units() + event.buffer.units();

@@ -227,7 +227,7 @@ fn certified_by(
         for line in &treatment.lines {
             let is_its_own =
                 id.kind == RecordKind::Treatment || line.source.batch().is_some_and(|batch| batch.to_string() == id.id);
-            if is_its_own && pool::is_certified(state, entry, line)? {
+            if is_its_own && pool::certified_of(state, entry, line)? > 0 {
                 return Ok(Some(entry));
             }
         }

@@ -1,6 +1,6 @@
 //! What is said of dismantling and treatment.
 
-use crate::domain::codes::{Document, DocumentNumber, TableCode, WasteCodeOverride};
+use crate::domain::codes::{CountedElsewhere, Document, DocumentNumber, TableCode, WasteCodeOverride};
 use crate::domain::fields::record;
 use crate::domain::ids::{BatchId, ItemId, SiteId};
 use crate::domain::mass::{Grams, Weight};
@@ -62,6 +62,8 @@ record! {
         out_of_scope_g: Grams,
         /// What was not dismantled.
         remaining: Option<Vec<RemainingStock>>,
+        /// Whether the centre has what it dismantled counted elsewhere too; its own word, beside that of its suppliers.
+        counted_elsewhere: Option<CountedElsewhere>,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::codes::{
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, codes, record};
 use crate::domain::ids::{DonationId, ItemId, ProjectId};
 use crate::domain::mass::Weight;
+use crate::domain::payload::lot::MissingPart;
 
 codes! {
     /// What can be registered.
@@ -225,6 +226,8 @@ record! {
         arising: Arising,
         /// Whether another scheme counts it.
         counted_elsewhere: CountedElsewhere,
+        /// What it should hold and does not.
+        missing: Option<Vec<MissingPart>>,
         /// Another waste code than the tables give, with its reason.
         waste_code: Option<WasteCodeOverride>,
     }

@@ -1,6 +1,8 @@
 //! What is said of lots: how waste comes in, joins and parts.
 
-use crate::domain::codes::{Arising, Commitment, Document, DocumentNumber, Provenance, TableCode, WasteCodeOverride};
+use crate::domain::codes::{
+    Arising, Commitment, Document, DocumentNumber, Part, Provenance, TableCode, WasteCodeOverride,
+};
 use crate::domain::fields::{Field, FieldClass, Malformed, Value, codes, record};
 use crate::domain::ids::ItemId;
 use crate::domain::mass::{Grams, Weight};
@@ -12,6 +14,16 @@ codes! {
         Device = "device",
         /// A lot of one class, known by weight.
         Lot = "lot",
+    }
+}
+
+record! {
+    /// Something that pieces should hold and do not: robbed, taken out before, or never built in.
+    pub struct MissingPart {
+        /// What.
+        part: Part,
+        /// Of how many pieces.
+        count: Count,
     }
 }
 
@@ -28,6 +40,8 @@ record! {
         weight: Weight,
         /// How many pieces a lot has.
         pieces: Option<Count>,
+        /// What they lack; a lot then says how many pieces it has.
+        missing: Option<Vec<MissingPart>>,
         /// Where and when it became waste.
         arising: Arising,
         /// Where it came from, and whether another scheme counts it.
@@ -50,6 +64,8 @@ record! {
         weight: Weight,
         /// How many pieces it has.
         pieces: Option<Count>,
+        /// What they lack; then it says how many pieces it has.
+        missing: Option<Vec<MissingPart>>,
         /// Where and when it became waste.
         arising: Arising,
         /// Where it came from, and whether another scheme counts it.

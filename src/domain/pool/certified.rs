@@ -125,9 +125,9 @@ pub(crate) fn certified_in(stretches: &[CertifiedStretch], line: &Line) -> Vec<S
     stretches.iter().flat_map(CertifiedStretch::living).filter_map(|span| shared(span, of_line)).collect()
 }
 
-/// Whether units rest on grams of a line.
-pub(crate) fn is_certified(state: &State<'_>, treatment: EntryIndex, line: &Line) -> Result<bool, Stop> {
-    Ok(!certified_in(&certified(state, treatment)?, line).is_empty())
+/// Grams of a line on which units rest.
+pub(crate) fn certified_of(state: &State<'_>, treatment: EntryIndex, line: &Line) -> Result<i64, Stop> {
+    Ok(length(&certified_in(&certified(state, treatment)?, line)))
 }
 
 /// After [`withdraw`] and a correction's new facts: certified grams of these treatments use up what their batches can back, the

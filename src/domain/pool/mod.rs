@@ -8,7 +8,7 @@ mod entering;
 
 pub use certified::{Certified, CertifiedStretch, GramSpan, Span, shared, without};
 
-pub(crate) use certified::{backed_in, certified, cover_certified, free, is_certified};
+pub(crate) use certified::{backed_in, certified, certified_of, cover_certified, free};
 pub(crate) use entering::{enter, withdraw};
 
 use crate::domain::certificate::Certificate;
@@ -19,6 +19,7 @@ use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::state::{Record, State, Stop};
+use crate::domain::time::LedgerTime;
 use crate::domain::treatment::{Line, Treatment};
 
 /// Ranges that are loaded at first when grams are taken; twice as many each time that they do not suffice.
@@ -132,6 +133,7 @@ pub fn available(
     wanted: Grams,
     count: usize,
     smallest: Grams,
+    now: LedgerTime,
 ) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
     let mut found: Vec<(PoolRange, Allotment)> = Vec::new();
     let (mut position, mut loaded, mut left) = (pool.first, RANGES_LOADED, wanted);
@@ -142,7 +144,7 @@ pub fn available(
                 break;
             }
             let rest = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
-            if rest == Grams::ZERO || rest < smallest || !is_eligible(state, &range)? {
+            if rest == Grams::ZERO || rest < smallest || !is_eligible(state, &range, now)? {
                 continue;
             }
             let taken = rest.min(left);
@@ -157,11 +159,11 @@ pub fn available(
     Ok(found)
 }
 
-fn is_eligible(state: &State<'_>, range: &PoolRange) -> Result<bool, Stop> {
+fn is_eligible(state: &State<'_>, range: &PoolRange, now: LedgerTime) -> Result<bool, Stop> {
     let Some(treatment) = state.treatment(range.treatment)? else { return Ok(false) };
     let line = treatment.lines.iter().find(|line| line.from <= range.from && range.from < line.to);
     match line {
-        Some(line) => Ok(eligibility::standing(state, treatment, line)?.gaps.is_empty()),
+        Some(line) => Ok(eligibility::standing(state, treatment, line, now)?.gaps.is_empty()),
         None => Ok(false),
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::batch::Batch;
-use crate::domain::codes::TableCode;
+use crate::domain::codes::{Part, TableCode};
 use crate::domain::fields::record;
 use crate::domain::mass::Grams;
 use crate::domain::refusal::Warning;
@@ -45,7 +45,9 @@ fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<(i64,
         match holding.classes.iter().find(|class| class.code == fed.class.as_str()) {
             Some(class) => {
                 fed_g += grams;
-                least_g += part_of(grams, class.min_ppm);
+                // Where a receipt counted them missing of every piece, none need come out.
+                let may_lack = Part::parse(&holding.name).is_some_and(|part| !fed.holds.contains(&part));
+                least_g += if may_lack { 0 } else { part_of(grams, class.min_ppm) };
                 most_g += part_of(grams, class.max_ppm);
             }
             // Of other classes nobody knows: all of it may be such.

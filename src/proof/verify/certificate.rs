@@ -10,6 +10,7 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::{Date, OccurredAt};
 use crate::proof::verify::matter::{Batch, Matter};
+use crate::proof::verify::scheme::SchemeCheck;
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use crate::proof::verify::{Rejection, invalid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -242,7 +243,7 @@ struct Case<'a> {
     not_shown: BTreeSet<String>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
     fn check_allotment(&mut self, allotment: &Allotment) -> Result<Share, String> {
         let said = self.shown.statement(allotment.treatment).filter(|said| said.index < self.said.index);
         let said = said.ok_or("it is not shown, or comes after the issue")?;
@@ -280,9 +281,19 @@ impl Case<'_> {
         if site.is_suspended_at(self.said.index) {
             return Err("its site was suspended when the certificate was issued".into());
         }
+        let hazardous = code.is_some_and(|code| code.is_hazardous());
+        let scheme = self.scheme();
+        if let Some(scheme) = &scheme {
+            scheme.check_operation(&class, hazardous, treated)?;
+        }
         for (batch, from, to) in lot.sources.lines(treated.net_g)? {
             if from < allotment.to.get() && allotment.from.get() < to {
                 let gaps = self.check_batch(&batch, &mut conditions)?;
+                if let (Some(scheme), Some(known)) = (&scheme, self.matter.batches.get(&batch)) {
+                    let words = scheme.check_batch(known).map_err(|broken| format!("the batch {batch}: {broken}"))?;
+                    self.not_shown.extend(words);
+                    scheme.check_share(&self.matter, &batch, allotment.treatment)?;
+                }
                 self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
             }
         }
@@ -294,7 +305,6 @@ impl Case<'_> {
             return Err(format!("a condition was met after the vintage {}", self.issue.vintage));
         }
         self.arising.extend(lot.arising.iter().cloned());
-        let hazardous = code.is_some_and(|code| code.is_hazardous());
         Ok(Share {
             treatment: allotment.treatment.0,
             grams: allotment.to.get() - allotment.from.get(),
@@ -305,6 +315,12 @@ impl Case<'_> {
             site: format!("{}-{}", site.country, site.code),
             day: day.to_string(),
         })
+    }
+
+    /// The rules that are new with `e-resource/1`, if they were in force.
+    fn scheme(&self) -> Option<SchemeCheck<'a>> {
+        let (shown, rules) = (self.shown, self.rules);
+        rules.scheme.conditions.as_ref().map(|conditions| SchemeCheck { shown, rules, conditions })
     }
 
     /// Both sites were audited by an auditor within the time that the scheme allows.

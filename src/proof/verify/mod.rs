@@ -6,6 +6,7 @@
 mod certificate;
 pub mod history;
 mod matter;
+mod scheme;
 mod shown;
 mod signed;
 pub mod since;

@@ -94,7 +94,8 @@ pub(super) fn they_are_dismantled(tale: &mut Tale, batch: &Batch) {
         let weight = weighed(tale, CENTRE, net_g, CAGE_G);
         tale.say(CENTRE, "dismantled", json!({"batch": id, "lot": lot, "fraction": fraction, "weight": weight}));
     }
-    tale.say(CENTRE, "batch_closed", json!({"batch": id, "loss_g": batch.dust_g, "out_of_scope_g": 0}));
+    let closed = json!({"batch": id, "loss_g": batch.dust_g, "out_of_scope_g": 0, "counted_elsewhere": "none"});
+    tale.say(CENTRE, "batch_closed", closed);
     let kept = ["boards", "batteries", "aluminium", "panels", "cables"].map(|name| batch.lot(name));
     tale.say(CENTRE, "stored", json!({"items": tale.all(&kept), "operation": "R13"}));
 }

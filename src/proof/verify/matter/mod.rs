@@ -11,8 +11,8 @@ mod work;
 pub(super) use flaw::{Flaw, What};
 pub(super) use sources::Sources;
 
-use crate::domain::codes::{Country, DocumentNumber, Role};
-use crate::domain::event::{AuditFinding, Event, FindingOutcome, Merged, Split, TreatedFinal};
+use crate::domain::codes::{CountedElsewhere, Country, DocumentNumber, Part, Provenance, Role, SourceKind};
+use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, MissingPart, Split, TreatedFinal};
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::lot::permit_covers;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
@@ -41,6 +41,10 @@ pub(super) struct Lot {
     lies_in: Option<Country>,
     /// Where it became waste.
     pub(super) arising: BTreeSet<String>,
+    /// What was declared of it: where it came from, and whether another scheme counts it.
+    pub(super) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
+    /// Parts that all of it lacks, by what receipts counted.
+    lacks: BTreeSet<Part>,
     /// Why its grams back nothing, unless it was cured.
     pub(super) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of it: where a step is left out, or a lie.
@@ -120,17 +124,20 @@ impl<'a> Matter<'a> {
             Event::Registered(event) => self.begin(event.item, event.class.as_str(), &event.weight, said),
             Event::Collected(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
-                self.arose(event.item, &event.arising.country);
+                let pieces = event.pieces.map(Count::get).or(Some(1));
+                self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Received(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
-                self.arose(event.item, &event.arising.country);
+                let pieces = event.pieces.map(Count::get);
+                self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Retired(event) => {
                 self.held(event.item, said)?;
-                self.arose(event.item, &event.arising.country);
+                let provenance = Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere };
+                self.arose(event.item, &event.arising.country, &provenance, (Some(1), event.missing.as_ref()));
                 Ok(())
             }
             Event::Reweighed(event) => self.reweigh(event.item, &event.weight, said),
@@ -241,6 +248,7 @@ impl<'a> Matter<'a> {
         let site = event.facility.or(said.statement.common.site).and_then(|site| self.shown.site(&site));
         lot.come_to(site.map(|site| site.country.clone()), self.rules.borders.is_some(), said);
         let permitted = site.is_none_or(|site| self.may_treat(event, &lot, site, said));
+        self.count_hazardous(event, &lot, said);
         lot.flaws.extend((!permitted).then(|| said.flaw(What::TreatmentUnpermitted)));
         self.treated.insert(said.index, lot);
         Ok(())
@@ -271,6 +279,8 @@ impl<'a> Matter<'a> {
             sources: Sources::NotShown,
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
+            declared: BTreeSet::new(),
+            lacks: BTreeSet::new(),
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),
@@ -305,9 +315,18 @@ impl<'a> Matter<'a> {
         self.make(id, lot)
     }
 
-    fn arose(&mut self, id: ItemId, country: &Country) {
+    fn arose(
+        &mut self,
+        id: ItemId,
+        country: &Country,
+        provenance: &Provenance,
+        (pieces, missing): (Option<i64>, Option<&Vec<MissingPart>>),
+    ) {
         if let Some(lot) = self.items.get_mut(&id) {
             lot.arising.insert(country.to_string());
+            lot.declared.insert((provenance.kind, provenance.counted_elsewhere));
+            let of_all = missing.into_iter().flatten().filter(|found| Some(found.count.get()) == pieces);
+            lot.lacks.extend(of_all.map(|found| found.part));
         }
     }
 
@@ -391,6 +410,8 @@ impl<'a> Matter<'a> {
     /// Uses up items and adds up what is known of them.
     fn join(&mut self, inputs: &[ItemId], said: &ShownStatement) -> Result<Joined, String> {
         let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
+        // What joins lacks what all of it lacks.
+        let lot = Lot { lacks: Part::ALL.iter().copied().collect(), ..lot };
         let mut whole = Joined { lot, classes: Vec::new(), gaps_of_others: BTreeSet::new() };
         let mut sources: Option<Sources> = None;
         for (position, id) in inputs.iter().enumerate() {
@@ -423,6 +444,7 @@ struct Joined {
 impl Joined {
     fn add_unknown(&mut self) {
         self.lot.grams = None;
+        self.lot.lacks.clear();
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
@@ -435,6 +457,8 @@ impl Joined {
             _ => None,
         };
         lot.arising.extend(input.arising);
+        lot.declared.extend(input.declared);
+        lot.lacks.retain(|part| input.lacks.contains(part));
         lot.flaws.extend(input.flaws);
         lot.unshown |= input.unshown;
         if is_first {

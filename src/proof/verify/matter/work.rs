@@ -1,6 +1,8 @@
 //! What is done with waste at a site: dismantling in batches, and interim treatment.
 
-use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedInterim};
+use crate::domain::batch::FedClass;
+use crate::domain::codes::{CountedElsewhere, Part, SourceKind, TableCode};
+use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
 use crate::domain::ids::{BatchId, OrganisationId, SiteId};
 use crate::domain::lot::permit_covers;
 use crate::domain::mass::Grams;
@@ -20,6 +22,17 @@ pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) input: Option<Grams>,
     pub(in crate::proof::verify) closed: bool,
     pub(in crate::proof::verify) arising: BTreeSet<String>,
+    pub(in crate::proof::verify) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
+    /// What the centre itself declared when it closed the batch.
+    pub(in crate::proof::verify) centre: Option<CountedElsewhere>,
+    /// Classes that went in, and what they may hold.
+    pub(in crate::proof::verify) fed: Vec<FedClass>,
+    /// Fractions that came out, as far as shown.
+    pub(in crate::proof::verify) outputs: Vec<TableCode>,
+    /// Whether what is shown to have come out is all that went in, within the band.
+    pub(in crate::proof::verify) is_shown_whole: bool,
+    /// Hazardous grams that came out, and those of them whose treatment is shown.
+    pub(in crate::proof::verify) hazardous: (i64, i64),
     pub(in crate::proof::verify) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of its inputs: of theirs a step may be left out.
     pub(in crate::proof::verify) gaps: BTreeSet<String>,
@@ -39,6 +52,12 @@ impl Matter<'_> {
             input: Some(Grams::ZERO),
             closed: false,
             arising: BTreeSet::new(),
+            declared: BTreeSet::new(),
+            centre: None,
+            fed: Vec::new(),
+            outputs: Vec::new(),
+            is_shown_whole: false,
+            hazardous: (0, 0),
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: common.occurred_at.clone(),
@@ -57,7 +76,10 @@ impl Matter<'_> {
         let known = self.rules.fraction(event.fraction.as_str()).is_some();
         flaws.extend((!known).then(|| said.flaw(What::UnknownClass)));
         let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
+        let is_hazardous = self.is_hazardous(event.fraction.as_str(), said);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
+            batch.outputs.push(event.fraction.clone());
+            batch.hazardous.0 += grams.filter(|_| is_hazardous).map_or(0, Grams::get);
             batch.output += grams.map_or(0, Grams::get);
             batch.division = batch.division.max(division);
         }
@@ -100,9 +122,33 @@ impl Matter<'_> {
             batch.flaws.extend(lot.flaws);
             batch.gaps.extend(lot.gaps);
             batch.arising.extend(lot.arising);
+            batch.declared.extend(lot.declared);
+            if let (Some(class), Some(grams)) = (lot.class.as_deref().and_then(TableCode::parse), lot.grams) {
+                let holds = Part::ALL.iter().filter(|part| !lot.lacks.contains(part)).copied().collect();
+                batch.fed.push(FedClass { class, grams, holds });
+            }
             batch.latest = batch.latest.clone().later(&lot.latest);
         }
         Ok(())
+    }
+
+    /// Whether a fraction carries an asterisk where its author's site lies.
+    fn is_hazardous(&self, class: &str, said: &ShownStatement) -> bool {
+        let place = self.country_of(said).zip(said.statement.common.occurred_at.date());
+        let code = place.and_then(|(country, day)| self.rules.waste_code(class, &country, &day));
+        code.is_some_and(|code| code.is_hazardous())
+    }
+
+    /// Counts what is treated of batches' hazardous outputs.
+    pub(super) fn count_hazardous(&mut self, event: &TreatedFinal, lot: &Lot, said: &ShownStatement) {
+        if !lot.class.as_deref().is_some_and(|class| self.is_hazardous(class, said)) {
+            return;
+        }
+        for (batch, from, to) in lot.sources.lines(event.net_g).unwrap_or_default() {
+            if let Some(batch) = self.batches.get_mut(&batch) {
+                batch.hazardous.1 += to - from;
+            }
+        }
     }
 
     fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
@@ -123,21 +169,28 @@ impl Matter<'_> {
         for stock in event.remaining.iter().flatten() {
             let (grams, weighed) = self.read(&stock.weight, said);
             let (class, weighed, arising) = (Some(stock.class.to_string()), Some(weighed), arising.clone());
-            let flaws = self.batches.get(&event.batch).map(|batch| batch.flaws.clone()).unwrap_or_default();
+            let batch = self.batches.get(&event.batch);
+            let flaws = batch.map(|batch| batch.flaws.clone()).unwrap_or_default();
+            let declared = batch.map(|batch| batch.declared.clone()).unwrap_or_default();
             let sources = Sources::Waste;
-            self.make(stock.lot, Lot { grams, weighed, class, sources, arising, flaws, ..self.unknown(said) })?;
+            let lot = Lot { grams, weighed, class, sources, arising, declared, flaws, ..self.unknown(said) };
+            self.make(stock.lot, lot)?;
             if let Some(batch) = self.batches.get_mut(&event.batch) {
                 let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
                 batch.input = batch.input.zip(grams).map(less);
+                // What was left of a class may be all of it.
+                batch.fed.retain(|fed| fed.class != stock.class);
             }
         }
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.closed = true;
+            batch.centre = event.counted_elsewhere;
             let out = batch.output + event.loss_g.get() + event.out_of_scope_g.get();
             let band = |input| self.rules.bands.batch_g(input, batch.division);
             if batch.input.is_some_and(|input| out > input.get() + band(input)) {
                 return Err("more came out of a batch than went in, beyond the band".into());
             }
+            batch.is_shown_whole = batch.input.is_some_and(|input| out + band(input) >= input.get());
         }
         Ok(())
     }

@@ -1,156 +1,28 @@
-//! The scheme `e-resource/0`: which treated grams may back a certificate, rule by rule.
+//! Which treated grams may back a certificate, rule by rule (rules.md §6).
 //!
-//! It is the first and narrowest scheme, admitted on test ledgers alone: a final operation, weighed mass, custody that
-//! somebody else confirmed, a permit, sites that were audited, a batch that is closed. Later schemes add the rest of
-//! rules.md §6, each as a new version; this one stays, because certificates were issued under it.
+//! `e-resource/0` was the first and narrowest scheme, admitted on test ledgers alone: a final operation, weighed mass,
+//! custody that somebody else confirmed, permits, sites that were audited, a batch that is closed. Its rules stand here and
+//! hold for both schemes. What `e-resource/1` adds stands in a module of its own, and is asked where the rule set in force
+//! has its conditions. Certificates that exist keep the scheme under which they were issued.
+
+pub mod e_resource_1;
+pub mod gap;
 
 use crate::domain::apply::rules_in_force;
 use crate::domain::batch::{Batch, BatchStatus};
-use crate::domain::codes::AuditOutcome;
-use crate::domain::evidence::{Evidence, FlawCode};
-use crate::domain::fields::codes;
+use crate::domain::codes::{AuditOutcome, WasteCode};
+use crate::domain::evidence::Evidence;
 use crate::domain::finding::{Cure, cure_of};
 use crate::domain::ids::{EntryIndex, KeyId, SiteId};
 use crate::domain::mass::WeightBasis;
 use crate::domain::registry::{Site, SiteAudit};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::state::{State, Stop};
-use crate::domain::time::{Date, OccurredAt};
+use crate::domain::time::{Date, LedgerTime, OccurredAt};
 use crate::domain::treatment::{Line, Treatment};
 use std::collections::BTreeSet;
 
-codes! {
-    /// A rule that a treatment's grams do not meet, or not yet.
-    pub enum Gap {
-        /// Whole equipment, or waste that was not dismantled under the ledger.
-        NotFromBatch = "not_from_batch",
-        /// The treated lot, or what went into its batch, was estimated or taken from a mean.
-        NotWeighed = "not_weighed",
-        /// The batch is still open.
-        BatchOpen = "batch_open",
-        /// The batch closed with less than went in, beyond the band.
-        BatchShort = "batch_short",
-        /// More came out of the batch than went in; this lies beyond its input.
-        BeyondBatchInput = "beyond_batch_input",
-        /// The site of the batch was not audited, or it did not conform.
-        BatchSiteNotAudited = "batch_site_not_audited",
-        /// The site of the treatment was not audited, or it did not conform.
-        TreatmentSiteNotAudited = "treatment_site_not_audited",
-        /// No permit covered some step on its day.
-        PermitNotValid = "permit_not_valid",
-        /// A site on the way had received more than its permit allows.
-        OverCapacity = "over_capacity",
-        /// A class that the rule set does not know.
-        ClassUnknown = "class_unknown",
-        /// A fraction left its batch later than a batch may last.
-        BatchOverdue = "batch_overdue",
-        /// A handover is in dispute.
-        Disputed = "disputed",
-        /// It changed hands between two keys that the operator holds.
-        CustodyNotConfirmed = "custody_not_confirmed",
-        /// It changed hands between related parties, or one organisation spoke for both.
-        RelatedParties = "related_parties",
-        /// It crossed a border without the consent or paper that it needed.
-        BorderNotCovered = "border_not_covered",
-        /// The law of the country of dispatch kept it from its destination.
-        ExportBanned = "export_banned",
-        /// An interim treatment lost more than the band.
-        InterimShort = "interim_short",
-        /// It rests on papers of a plant without a key that nobody has reviewed.
-        NotReviewed = "not_reviewed",
-        /// An auditor's finding holds it.
-        HeldByFinding = "held_by_finding",
-        /// A correction of something behind it is not decided.
-        CorrectionUndecided = "correction_undecided",
-        /// A rule found something behind it implausible, and no auditor has cleared it.
-        SignalRaised = "signal_raised",
-        /// The site of the batch or of the treatment is suspended.
-        SiteSuspended = "site_suspended",
-        /// More flaws than can be cured one by one.
-        TooManyFlaws = "too_many_flaws",
-        /// Something behind it was signed by a key at or after the entry from which it was compromised.
-        KeyCompromised = "key_compromised",
-    }
-}
-
-impl Gap {
-    /// The rule and what to do, in words for whoever runs a centre.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::NotFromBatch => "only fractions of a batch back a certificate: dismantle first, then treat",
-            Self::NotWeighed => {
-                "only weighed mass counts, at the batch's input and at treatment: use a registered, verified scale"
-            }
-            Self::BatchOpen => "its batch is still open: close the batch",
-            Self::BatchShort => "its batch lost more than the band: an auditor must look at it",
-            Self::BeyondBatchInput => "a batch backs no more grams than went into it",
-            Self::BatchSiteNotAudited => {
-                "the site of dismantling needs a conforming audit within 12 months of the treatment"
-            }
-            Self::TreatmentSiteNotAudited => {
-                "the site of treatment needs a conforming audit within 12 months of the treatment"
-            }
-            Self::PermitNotValid => "the permit of a site did not cover operation, waste code and day",
-            Self::OverCapacity => "a site had received more that year than its permit allows",
-            Self::ClassUnknown => "the class stands in no table of the rule set",
-            Self::BatchOverdue => "it left its batch later than 31 days after the batch was opened",
-            Self::Disputed => "sender and receiver weighed it differently beyond the band",
-            Self::CustodyNotConfirmed => "it changed hands between two hosted keys: one side needs a key of its own",
-            Self::RelatedParties => "it changed hands between related parties: an auditor must look at it",
-            Self::BorderNotCovered => "it crossed a border without the consent or paper that it needed",
-            Self::ExportBanned => "the law of the country of dispatch keeps such waste from that destination",
-            Self::InterimShort => "an interim treatment lost more than the band: an auditor must look at it",
-            Self::NotReviewed => "it rests on papers of a plant without a key: somebody else must review them",
-            Self::HeldByFinding => "an auditor's finding holds it",
-            Self::CorrectionUndecided => {
-                "a correction of something behind it is not decided: confirm it, or dispute it"
-            }
-            Self::SignalRaised => {
-                "something behind it is implausible: an auditor must look at it, or it must be corrected"
-            }
-            Self::SiteSuspended => "the site is suspended: nothing of it backs a new certificate until it is restored",
-            Self::TooManyFlaws => "more was wrong behind it than can be cured piece by piece",
-            Self::KeyCompromised => "a key that signed for it was reported compromised from an earlier entry on",
-        }
-    }
-
-    /// Whether a later statement under this very scheme can close it.
-    pub(crate) const fn may_still_close(self) -> bool {
-        !matches!(
-            self,
-            Self::NotFromBatch | Self::NotWeighed | Self::BeyondBatchInput | Self::KeyCompromised | Self::TooManyFlaws
-        )
-    }
-
-    /// Whether it keeps grams out of a pool. A suspension does not: it completes nothing, it only stops the issue.
-    pub(crate) const fn bars_entry(self) -> bool {
-        !matches!(self, Self::SiteSuspended)
-    }
-
-    /// Whether units fail that rest on such grams already. What is undecided, or stops only new issues, fails none.
-    pub(crate) const fn fails_units(self) -> bool {
-        !matches!(self, Self::SiteSuspended | Self::CorrectionUndecided)
-    }
-
-    const fn of(flaw: FlawCode) -> Self {
-        match flaw {
-            FlawCode::PermitNotValid => Self::PermitNotValid,
-            FlawCode::OverCapacity => Self::OverCapacity,
-            FlawCode::ClassUnknown => Self::ClassUnknown,
-            FlawCode::Disputed => Self::Disputed,
-            FlawCode::BatchOverdue => Self::BatchOverdue,
-            FlawCode::CustodyNotConfirmed => Self::CustodyNotConfirmed,
-            FlawCode::RelatedParties => Self::RelatedParties,
-            FlawCode::BorderNotCovered => Self::BorderNotCovered,
-            FlawCode::ExportBanned => Self::ExportBanned,
-            FlawCode::InterimShort => Self::InterimShort,
-            FlawCode::Documented => Self::NotReviewed,
-            FlawCode::Finding => Self::HeldByFinding,
-            FlawCode::Correction => Self::CorrectionUndecided,
-            FlawCode::Signal => Self::SignalRaised,
-            FlawCode::TooMany => Self::TooManyFlaws,
-        }
-    }
-}
+pub use gap::Gap;
 
 /// How a line of a treatment stands under the scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +55,7 @@ pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Re
             let Some(batch) = line.batch_in(state)? else { continue };
             further.insert(batch.site.to_string());
             further.extend(asked_by(&batch.evidence));
+            further.extend(batch.hazardous.evidence.iter().flat_map(asked_by));
             further.extend(batch.explained.iter().map(|explained| explained.signer.to_string()));
         }
     }
@@ -194,6 +67,9 @@ pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Re
             let Some(batch) = line.batch_in(state)? else { continue };
             last.extend(signers_of_audits(state, &batch.site)?);
             last.extend(signers_of_cures(state, &batch.evidence)?);
+            if let Some(evidence) = &batch.hazardous.evidence {
+                last.extend(signers_of_cures(state, evidence)?);
+            }
         }
     }
     state.require_loaded(last)
@@ -219,8 +95,9 @@ fn signers_of_cures(state: &State<'_>, evidence: &Evidence) -> Result<Vec<String
     Ok(signers)
 }
 
-/// How a line of a treatment stands now: each rule of the scheme, over the treatment, its batch and both sites.
-pub fn standing(state: &State<'_>, treatment: &Treatment, line: &Line) -> Result<Standing, Stop> {
+/// How a line of a treatment stands at a ledger time: each rule of the scheme in force, over the treatment, its batch and
+/// both sites.
+pub fn standing(state: &State<'_>, treatment: &Treatment, line: &Line, now: LedgerTime) -> Result<Standing, Stop> {
     let mut standing =
         Standing { gaps: BTreeSet::new(), latest: treatment.evidence.latest.clone(), uncured: BTreeSet::new() };
     standing.weigh_evidence(state, &treatment.evidence)?;
@@ -235,6 +112,7 @@ pub fn standing(state: &State<'_>, treatment: &Treatment, line: &Line) -> Result
     standing.weigh_batch(state, batch)?;
     standing.weigh_evidence(state, &batch.evidence)?;
     standing.visit(state, treatment, &batch.site, Gap::BatchSiteNotAudited)?;
+    standing.meet_conditions(state, rules_in_force(state)?, (treatment, batch), now)?;
     Ok(standing)
 }
 
@@ -270,6 +148,41 @@ impl Standing {
             self.gaps.insert(Gap::NotWeighed);
         }
         Ok(())
+    }
+
+    /// The rules that are new with `e-resource/1`, where they are in force.
+    fn meet_conditions(
+        &mut self,
+        state: &State<'_>,
+        rules: &RuleSet,
+        (treatment, batch): (&Treatment, &Batch),
+        now: LedgerTime,
+    ) -> Result<(), Stop> {
+        let Some(conditions) = &rules.scheme.conditions else { return Ok(()) };
+        let test = state.ledger()?.is_some_and(|ledger| ledger.test);
+        let dismantled_in = state.site(&batch.site)?.map(|site| &site.country);
+        if let Some(flags) = &batch.flags {
+            let inputs = (flags, batch.fed.as_slice());
+            self.gaps.extend(e_resource_1::of_inputs(rules, conditions, inputs, dismantled_in, test));
+        }
+        let hazardous = treatment.waste_code.as_ref().is_some_and(WasteCode::is_hazardous);
+        let (class, operation) = (treatment.class.as_str(), treatment.operation.as_str());
+        self.gaps.extend(e_resource_1::ended_by_an_admitted_operation(rules, conditions, class, hazardous, operation));
+        let ended = e_resource_1::ended_by_residual(batch, treatment.entry);
+        self.gaps.extend(
+            ended.and_then(|ended| e_resource_1::stays_within_the_residual_share(conditions, batch.input_g, ended)),
+        );
+        self.gaps.extend(e_resource_1::lacks(conditions, batch, now));
+        match &batch.hazardous.evidence {
+            Some(evidence) => self.weigh_acceptances(state, evidence),
+            None => Ok(()),
+        }
+    }
+
+    /// Those who accepted a batch's hazardous grams are judged as those who accepted the treated ones.
+    fn weigh_acceptances(&mut self, state: &State<'_>, evidence: &Evidence) -> Result<(), Stop> {
+        self.at_latest(&evidence.latest);
+        self.weigh_evidence(state, evidence)
     }
 
     /// Flaws that nobody has cured, and keys that were compromised.

@@ -1,0 +1,140 @@
+//! How pools, gaps and a site's work look in JSON.
+
+use crate::domain::eligibility::Gap;
+use crate::domain::pool::Pool;
+use crate::ledger::site_work::{BatchWork, SiteWork, Work};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A rule that is not met.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GapBody {
+    /// Its stable code.
+    code: &'static str,
+    /// The rule.
+    reason: &'static str,
+    /// What to do about it.
+    todo: &'static str,
+}
+
+impl From<Gap> for GapBody {
+    fn from(gap: Gap) -> Self {
+        Self { code: gap.as_str(), reason: gap.reason(), todo: gap.todo() }
+    }
+}
+
+/// Eligible grams of one month.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PoolBody {
+    /// The month.
+    vintage: String,
+    /// Grams that ever became eligible.
+    entered_g: i64,
+    /// Grams on which units rest.
+    allotted_g: i64,
+    /// The last unit that was issued.
+    units: i64,
+}
+
+impl From<&Pool> for PoolBody {
+    fn from(pool: &Pool) -> Self {
+        Self {
+            vintage: pool.vintage.to_string(),
+            entered_g: pool.entered_g.get(),
+            allotted_g: pool.allotted_g.get(),
+            units: pool.units,
+        }
+    }
+}
+
+/// Grams that lack something.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LackingBody {
+    /// What.
+    #[serde(flatten)]
+    gap: GapBody,
+    /// How many; those that lack several things stand under each.
+    grams_g: i64,
+}
+
+/// Where grams are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WorkBody {
+    /// In open batches.
+    in_batch_g: i64,
+    /// In lots that came out of batches and are not treated yet; what later scales showed otherwise is in it too.
+    untreated_g: i64,
+    /// Treated: the sum of the next three.
+    treated_g: i64,
+    /// Eligible, and in no certificate.
+    free_g: i64,
+    /// Behind certificates.
+    allotted_g: i64,
+    /// Backing nothing yet, or never.
+    waiting_g: i64,
+    /// What they wait for, or lack for good.
+    lacking: Vec<LackingBody>,
+}
+
+impl From<&Work> for WorkBody {
+    fn from(work: &Work) -> Self {
+        let lacking = work.lacking_g.iter().map(|(gap, grams)| LackingBody { gap: (*gap).into(), grams_g: *grams });
+        Self {
+            in_batch_g: work.in_batch_g,
+            untreated_g: work.untreated_g,
+            treated_g: work.treated_g,
+            free_g: work.free_g,
+            allotted_g: work.allotted_g,
+            waiting_g: work.waiting_g,
+            lacking: lacking.collect(),
+        }
+    }
+}
+
+/// A batch of the site.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BatchWorkBody {
+    /// Its id.
+    batch: String,
+    /// Where it stands.
+    status: &'static str,
+    /// What went in, less what remained.
+    input_g: i64,
+    /// Where its grams are.
+    #[serde(flatten)]
+    work: WorkBody,
+}
+
+impl From<&BatchWork> for BatchWorkBody {
+    fn from(found: &BatchWork) -> Self {
+        Self {
+            batch: found.batch.to_string(),
+            status: found.status.as_str(),
+            input_g: found.input_g,
+            work: WorkBody::from(&found.work),
+        }
+    }
+}
+
+/// What lies between a site's gate and its certificates.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SiteWorkBody {
+    /// All that lies at the site now, in devices, lots and open batches.
+    live_g: i64,
+    /// The sums of the page's batches; of all of them, if the site has no more.
+    totals: WorkBody,
+    /// Its batches, in the order of their ids.
+    batches: Vec<BatchWorkBody>,
+}
+
+impl From<SiteWork> for SiteWorkBody {
+    fn from(found: SiteWork) -> Self {
+        let mut totals = Work::default();
+        found.batches.iter().for_each(|batch| totals.add(&batch.work));
+        Self {
+            live_g: found.live_g,
+            totals: WorkBody::from(&totals),
+            batches: found.batches.iter().map(BatchWorkBody::from).collect(),
+        }
+    }
+}

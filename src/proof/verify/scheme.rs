@@ -1,0 +1,91 @@
+//! The rules that are new with `e-resource/1`, as far as a bundle shows what they are about. The functions are the ledger's
+//! own; what is shown and breaks a rule makes the bundle invalid, what is not shown is said to be.
+
+use crate::domain::codes::Country;
+use crate::domain::eligibility::Gap;
+use crate::domain::eligibility::e_resource_1::{
+    arose_in_a_listed_country, centre_counts_it_nowhere_else, ended_by_an_admitted_operation, expected_parts_came_out,
+    is_end_of_life_equipment, is_no_manufacturing_scrap, is_not_imported, is_residual, stays_within_the_residual_share,
+    supplier_counts_it_nowhere_else,
+};
+use crate::domain::event::{Event, TreatedFinal};
+use crate::domain::ids::{BatchId, EntryIndex};
+use crate::domain::mass::Grams;
+use crate::domain::rule_set::{Conditions, RuleSet};
+use crate::proof::verify::matter::{Batch, Matter};
+use crate::proof::verify::shown::Shown;
+
+const ACCEPTED: &str = "that the other hazardous fractions of the batches were accepted by sites permitted for them";
+const EXPECTED: &str = "that batteries, boards, backlights and toner of the equipment came out of the batches";
+const ARISING: &str = "where some of what went into the batches arose, and what was declared of it";
+
+/// The scheme at work on a bundle.
+pub(super) struct SchemeCheck<'a> {
+    pub(super) shown: &'a Shown,
+    pub(super) rules: &'a RuleSet,
+    pub(super) conditions: &'a Conditions,
+}
+
+fn require(met: Option<Gap>) -> Result<(), String> {
+    met.map_or(Ok(()), |gap| Err(gap.reason().to_owned()))
+}
+
+impl SchemeCheck<'_> {
+    /// The operation of a treatment.
+    pub(super) fn check_operation(&self, class: &str, hazardous: bool, treated: &TreatedFinal) -> Result<(), String> {
+        let operation = treated.operation.as_str();
+        require(ended_by_an_admitted_operation(self.rules, self.conditions, class, hazardous, operation))
+    }
+
+    /// What went into a batch and what came out of it; gives what is not shown.
+    pub(super) fn check_batch(&self, batch: &Batch) -> Result<Vec<String>, String> {
+        let mut not_shown = Vec::new();
+        if batch.arising.is_empty() || batch.declared.is_empty() {
+            not_shown.push(ARISING.to_owned());
+        }
+        let site = batch.site.and_then(|site| self.shown.site(&site));
+        for country in batch.arising.iter().filter_map(|country| Country::parse(country)) {
+            require(arose_in_a_listed_country(self.conditions, &country, self.shown.is_test()))?;
+            require(site.and_then(|site| is_not_imported(&country, &site.country)))?;
+        }
+        for (kind, elsewhere) in &batch.declared {
+            require(is_no_manufacturing_scrap(*kind))?;
+            require(supplier_counts_it_nowhere_else(*elsewhere))?;
+            for fed in &batch.fed {
+                require(is_end_of_life_equipment(self.rules, &fed.class, *kind))?;
+            }
+        }
+        require(centre_counts_it_nowhere_else(batch.centre))?;
+        match expected_parts_came_out(self.conditions, &batch.fed, &batch.outputs) {
+            Some(gap) if batch.is_shown_whole => return Err(gap.reason().to_owned()),
+            Some(_) => not_shown.push(EXPECTED.to_owned()),
+            None => {}
+        }
+        let (hazardous, treated) = (i128::from(batch.hazardous.0), i128::from(batch.hazardous.1));
+        let enough = treated * 1_000_000 >= hazardous * i128::from(self.conditions.hazardous.accepted_ppm);
+        if !batch.is_shown_whole || !enough {
+            not_shown.push(ACCEPTED.to_owned());
+        }
+        Ok(not_shown)
+    }
+
+    /// What residual operations are shown to have ended of a batch up to a treatment stays within their share.
+    pub(super) fn check_share(&self, matter: &Matter<'_>, id: &BatchId, until: EntryIndex) -> Result<(), String> {
+        let Some(input) = matter.batches.get(id).and_then(|batch| batch.input) else { return Ok(()) };
+        let (mut ended, mut is_concerned) = (0, false);
+        for (entry, lot) in matter.treated.iter().filter(|(entry, _)| **entry <= until) {
+            let Some(Event::TreatedFinal(treated)) = self.shown.statement(*entry).map(|said| &said.statement.event)
+            else {
+                continue;
+            };
+            if !is_residual(self.conditions, treated.operation.as_str()) {
+                continue;
+            }
+            is_concerned |= *entry == until;
+            let lines = lot.sources.lines(treated.net_g).unwrap_or_default();
+            ended += lines.iter().filter(|(batch, ..)| batch == id).map(|(_, from, to)| to - from).sum::<i64>();
+        }
+        let ended = Grams::new(ended).filter(|_| is_concerned);
+        require(ended.and_then(|ended| stays_within_the_residual_share(self.conditions, input, ended)))
+    }
+}
