@@ -86,7 +86,7 @@ pub(super) fn two_companies_buy(tale: &mut Tale) -> [Issue; 2] {
     tale.on("2030-07-22");
     tale.joins(TEXTILES, "BE", &["buyer"]);
     tale.joins(BANK, "BE", &["buyer"]);
-    let issues = ["2029-07", "2030-06"].map(|vintage| issue(tale, vintage));
+    let issues = ["2030-05", "2030-06"].map(|vintage| issue(tale, vintage));
     tale.on("2030-08-01");
     let (_, last) = numbers(&issues[0].serial);
     let [sold, _] = split(tale, CENTRE, &issues[0].serial, last - 2);
