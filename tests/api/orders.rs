@@ -411,6 +411,22 @@ both_databases! {
         assert_eq!(status(&app, &one, &paid), "delivered");
     }
 
+    /// The audit compares the stock with what the entries give.
+    fn the_audit_looks_at_the_stock(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        let serial = story.issue(None);
+        for (damage, repair) in [
+            ("UPDATE stock SET last_unit = 98", "UPDATE stock SET last_unit = 97"),
+            ("UPDATE stock SET serial = 'x'", &format!("UPDATE stock SET serial = '{serial}'")),
+        ] {
+            app.database.tamper(damage).expect("an administrator can");
+            assert!(!app.audit().faults().is_empty(), "not found: {damage}");
+            app.database.tamper(repair).expect("put back");
+        }
+    }
+
     /// What an order must be.
     fn refused_orders(kind) {
         let app = TestApp::start(kind);

@@ -15,6 +15,12 @@ both_databases! {
         let app = TestApp::start(kind);
         race(&app, &[&app]);
     }
+
+    /// A centre sells past the orders while these come in: each kilogram goes one way.
+    fn the_centre_sells_beside_the_orders(kind) {
+        let app = TestApp::start(kind);
+        sell_beside(&app, &app);
+    }
 }
 
 /// The same on two nodes: one arbiter for both.
@@ -26,6 +32,57 @@ fn two_hundred_buyers_race_on_two_nodes() {
     let app = TestApp::start(Kind::Postgres);
     let second = app.second_node();
     race(&app, &[&app, &second]);
+}
+
+/// The same with the orders on another node: they see what the centre's node appended, and the other way round.
+#[test]
+fn the_centre_sells_on_one_node_and_orders_come_on_another() {
+    if !postgres_is_here() {
+        return;
+    }
+    let app = TestApp::start(Kind::Postgres);
+    let second = app.second_node();
+    sell_beside(&app, &second);
+}
+
+fn sell_beside(app: &TestApp, orders_at: &TestApp) {
+    let story = Story::begin(app);
+    story.whole_batch(100_000);
+    let into: Vec<String> = (1..=97).map(|unit| block(unit, unit)).collect();
+    app.say(&story.centre, "certificate_split", &json!({"certificate": story.issue(None), "into": into})).accepted();
+    let direct = app.join(&["buyer"]);
+    let buyers: Vec<Party> = (0..6).map(|_| app.join(&["buyer"])).collect();
+    let bought: Mutex<Vec<(usize, String)>> = Mutex::new(Vec::new());
+    let sold = std::thread::scope(|scope| {
+        for (number, buyer) in buyers.iter().enumerate() {
+            let (seller, bought) = (&story.centre, &bought);
+            scope.spawn(move || {
+                while let Some(id) = buy(orders_at, buyer, seller, 1) {
+                    bought.lock().expect("orders").push((number, id));
+                }
+            });
+        }
+        // Both begin with the oldest units.
+        let centre = scope.spawn(|| {
+            let sell = |serial: &&String| {
+                let fields = json!({"certificate": serial, "to": direct.id});
+                let answer = patiently(|| app.say(&story.centre, "certificate_transferred", &fields));
+                let is_sold = answer.status == 201;
+                if !is_sold {
+                    answer.refused(409, "units_reserved", "/certificate");
+                }
+                is_sold
+            };
+            into.iter().filter(sell).count()
+        });
+        centre.join().expect("the centre")
+    });
+    let bought = bought.into_inner().expect("orders");
+    for (number, id) in &bought {
+        deliver_among_others(app, &story.centre, id);
+        assert_eq!(read(app, &buyers[*number], id)["status"], "delivered");
+    }
+    assert_eq!(sold + bought.len(), 97, "{sold} sold beside {} ordered", bought.len());
 }
 
 const BUYERS: usize = 200;
