@@ -22,9 +22,9 @@ pub(super) struct ReferenceQuery {
 
 /// Read a code table.
 ///
-/// `classes`, `fractions`, `operations`, `scheme`, `waste_lists`, `jurisdictions`, `basel_entries`, `hs_headings`,
-/// `hazard_properties`, `un_numbers`, `packaging`, `transport`, `physical`, `weee_categories`, `factors` and `borders` of the
-/// rule set that the ledger has adopted, with its version and hash; `events` lists every type with its fields. Public.
+/// `classes`, `factors`, `fractions`, `operations`, `scheme`, `waste_lists`, `jurisdictions`, `basel_entries`, `hs_headings`,
+/// `hazard_properties`, `un_numbers`, `packaging`, `transport`, `physical`, `weee_categories` and `borders` of the rule set
+/// that the ledger has adopted, with its version and hash; `events` lists every type with its fields. Public.
 #[utoipa::path(
     tag = "reference",
     params(("table" = String, Path, description = "The table's name."), ReferenceQuery),
@@ -61,6 +61,7 @@ type Table = fn(&RuleSet) -> serde_json::Result<Value>;
 /// The tables of a rule set.
 const TABLES: &[(&str, Table)] = &[
     ("classes", |rules| serde_json::to_value(&rules.classes)),
+    ("factors", |rules| serde_json::to_value(&rules.factors)),
     ("fractions", |rules| serde_json::to_value(&rules.fractions)),
     ("operations", |rules| serde_json::to_value(&rules.operations)),
     ("waste_lists", |rules| serde_json::to_value(&rules.waste_lists)),
@@ -73,7 +74,6 @@ const TABLES: &[(&str, Table)] = &[
     ("transport", |rules| serde_json::to_value(&rules.transport)),
     ("physical", |rules| serde_json::to_value(&rules.physical)),
     ("weee_categories", |rules| serde_json::to_value(&rules.weee_categories)),
-    ("factors", |rules| serde_json::to_value(&rules.factors)),
     ("borders", |rules| serde_json::to_value(&rules.borders)),
 ];
 
