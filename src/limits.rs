@@ -128,6 +128,24 @@ pub const DONATION_NODES_MAX: usize = 20_000;
 pub const DONATION_TRAININGS_MAX: usize = 200;
 /// Statements about one device that a donation's report looks at.
 pub const DEVICE_ENTRIES_MAX: usize = 1_000;
+/// Kilograms of one order: 1,000 tonnes.
+pub const ORDER_KG_MAX: i64 = 1_000_000;
+/// Lines of devices in one order.
+pub const ORDER_DEVICES_MAX: usize = 64;
+/// Stretches of units that one order takes: with what lies between them they fit into one split.
+pub const ORDER_STRETCHES_MAX: usize = 100;
+/// Orders of one organisation that are neither delivered nor over.
+pub const ORDERS_OPEN_OF_ONE_MAX: i64 = 50;
+/// Orders of one organisation that lapsed or were cancelled and can still be read; older ones go.
+pub const ORDERS_DEAD_OF_ONE_MAX: i64 = 200;
+/// How long units are reserved for an order that nobody has paid, in milliseconds of ledger time: 72 hours.
+pub const ORDER_LAPSE_MS: i64 = 72 * 60 * 60 * 1_000;
+/// The reference of a payment, in bytes.
+pub const ORDER_REFERENCE_BYTES_MAX: usize = 64;
+/// Requests about orders that wait for their turn on one node; more is answered with 503.
+pub const ORDER_TURNS_WAITING_MAX: usize = 256;
+/// Months back from today whose pools count for what an advance order may wait for.
+pub const ADVANCE_POOL_MONTHS: i64 = 24;
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Batches on a page of what lies between a site's gate and its certificates.

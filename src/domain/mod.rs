@@ -31,6 +31,7 @@ pub mod item;
 pub mod lineage;
 pub mod lot;
 pub mod mass;
+pub mod order;
 pub mod outlook;
 pub mod packing;
 pub mod parts;

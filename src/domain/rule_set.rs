@@ -410,6 +410,25 @@ pub struct Registry {
     pub replacement_months: u32,
 }
 
+/// How many grams a device counts for in an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Factor {
+    /// Its name.
+    pub name: String,
+    /// Its version; other grams have another one.
+    pub version: String,
+    /// What it says.
+    pub title: String,
+    /// The product classes for which it holds; every class if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+    /// Grams of a device; the mean of its class if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grams_per_device: Option<i64>,
+    /// Who says so.
+    pub source: String,
+}
+
 /// One rule set.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RuleSet {
@@ -465,6 +484,9 @@ pub struct RuleSet {
     /// Categories of WEEE.
     #[serde(default)]
     pub weee_categories: Vec<WeeeCategory>,
+    /// How devices are turned into kilograms of an order. A rule set without them has none.
+    #[serde(default)]
+    pub factors: Vec<Factor>,
     /// SHA-256 of the file, filled in when it is read.
     #[serde(skip)]
     pub sha256: String,
@@ -541,6 +563,11 @@ impl RuleSet {
         self.basel_entries.iter().filter(|row| row.code == code.as_str()).find(holds)
     }
 
+    /// The factor of that name and version.
+    pub fn factor(&self, name: &str, version: &str) -> Option<&Factor> {
+        self.factors.iter().find(|factor| factor.name == name && factor.version == version)
+    }
+
     /// The operation of that code.
     pub fn operation(&self, code: &str) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.code == code)
@@ -593,6 +620,9 @@ mod tests {
             for class in &set.classes {
                 assert_eq!(class.mean_g.is_some(), class.mean_source.is_some(), "{}", class.code);
                 assert!((1..=6).contains(&class.weee_category), "{}", class.code);
+            }
+            for class in set.factors.iter().flat_map(|factor| factor.classes.iter().flatten()) {
+                assert!(codes.contains(class), "a factor names {class}");
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) struct ReferenceQuery {
 
 /// Read a code table.
 ///
-/// `classes`, `fractions`, `operations`, `scheme`, `waste_lists`, `jurisdictions`, `basel_entries`, `hs_headings`,
+/// `classes`, `factors`, `fractions`, `operations`, `scheme`, `waste_lists`, `jurisdictions`, `basel_entries`, `hs_headings`,
 /// `hazard_properties`, `un_numbers`, `packaging`, `transport`, `physical`, `weee_categories`, `borders` and `signals` of the rule
 /// set that the ledger has adopted, with its version and hash; `events` lists every type with its fields. Public.
 #[utoipa::path(
@@ -61,6 +61,7 @@ type Table = fn(&RuleSet) -> serde_json::Result<Value>;
 /// The tables of a rule set.
 const TABLES: &[(&str, Table)] = &[
     ("classes", |rules| serde_json::to_value(&rules.classes)),
+    ("factors", |rules| serde_json::to_value(&rules.factors)),
     ("fractions", |rules| serde_json::to_value(&rules.fractions)),
     ("operations", |rules| serde_json::to_value(&rules.operations)),
     ("waste_lists", |rules| serde_json::to_value(&rules.waste_lists)),

@@ -4,8 +4,10 @@
 mod as_of;
 mod auth;
 mod body;
+mod cancel_order;
 mod certificate_life;
 mod create_hosted_key;
+mod create_order;
 mod create_token;
 mod donation_body;
 mod donation_csv;
@@ -25,16 +27,21 @@ mod get_inclusion;
 mod get_item;
 mod get_item_path;
 mod get_metrics;
+mod get_order;
+mod get_order_delivery;
 mod get_reference;
 mod get_tile;
 mod get_witnessed_checkpoint;
 mod health;
 mod list_events;
+mod list_orders;
 mod list_overdue;
 mod list_signals;
 mod list_tokens;
 mod list_waiting;
 mod openapi;
+mod order_body;
+mod pay_order;
 mod post_batch;
 mod post_event;
 pub mod problem;
@@ -76,6 +83,12 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_certificate::get_certificate)
         .service(get_certificate_bundle::get_certificate_bundle)
         .service(get_certificate_status::get_certificate_status)
+        .service(create_order::create_order)
+        .service(list_orders::list_orders)
+        .service(get_order::get_order)
+        .service(cancel_order::cancel_order)
+        .service(pay_order::pay_order)
+        .service(get_order_delivery::get_order_delivery)
         .service(registry::list_organisations)
         .service(registry::get_organisation)
         .service(registry::list_sites)

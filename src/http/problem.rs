@@ -6,6 +6,7 @@
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::ledger::PrepareError;
 use crate::ledger::asking::Unanswered;
+use crate::ledger::orders::{OrderCode, OrderRefusal};
 use crate::ledger::posting::{Refused, Whose};
 use crate::ledger::proofs::NoProof;
 use crate::ledger::sequencer::Unavailable;
@@ -246,6 +247,7 @@ impl From<Refused> for Problem {
         let status = match &refused {
             Refused::Bytes(refused) => return (**refused).clone().into(),
             Refused::Rules(refusal) => return (**refusal).clone().into(),
+            Refused::Order(refusal) => return (**refusal).clone().into(),
             Refused::Opening(_) | Refused::OpeningMissing(_) | Refused::TooMuchState => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -259,6 +261,29 @@ impl From<Refused> for Problem {
         };
         let told = refused.told();
         Self::new(status, told.code, &told.pointer, told.detail)
+    }
+}
+
+impl From<OrderRefusal> for Problem {
+    fn from(refusal: OrderRefusal) -> Self {
+        let status = match refusal.code {
+            OrderCode::RoleMissing | OrderCode::NotTheSeller | OrderCode::NotTheBuyer => StatusCode::FORBIDDEN,
+            OrderCode::FactorUnknown | OrderCode::ClassUnknown | OrderCode::AmountInvalid => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            OrderCode::IdTaken
+            | OrderCode::LedgerClosed
+            | OrderCode::TooManyOrders
+            | OrderCode::NotInStock
+            | OrderCode::OrderPaid
+            | OrderCode::OrderClosed
+            | OrderCode::PaymentDiffers
+            | OrderCode::OrderNotReady
+            | OrderCode::UnitsReserved
+            | OrderCode::OrderUnknown
+            | OrderCode::OrderDiffers => StatusCode::CONFLICT,
+        };
+        Self::new(status, refusal.code.as_str(), &refusal.pointer, refusal.detail)
     }
 }
 

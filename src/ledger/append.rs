@@ -15,6 +15,7 @@ use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
 use crate::ledger::erasure;
 use crate::ledger::full_tiles::store_full_tiles;
+use crate::ledger::orders::{Admission, Delivery, OrderRefusal};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
 use crate::ledger::waiting::{Candidate, Left, WaitingRoom, still_lacks};
 use crate::ledger::waiting_row::posted_again;
@@ -155,6 +156,7 @@ struct Run<'a> {
     changes: Changes,
     stored: BTreeMap<Identity, StoredEntry>,
     waiting: WaitingRoom,
+    orders: Admission,
     accepted: Accepted,
 }
 
@@ -165,6 +167,7 @@ struct Accepted {
     openings: Vec<(EntryIndex, Opening)>,
     mentions: BTreeSet<(String, EntryIndex)>,
     receipts: BTreeMap<Identity, ([u8; 32], Receipt)>,
+    deliveries: Vec<Delivery>,
 }
 
 /// What a group would do; taken over as a whole or dropped as a whole.
@@ -192,6 +195,8 @@ impl<'a> Run<'a> {
         let stored = entries::find_by_identity(database, &identities)?;
         let identifiers: Vec<String> = identifiers.into_iter().collect();
         let waiting = WaitingRoom::enter(database, time, &identities, &identifiers)?;
+        let mut orders = Admission::enter(database, time)?;
+        orders.look_for(database, posted())?;
         let mut run = Self {
             database,
             origin,
@@ -203,6 +208,7 @@ impl<'a> Run<'a> {
             changes: Changes::default(),
             stored,
             waiting,
+            orders,
             accepted: Accepted::default(),
         };
         run.load(identifiers.into_iter().map(Wanted::Record).collect())?;
@@ -297,6 +303,7 @@ impl<'a> Run<'a> {
             self.stored.extend(entries::find_by_identity(self.database, &[posted.identity])?);
             self.load(posted.identifiers.iter().cloned().map(Wanted::Record).collect())?;
             self.waiting.look_for(self.database, &posted.identifiers)?;
+            self.orders.look_for(self.database, [&posted])?;
             let staged = self.stage(std::slice::from_ref(&posted))?;
             for outcome in self.take_and_tell(staged)? {
                 let lacks = still_lacks(&self.working.state, &posted, &outcome);
@@ -314,6 +321,7 @@ impl<'a> Run<'a> {
         self.accepted.openings.extend(staged.accepted.openings);
         self.accepted.mentions.extend(staged.accepted.mentions);
         self.accepted.receipts.extend(staged.accepted.receipts);
+        self.accepted.deliveries.extend(staged.accepted.deliveries);
         staged.outcomes
     }
 
@@ -387,6 +395,9 @@ impl<'a> Run<'a> {
         staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         let changes = layer.placed(changes, index, context.remembered(&warnings));
         self.require_witnessed(&signed.statement.event, &changes)?;
+        let delivered = self.accepted.deliveries.iter().chain(&staged.accepted.deliveries);
+        let deliveries = self.orders.admit(&signed.statement, &posted.openings, index, &delivered)?;
+        staged.accepted.deliveries.extend(deliveries);
         layer.absorb(changes);
         Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
     }
@@ -464,7 +475,8 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Result<Written, StoreError> {
         let Left { turns: turns_left, erased: emptied } = self.waiting.finish(self.database)?;
         if self.accepted.entries.is_empty() {
-            return Ok(Written { head: self.start, turns_left, erased: emptied });
+            let lapsed = self.orders.finish(self.database, &[], &self.changes)?;
+            return Ok(Written { head: self.start, turns_left, erased: emptied || lapsed });
         }
         let erased = erasure::places_in(&self.changes);
         self.accepted.openings.retain(|(index, opening)| !erased.contains(&(*index, opening.pointer.clone())));
@@ -473,10 +485,11 @@ impl<'a> Run<'a> {
         openings::erase(self.database, &erased)?;
         mentions::insert(self.database, &self.accepted.mentions)?;
         self.working.store(self.database, &self.changes)?;
+        let closed = self.orders.finish(self.database, &self.accepted.deliveries, &self.changes)?;
         let leaves: Vec<TreeHash> = self.accepted.entries.iter().map(|entry| entry.leaf_hash).collect();
         store_full_tiles(self.database, self.start.size(), &leaves)?;
         head::advance(self.database, &self.start, &self.head)?;
-        Ok(Written { head: self.head, turns_left, erased: emptied || !erased.is_empty() })
+        Ok(Written { head: self.head, turns_left, erased: emptied || closed || !erased.is_empty() })
     }
 }
 
@@ -499,6 +512,12 @@ impl From<Stop> for Unstaged {
 impl From<Refused> for Unstaged {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused)
+    }
+}
+
+impl From<OrderRefusal> for Unstaged {
+    fn from(refusal: OrderRefusal) -> Self {
+        Self::Refused(Refused::Order(Box::new(refusal)))
     }
 }
 

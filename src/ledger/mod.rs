@@ -41,6 +41,7 @@ pub mod lookup;
 pub mod mirror;
 pub mod objects;
 pub mod opening;
+pub mod orders;
 pub mod overdue;
 pub mod posting;
 pub mod proofs;
@@ -117,6 +118,8 @@ pub struct Ledger {
     pub(crate) self_audit: Option<self_audit::SelfAudit>,
     /// Dropped before the checkpoints: it finishes what is queued, then they sign a last one over it.
     pub(crate) sequencer: Sequencer,
+    /// Where requests about orders have their turn.
+    pub(crate) desk: orders::Desk,
     pub(crate) checkpoints: Checkpoints,
     /// Dropped after the checkpoints: it copies the last one.
     pub(crate) mirror: Option<RunningMirror>,

@@ -12,6 +12,7 @@ use crate::ledger::clock::Clock;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::mirror::{Mirror, Mirroring};
+use crate::ledger::orders::Desk;
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, Following, PublishError, Publisher, Publishing};
 use crate::ledger::self_audit::{SelfAudit, SelfAuditing};
@@ -232,6 +233,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         clock: settings.clock,
         entries_for,
         sequencer,
+        desk: Desk::open(),
         checkpoints,
         mirror,
         witnessing,

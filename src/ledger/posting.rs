@@ -5,6 +5,7 @@ use crate::domain::fields::{Field, codes};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin};
 use crate::domain::refusal::{Refusal, Warning};
 use crate::domain::time::LedgerTime;
+use crate::ledger::orders::OrderRefusal;
 use crate::proof::commitment::{Opening, OpeningRefused};
 use crate::proof::entry::{ChainHash, Entry};
 use crate::proof::json;
@@ -102,6 +103,8 @@ pub enum Refused {
     TooMuchState,
     /// The rules.
     Rules(Box<Refusal>),
+    /// It takes units that are reserved for an order, or names one that it does not serve.
+    Order(Box<OrderRefusal>),
     /// The organisation has said something else under this id, in that entry.
     SameIdOtherContent(EntryIndex),
     /// Another line of the same all-or-nothing request has this id and other content.
@@ -140,6 +143,7 @@ impl Refused {
         let (code, pointer, detail): (_, &str, &str) = match self {
             Self::Bytes(refused) => (refused.code.as_str(), &refused.pointer, &refused.detail),
             Self::Rules(refusal) => (refusal.code.as_str(), &refusal.pointer, &refusal.detail),
+            Self::Order(refusal) => (refusal.code.as_str(), &refusal.pointer, &refusal.detail),
             Self::Opening(refused) => {
                 let pointer = format!("/open/{}", refused.pointer.replace('~', "~0").replace('/', "~1"));
                 return Told { code: "opening_invalid", pointer, detail: refused.problem.to_owned() };

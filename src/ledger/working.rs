@@ -1,13 +1,16 @@
 //! State as it is loaded from a database for the statements at hand: what appending and replaying both work on.
 
+use crate::domain::certificate::Certificate;
 use crate::domain::fields::Field;
+use crate::domain::ids::OrganisationId;
 use crate::domain::past::PastEntry;
-use crate::domain::state::{Changes, RecordId, State, Stop, Wanted};
+use crate::domain::state::{Changes, Record, RecordId, State, Stop, Wanted};
 use crate::proof::entry::Entry;
 use crate::proof::json;
 use crate::proof::keys;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
+use crate::store::stock::{self, StockRow};
 use crate::store::{Database, StoreError, entries, past, records};
 use ed25519_dalek::VerifyingKey;
 use std::collections::BTreeSet;
@@ -51,9 +54,30 @@ impl Working {
         Ok(())
     }
 
-    /// Writes derived state: records, what they were, bookings and accounts.
+    /// Writes derived state: records, what they were, bookings and accounts, and the stock.
     pub(crate) fn store(&self, database: &mut Database, changes: &Changes) -> Result<(), StoreError> {
-        records::store(database, changes, &self.known)
+        records::store(database, changes, &self.known)?;
+        let mut standing = Vec::new();
+        for record in changes.records.values() {
+            if let Record::Certificate(certificate) = record {
+                let centre = self.centre_of(database, certificate)?;
+                standing.push((certificate.serial.to_string(), StockRow::of(certificate, centre)));
+            }
+        }
+        stock::keep(database, &standing)
+    }
+
+    /// Whose the site of a certificate is.
+    fn centre_of(
+        &self,
+        database: &mut Database,
+        certificate: &Certificate,
+    ) -> Result<Option<OrganisationId>, StoreError> {
+        let site = match self.state.site(&certificate.site) {
+            Ok(site) => site.cloned(),
+            Err(_) => records::find(database, &certificate.site.to_string())?,
+        };
+        Ok(site.and_then(|site| site.organisation))
     }
 
     /// After what was changed has been written: the database has it now. Records are kept, the rest is loaded again when it

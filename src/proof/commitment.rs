@@ -51,16 +51,24 @@ pub fn check_openings(payload: &Value, openings: &[Opening]) -> Result<(), Openi
     openings.iter().try_for_each(check)
 }
 
-fn problem_of(payload: &Value, opening: &Opening) -> Option<&'static str> {
-    if opening.value.len() > OPENING_BYTES_MAX {
+/// What is wrong with a value that an opening shall have.
+pub fn problem_of_value(value: &str) -> Option<&'static str> {
+    if value.len() > OPENING_BYTES_MAX {
         return Some("the value is longer than 1024 bytes");
     }
     // A NUL cannot be stored by every database; no other control character belongs into a name or a note either.
-    if opening.value.chars().any(char::is_control) || opening.pointer.chars().any(char::is_control) {
+    if value.chars().any(char::is_control) {
         return Some("the value has a control character");
     }
-    if !is_nfc(&opening.value) {
-        return Some("the value is not in Unicode normalisation form C");
+    (!is_nfc(value)).then_some("the value is not in Unicode normalisation form C")
+}
+
+fn problem_of(payload: &Value, opening: &Opening) -> Option<&'static str> {
+    if let Some(problem) = problem_of_value(&opening.value) {
+        return Some(problem);
+    }
+    if opening.pointer.chars().any(char::is_control) {
+        return Some("the pointer has a control character");
     }
     let Some(Value::Text(committed)) = payload.at(&opening.pointer).and_then(|value| value.member("c")) else {
         return Some("the payload has no commitment at this pointer");

@@ -2,7 +2,7 @@
 
 use crate::store::StoreResult;
 use crate::store::backend::Database;
-use crate::store::schema::{accounts, bookings, derived, mentions, past, records};
+use crate::store::schema::{accounts, bookings, derived, mentions, past, records, stock};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 /// The form of records, mentions and accounts that this software reads and writes. It changes with any of their fields.
@@ -20,6 +20,7 @@ pub fn clear(database: &mut Database) -> StoreResult<()> {
     diesel::delete(accounts::table).execute(database)?;
     diesel::delete(past::table).execute(database)?;
     diesel::delete(bookings::table).execute(database)?;
+    diesel::delete(stock::table).execute(database)?;
     diesel::update(derived::table.find(1)).set(derived::form.eq(FORM)).execute(database)?;
     Ok(())
 }

@@ -171,6 +171,67 @@ diesel::table! {
 }
 
 diesel::table! {
+    stock (serial) {
+        serial -> Text,
+        pool -> Text,
+        first_unit -> BigInt,
+        last_unit -> BigInt,
+        seller -> Text,
+        country -> Text,
+        vintage -> BigInt,
+        issuer -> Text,
+        expires -> Text,
+    }
+}
+
+diesel::table! {
+    orders (number) {
+        number -> BigInt,
+        id -> Text,
+        content_sha256 -> Binary,
+        buyer -> Text,
+        seller -> Text,
+        units -> BigInt,
+        devices -> Text,
+        country -> Text,
+        centre -> Text,
+        vintage_from -> Text,
+        vintage_until -> Text,
+        delivery -> Text,
+        period_from -> Text,
+        period_until -> Text,
+        purpose_kind -> Text,
+        advance -> BigInt,
+        standing -> Text,
+        created_ms -> BigInt,
+        until_ms -> BigInt,
+        paid_number -> BigInt,
+        paid_ms -> BigInt,
+        payment -> Text,
+    }
+}
+
+diesel::table! {
+    order_units (order_id, pool, first_unit) {
+        order_id -> Text,
+        pool -> Text,
+        first_unit -> BigInt,
+        last_unit -> BigInt,
+        seller -> Text,
+        expires -> Text,
+        entry -> BigInt,
+    }
+}
+
+diesel::table! {
+    order_values (order_id, pointer) {
+        order_id -> Text,
+        pointer -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
     hosted_keys (kid) {
         kid -> Text,
         organisation -> Text,

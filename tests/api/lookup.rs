@@ -187,7 +187,7 @@ both_databases! {
         let serial = story.issue(None);
         let before = app.audit().state_digest;
         let database = app.stop();
-        let damage = "UPDATE derived SET form = 1; DELETE FROM mentions; DELETE FROM accounts; \
+        let damage = "UPDATE derived SET form = 1; DELETE FROM mentions; DELETE FROM accounts; DELETE FROM stock; \
                       UPDATE records SET body = '{}' WHERE kind <> 'ledger'";
         database.tamper(damage).expect("derived state may be changed");
         let again = TestApp::start_on(database, crate::harness::NOON_MS);

@@ -52,6 +52,8 @@ mod mass_model;
 mod metrics;
 mod mirror;
 mod openings;
+mod orders;
+mod orders_race;
 mod other_tools;
 mod process;
 mod projects;

@@ -2,6 +2,7 @@
 
 use crate::harness::{ORIGIN, TestApp, both_databases, laptop_fields, new_id, signed};
 use crate::process::{export, run, run_checker};
+use crate::story::Story;
 use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -71,6 +72,22 @@ both_databases! {
         }
         assert!(told.contains(&format!("\"last_entry\":{}", registered + 2)), "{told}");
         assert!(!told.contains("\"code\""), "{told}");
+    }
+
+    fn ordering_as_the_readme_says(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        story.issue(None);
+        let (buyer, order) = (app.join(&["buyer"]), new_id());
+        let folder = tempfile::tempdir().expect("a folder");
+        let variables = [
+            ("URL", app.url.as_str()), ("TOKEN", &buyer.token), ("SELLER_TOKEN", &story.centre.token), ("ORDER", &order),
+        ];
+        let told = printed(&shell(folder.path(), &block("order"), &variables));
+        for part in ["\"status\":\"reserved\"", "\"status\":\"paid\"", "certificate_transferred"] {
+            assert!(told.contains(part), "{part} is missing:\n{told}");
+        }
     }
 
     fn checking_as_the_readme_says(kind) {

@@ -80,6 +80,21 @@ impl<'a> Story<'a> {
         Self { app, country, centre, centre_site, centre_scale, smelter, smelter_site, smelter_scale, auditor, issuer }
     }
 
+    /// The same people again, so that some of them can be others.
+    pub fn beside(story: &Self) -> Self {
+        Self {
+            app: story.app,
+            centre: story.centre.clone(),
+            centre_site: story.centre_site.clone(),
+            centre_scale: story.centre_scale.clone(),
+            smelter: story.smelter.clone(),
+            smelter_site: story.smelter_site.clone(),
+            smelter_scale: story.smelter_scale.clone(),
+            auditor: story.auditor.clone(),
+            issuer: story.issuer.clone(),
+        }
+    }
+
     pub fn audit(&self, site: &str, on: &str, outcome: &str) -> Answer {
         self.app.say(&self.auditor, "site_audited", &audit_fields(site, on, outcome))
     }

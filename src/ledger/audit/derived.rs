@@ -1,4 +1,4 @@
-//! Derived state of a database beside the one that the entries give: row by row, page by page.
+//! Derived state of a database beside the one that the entries give: row by row, page by page, and the stock as a whole.
 //!
 //! Each database orders text by its own rules, so rows are looked up by their keys on the other side; that nothing is there
 //! beside them, their number tells.
@@ -8,7 +8,7 @@ use crate::domain::state::{LEDGER_RECORD, Record, RecordKind};
 use crate::ledger::audit::database::found_or_damage;
 use crate::ledger::audit::report::Findings;
 use crate::store::records::RawRecord;
-use crate::store::{Database, StoreError, past, records};
+use crate::store::{Database, StoreError, past, records, stock};
 use std::collections::BTreeMap;
 
 /// Rows that are read at once.
@@ -43,6 +43,20 @@ pub(super) fn compare(
     }
     if stored.keys().any(|account| !accounts.contains_key(account)) {
         findings.wrong(None, "there are accounts that the entries do not give");
+    }
+    compare_stock(theirs, ours, findings)
+}
+
+/// What orders are filled from.
+fn compare_stock(theirs: &mut Database, ours: &mut Database, findings: &mut Findings) -> Result<(), StoreError> {
+    let (stored, derived) = (stock::all(theirs)?, stock::all(ours)?);
+    for (serial, row) in &derived {
+        if stored.get(serial) != Some(row) {
+            findings.wrong(None, format!("{serial} does not stand in stock as the entries give it"));
+        }
+    }
+    for serial in stored.keys().filter(|serial| !derived.contains_key(*serial)) {
+        findings.wrong(None, format!("{serial} stands in stock and follows from no entry"));
     }
     Ok(())
 }

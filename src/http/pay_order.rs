@@ -1,0 +1,67 @@
+//! `POST /v1/orders/{id}/payment`: record that an order was paid.
+
+use crate::domain::ids::OrderId;
+use crate::http::auth::Authenticated;
+use crate::http::blocking;
+use crate::http::body::read_json;
+use crate::http::get_order::{no_such_order, shown};
+use crate::http::order_body::OrderBody;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+use crate::ledger::orders::OrderReader;
+use crate::ledger::tokens::Scope;
+use crate::limits::ORDER_REFERENCE_BYTES_MAX;
+use actix_web::{HttpResponse, post, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A payment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPaymentBody {
+    /// The reference on the bank's advice or the invoice: printable ASCII, at most 64 characters. No names.
+    #[schema(example = "RF18 5390 0754 7034")]
+    reference: String,
+}
+
+/// Record that an order was paid.
+///
+/// By its seller or the operator. From then on it neither lapses nor is given up; the centre delivers it. The same reference
+/// again changes nothing.
+#[utoipa::path(
+    tag = "orders",
+    params(("id" = String, Path, description = "The order's id.")),
+    request_body = NewPaymentBody,
+    responses(
+        (status = 200, description = "Paid; as it stands now.", body = OrderBody),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now; send it again.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["post"])),
+)]
+#[post("/v1/orders/{id}/payment")]
+pub(super) async fn pay_order(
+    caller: Authenticated,
+    id: web::Path<String>,
+    body: web::Payload,
+    ledger: web::Data<Ledger>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Scope::Post)?;
+    let by = caller.0.organisation;
+    let id = OrderId::parse(&id).ok_or_else(no_such_order)?;
+    let NewPaymentBody { reference } = read_json(body).await?;
+    let is_printable = reference.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if !is_printable
+        || !(1..=ORDER_REFERENCE_BYTES_MAX).contains(&reference.trim().len())
+        || reference.trim() != reference
+    {
+        let detail = "expected printable ASCII, 1 to 64 characters, no space at either end";
+        return Err(Problem::bad_request("field_invalid", "/reference", detail));
+    }
+    let turn = ledger.turn().await?;
+    let of_worker = ledger.clone();
+    let paid = blocking(move || of_worker.pay(&turn, by, id, &reference)).await???;
+    let id = paid.ok_or_else(no_such_order)?;
+    // Whoever may record a payment may see what it was for.
+    Ok(HttpResponse::Ok().json(shown(&ledger, OrderReader::Operator, id).await?))
+}

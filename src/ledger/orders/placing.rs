@@ -1,0 +1,295 @@
+//! Taking an order: units are reserved for it, or it waits for those that are yet to come.
+
+use super::advance::{Outlook, outlook};
+use super::desk::{Done, Turn};
+use super::stock::{Wanted, gather, reserve, rules_in_force};
+use super::{Order, OrderCode, OrderRefusal};
+use crate::domain::codes::Role;
+use crate::domain::event::{Period, PurposeKind};
+use crate::domain::ids::{OrderId, OrganisationId};
+use crate::domain::order::{DeliveryKind, Devices, OrderStatus, Preferences, Short, grams_of, units_for};
+use crate::domain::registry::{Ledger as LedgerRecord, Organisation};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::state::LEDGER_RECORD;
+use crate::domain::time::LedgerTime;
+use crate::ledger::Ledger;
+use crate::ledger::sequencer::Unavailable;
+use crate::limits::{ORDER_KG_MAX, ORDER_LAPSE_MS, ORDERS_OPEN_OF_ONE_MAX};
+use crate::store::orders::{self, OrderRow};
+use crate::store::{Database, StoreError, records};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// How much is ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Amount {
+    /// So many kilograms.
+    Kg(i64),
+    /// What a factor makes of so many devices.
+    Devices {
+        /// The devices.
+        devices: Vec<Devices>,
+        /// The factor's name.
+        factor: String,
+        /// Its version.
+        version: String,
+    },
+}
+
+/// In whose name, when and for what the centre shall retire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetirementWish {
+    /// The time that it is for.
+    pub period: Period,
+    /// For what.
+    pub purpose_kind: PurposeKind,
+    /// The values of the retirement's commitments, by pointer.
+    pub values: Vec<(String, String)>,
+}
+
+/// An order as it is placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Its id, made by the buyer.
+    pub id: OrderId,
+    /// Who orders.
+    pub buyer: OrganisationId,
+    /// How much.
+    pub amount: Amount,
+    /// From where and when.
+    pub preferences: Preferences,
+    /// How it shall end, if not in the buyer's account.
+    pub retirement: Option<RetirementWish>,
+    /// Whether it may wait for treatment.
+    pub advance: bool,
+}
+
+/// An order that was placed.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The order.
+    pub order: OrderId,
+    /// Whether it is new; else it was placed before.
+    pub is_new: bool,
+}
+
+/// What was ordered, for comparing: everything but what is personal, of which nothing may stay.
+#[derive(Serialize)]
+struct Content<'a> {
+    buyer: String,
+    kg: Option<i64>,
+    devices: Vec<(&'a str, i64)>,
+    factor: Option<(&'a str, &'a str)>,
+    preferences: [String; 4],
+    retirement: Option<[&'a str; 3]>,
+    advance: bool,
+}
+
+impl NewOrder {
+    const fn delivery(&self) -> DeliveryKind {
+        if self.retirement.is_some() { DeliveryKind::Retire } else { DeliveryKind::Transfer }
+    }
+
+    fn values(&self) -> &[(String, String)] {
+        self.retirement.as_ref().map(|wish| wish.values.as_slice()).unwrap_or_default()
+    }
+
+    fn content_sha256(&self) -> Result<Vec<u8>, StoreError> {
+        let (kg, devices, factor) = match &self.amount {
+            Amount::Kg(kg) => (Some(*kg), Vec::new(), None),
+            Amount::Devices { devices, factor, version } => {
+                let lines = devices.iter().map(|line| (line.class.as_str(), line.count)).collect();
+                (None, lines, Some((factor.as_str(), version.as_str())))
+            }
+        };
+        let wish = |wish: &'_ RetirementWish| {
+            [wish.period.from.to_string(), wish.period.until.to_string(), wish.purpose_kind.to_string()]
+        };
+        let retirement = self.retirement.as_ref().map(wish);
+        let content = Content {
+            buyer: self.buyer.to_string(),
+            kg,
+            devices,
+            factor,
+            preferences: preference_columns(&self.preferences),
+            retirement: retirement.as_ref().map(|[from, until, kind]| [from.as_str(), until.as_str(), kind.as_str()]),
+            advance: self.advance,
+        };
+        let bytes = serde_json::to_vec(&content).map_err(|error| StoreError::damaged(error.to_string()))?;
+        Ok(Sha256::digest(bytes).to_vec())
+    }
+
+    /// The row of the order, before it has a place.
+    fn row(&self, units: i64, time: LedgerTime) -> Result<OrderRow, StoreError> {
+        let [country, centre, vintage_from, vintage_until] = preference_columns(&self.preferences);
+        let claim = |of: fn(&RetirementWish) -> String| self.retirement.as_ref().map(of).unwrap_or_default();
+        let devices = match &self.amount {
+            Amount::Kg(_) => String::new(),
+            Amount::Devices { devices, factor, version } => {
+                let line = |line: &Devices| json!({"class": line.class, "count": line.count});
+                let lines: Vec<_> = devices.iter().map(line).collect();
+                json!({"devices": lines, "factor": {"name": factor, "version": version}}).to_string()
+            }
+        };
+        Ok(OrderRow {
+            number: 0,
+            id: self.id.to_string(),
+            content_sha256: self.content_sha256()?,
+            buyer: self.buyer.to_string(),
+            seller: String::new(),
+            units,
+            devices,
+            country,
+            centre,
+            vintage_from,
+            vintage_until,
+            delivery: self.delivery().to_string(),
+            period_from: claim(|wish| wish.period.from.to_string()),
+            period_until: claim(|wish| wish.period.until.to_string()),
+            purpose_kind: claim(|wish| wish.purpose_kind.to_string()),
+            advance: i64::from(self.advance),
+            standing: OrderStatus::Reserved.to_string(),
+            created_ms: time.ms(),
+            until_ms: time.ms() + ORDER_LAPSE_MS,
+            paid_number: 0,
+            paid_ms: 0,
+            payment: String::new(),
+        })
+    }
+}
+
+fn preference_columns(preferences: &Preferences) -> [String; 4] {
+    let Preferences { country, centre, from, until } = preferences;
+    [
+        country.as_ref().map(ToString::to_string).unwrap_or_default(),
+        centre.map(|centre| centre.to_string()).unwrap_or_default(),
+        from.as_ref().map(ToString::to_string).unwrap_or_default(),
+        until.as_ref().map(ToString::to_string).unwrap_or_default(),
+    ]
+}
+
+impl Ledger {
+    /// Places an order. The same again gets the order that stands; a refusal is not remembered.
+    pub fn place(&self, turn: &Turn, new: &NewOrder) -> Result<Result<Placed, OrderRefusal>, Unavailable> {
+        self.at_desk(turn, |database, time| place(database, time, new))
+    }
+}
+
+fn place(database: &mut Database, time: LedgerTime, new: &NewOrder) -> Result<Done<Placed>, StoreError> {
+    if let Some(row) = orders::find(database, &new.id.to_string())? {
+        if is_same(database, &row, new)? {
+            return Ok(Done::well(Placed { order: new.id, is_new: false }));
+        }
+        let detail = "an order of this id stands with other content; a new order needs a new id";
+        return Ok(Done::refused(OrderRefusal::new(OrderCode::IdTaken, "/id", detail)));
+    }
+    if let Some(refusal) = may_not_order(database, new.buyer)? {
+        return Ok(Done::refused(refusal));
+    }
+    let units = match units_of(rules_in_force(database)?, &new.amount) {
+        Ok(units) => units,
+        Err(refusal) => return Ok(Done::refused(refusal)),
+    };
+    let Some(today) = time.date() else { return Err(StoreError::damaged("the ledger's time has no date")) };
+    let wanted = Wanted {
+        units,
+        preferences: &new.preferences,
+        seller: None,
+        buyer: new.buyer,
+        delivery: new.delivery(),
+        period: new.retirement.as_ref().map(|wish| &wish.period),
+    };
+    let mut row = new.row(units, time)?;
+    row.number = orders::highest_number(database)? + 1;
+    match gather(database, &wanted, &today)?.filled() {
+        Ok(stretches) => {
+            row.seller = stretches.first().map(|stretch| stretch.seller.to_string()).unwrap_or_default();
+            reserve(database, &row.id, &stretches)?;
+        }
+        Err(short) if new.advance => {
+            let outlook = outlook(database, new, &today)?;
+            match outlook.seller(units) {
+                Some(seller) => row.seller = seller.to_string(),
+                None => return Ok(Done::refused(not_in_stock(units, short, Some(&outlook)))),
+            }
+        }
+        Err(short) => return Ok(Done::refused(not_in_stock(units, short, None))),
+    }
+    orders::insert(database, &row, new.values())?;
+    Ok(Done::well(Placed { order: new.id, is_new: true }))
+}
+
+/// Whether an order stands as it is placed again. What is personal is compared as long as it is kept.
+fn is_same(database: &mut Database, row: &OrderRow, new: &NewOrder) -> Result<bool, StoreError> {
+    if row.content_sha256 != new.content_sha256()? {
+        return Ok(false);
+    }
+    let is_kept = OrderStatus::parse(&row.standing).is_some_and(OrderStatus::is_open);
+    let mut values = new.values().to_vec();
+    values.sort();
+    let mut kept = orders::values(database, &row.id)?;
+    kept.sort();
+    Ok(!is_kept || kept == values)
+}
+
+fn may_not_order(database: &mut Database, buyer: OrganisationId) -> Result<Option<OrderRefusal>, StoreError> {
+    let ledger: Option<LedgerRecord> = records::find(database, LEDGER_RECORD)?;
+    if ledger.is_some_and(|ledger| ledger.closed.is_some()) {
+        let detail = "the ledger is closed; nothing more is delivered on it";
+        return Ok(Some(OrderRefusal::new(OrderCode::LedgerClosed, "", detail)));
+    }
+    let organisation: Option<Organisation> = records::find(database, &buyer.to_string())?;
+    if !organisation.is_some_and(|organisation| organisation.roles.contains(&Role::Buyer)) {
+        let detail = "only organisations with the role buyer order; the operator registers roles";
+        return Ok(Some(OrderRefusal::new(OrderCode::RoleMissing, "", detail)));
+    }
+    if orders::open_of(database, &buyer.to_string())? >= ORDERS_OPEN_OF_ONE_MAX {
+        let detail =
+            format!("{ORDERS_OPEN_OF_ONE_MAX} orders of this buyer are open; wait for a delivery, or cancel one");
+        return Ok(Some(OrderRefusal::new(OrderCode::TooManyOrders, "", detail)));
+    }
+    Ok(None)
+}
+
+/// How many units an amount is.
+fn units_of(rules: &RuleSet, amount: &Amount) -> Result<i64, OrderRefusal> {
+    let (units, pointer) = match amount {
+        Amount::Kg(kg) => (*kg, "/kg"),
+        Amount::Devices { devices, factor, version } => {
+            let Some(factor) = rules.factor(factor, version) else {
+                let detail = "the rule set in force has no such factor; /v1/reference/factors lists them";
+                return Err(OrderRefusal::new(OrderCode::FactorUnknown, "/factor", detail));
+            };
+            let grams = grams_of(rules, factor, devices).map_err(|position| {
+                let detail =
+                    "the factor does not hold for this class, or there are too many; see /v1/reference/factors";
+                OrderRefusal::new(OrderCode::ClassUnknown, &format!("/devices/{position}/class"), detail)
+            })?;
+            (units_for(grams), "/devices")
+        }
+    };
+    if (1..=ORDER_KG_MAX).contains(&units) {
+        return Ok(units);
+    }
+    let detail = format!("one order has 1 to {ORDER_KG_MAX} kg; this one has {units}");
+    Err(OrderRefusal::new(OrderCode::AmountInvalid, pointer, detail))
+}
+
+fn not_in_stock(units: i64, short: Short, outlook: Option<&Outlook>) -> OrderRefusal {
+    let Short { all, most } = short;
+    let then = match outlook.map(Outlook::most) {
+        Some(later) => format!(", and at most {later} kg may be waited for; order less, or in several orders"),
+        None => "; order less, in several orders, or let it wait for treatment (advance)".to_owned(),
+    };
+    let detail =
+        format!("{units} kg are wanted; {all} kg that match are free, {most} kg of them from one centre{then}");
+    OrderRefusal::new(OrderCode::NotInStock, "", detail)
+}
+
+impl Order {
+    /// The order of an id; `None` if there is none.
+    pub(super) fn find(database: &mut Database, id: OrderId) -> Result<Option<Self>, StoreError> {
+        orders::find(database, &id.to_string())?.map(Self::read).transpose()
+    }
+}

@@ -1,0 +1,60 @@
+//! Why something is not done with an order.
+
+use crate::domain::fields::codes;
+
+codes! {
+    /// Stable codes of refusals about orders.
+    pub enum OrderCode {
+        /// Another order has this id.
+        IdTaken = "id_taken",
+        /// Only buyers order.
+        RoleMissing = "role_missing",
+        /// Only the seller and the operator do this.
+        NotTheSeller = "not_the_seller",
+        /// Only who ordered does this.
+        NotTheBuyer = "not_the_buyer",
+        /// The ledger is closed: nothing is delivered any more.
+        LedgerClosed = "ledger_closed",
+        /// As many orders of this buyer are open as may.
+        TooManyOrders = "too_many_orders",
+        /// No factor of this name and version stands in the rule set in force.
+        FactorUnknown = "factor_unknown",
+        /// The factor does not know this class.
+        ClassUnknown = "class_unknown",
+        /// More units than one order may have, or none.
+        AmountInvalid = "amount_invalid",
+        /// There are not so many units that match.
+        NotInStock = "not_in_stock",
+        /// It is paid already.
+        OrderPaid = "order_paid",
+        /// It lapsed or was cancelled.
+        OrderClosed = "order_closed",
+        /// It was paid under another reference.
+        PaymentDiffers = "payment_differs",
+        /// It cannot be delivered now.
+        OrderNotReady = "order_not_ready",
+        /// These units are reserved for an order.
+        UnitsReserved = "units_reserved",
+        /// The author sells for no order of this id.
+        OrderUnknown = "order_unknown",
+        /// The statement is not what was ordered.
+        OrderDiffers = "order_differs",
+    }
+}
+
+/// A refusal: nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRefusal {
+    /// Which.
+    pub code: OrderCode,
+    /// JSON Pointer to the field to blame.
+    pub pointer: String,
+    /// What was wrong and what to do.
+    pub detail: String,
+}
+
+impl OrderRefusal {
+    pub(super) fn new(code: OrderCode, pointer: &str, detail: impl Into<String>) -> Self {
+        Self { code, pointer: pointer.to_owned(), detail: detail.into() }
+    }
+}
