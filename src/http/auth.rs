@@ -1,6 +1,6 @@
 //! Who calls: the bearer token of a request (RFC 6750).
 
-use crate::domain::ids::OrganisationId;
+use crate::domain::ids::{ActorId, OrganisationId};
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -81,6 +81,17 @@ impl Authenticated {
     /// Refuses a caller who may post nothing at all.
     pub(super) fn require_posting(&self) -> Result<(), Problem> {
         if self.0.may(Scope::Relay) { Ok(()) } else { self.require(Scope::Post) }
+    }
+
+    /// What a person's token posts names that person: else two persons of one organisation would be one.
+    pub(super) fn require_actor(&self, actor: Option<ActorId>) -> Result<(), Problem> {
+        match self.0.person {
+            Some(person) if actor != Some(person) => {
+                let detail = format!("this token is one person's: the statement names the actor {person}");
+                Err(Problem::new(StatusCode::FORBIDDEN, "actor_differs", "/actor", detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A token posts for its own organisation, unless it may relay.

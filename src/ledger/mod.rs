@@ -24,6 +24,7 @@ pub mod certificates;
 pub mod clock;
 pub mod cosigned;
 mod counting;
+pub mod demands;
 pub mod donation_contents;
 pub mod donation_devices;
 pub mod donation_report;

@@ -8,7 +8,7 @@ use crate::proof::json;
 use crate::proof::keys;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
-use crate::store::{Database, StoreError, entries, past, records};
+use crate::store::{Database, StoreError, blocks, entries, holdings, past, records};
 use ed25519_dalek::VerifyingKey;
 use std::collections::BTreeSet;
 
@@ -51,9 +51,11 @@ impl Working {
         Ok(())
     }
 
-    /// Writes derived state: records, what they were, bookings and accounts.
+    /// Writes derived state: records, what they were, bookings and accounts, blocks and in whose accounts they are.
     pub(crate) fn store(&self, database: &mut Database, changes: &Changes) -> Result<(), StoreError> {
-        records::store(database, changes, &self.known)
+        records::store(database, changes, &self.known)?;
+        blocks::store(database, changes)?;
+        holdings::store(database, &changes.happened)
     }
 
     /// After what was changed has been written: the database has it now. Records are kept, the rest is loaded again when it

@@ -1,9 +1,10 @@
 //! Certificates: blocks of 1 kg units that rest on named grams of named treatments (rules.md §7).
 //!
 //! `issue` makes them, `trade` moves, splits and cancels them, `retirement` ends them in somebody's name, `oversight` stops
-//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `replacement` gives these other grams, and
-//! `tally` counts, so that the sum rule can be read off at any time.
+//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `replacement` gives these other grams,
+//! `tally` counts, so that the sum rule can be read off at any time, and `account` tells each holder what happened.
 
+mod account;
 mod blocks;
 mod failing;
 mod issue;
@@ -13,6 +14,7 @@ mod retirement;
 mod tally;
 mod trade;
 
+pub use account::{AccountChange, AccountChangeKind, account_of};
 pub use blocks::{blocks, buffer_units, part_of};
 pub use issue::{Proposal, certificate_issued, propose};
 pub use oversight::{certificate_countersigned, certificate_frozen, certificate_unfrozen, certificate_withdrawn};
@@ -21,6 +23,7 @@ pub use retirement::{certificate_retired, period_fits};
 pub use tally::{Expiring, IssuedYear, PoolTally, SiteTally, TallySums, Units};
 pub use trade::{certificate_cancelled, certificate_split, certificate_transferred};
 
+pub(crate) use account::account_changes;
 pub(crate) use failing::judge;
 
 use crate::domain::apply::{Context, refuse};
