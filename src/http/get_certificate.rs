@@ -1,6 +1,8 @@
 //! `GET /v1/certificates/{serial}`: a certificate's page, for everybody.
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
+use crate::domain::erasure::ErasedValue;
+use crate::domain::event::CertificateRetired;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
@@ -11,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::ledger::bundling::Counted;
 use crate::ledger::certificates::Registered;
 use crate::ledger::sums::Sums;
+use crate::proof::commitment::Opening;
 use crate::store::StoreError;
 use actix_web::{get, web};
 use serde::Serialize;
@@ -84,25 +87,25 @@ pub(super) struct CertificateBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RetirementBody {
     /// The entry.
-    entry: u64,
+    pub(super) entry: u64,
     /// The organisation that retired it.
-    holder: String,
+    pub(super) holder: String,
     /// First and last day that it is for.
-    period: [String; 2],
+    pub(super) period: [String; 2],
     /// For what.
-    purpose_kind: &'static str,
+    pub(super) purpose_kind: &'static str,
     /// The legal entity; absent once erased.
     #[serde(skip_serializing_if = "Option::is_none")]
-    beneficiary: Option<String>,
+    pub(super) beneficiary: Option<String>,
     /// Its number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    beneficiary_number: Option<String>,
+    pub(super) beneficiary_number: Option<String>,
     /// The wording of the purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
-    purpose: Option<String>,
+    pub(super) purpose: Option<String>,
     /// Which of the three were erased, and on which day.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    erased: Vec<ErasedBody>,
+    pub(super) erased: Vec<ErasedBody>,
 }
 
 /// What a certificate never says (rules.md §7).
@@ -186,29 +189,33 @@ fn body_of(registered: &Registered, counted: Counted, sums: Sums) -> Certificate
         issued_at: issued_at.to_string(),
         issuer: issuer.to_string(),
         operator: String::new(),
-        retired: retirement(registered),
+        retired: RetirementBody::of(&registered.certificate, &registered.openings, &registered.erased),
     }
 }
 
 /// For whom it was retired, unless that was erased.
 fn company(registered: &Registered) -> Option<String> {
-    opening(registered, "/beneficiary").filter(|_| registered.certificate.status == CertificateStatus::Retired)
+    let is_retired = registered.certificate.status == CertificateStatus::Retired;
+    opening(&registered.openings, CertificateRetired::COMPANY).filter(|_| is_retired)
 }
 
-fn opening(registered: &Registered, pointer: &str) -> Option<String> {
-    registered.openings.iter().find(|opening| opening.pointer == pointer).map(|opening| opening.value.clone())
+fn opening(openings: &[Opening], pointer: &str) -> Option<String> {
+    openings.iter().find(|opening| opening.pointer == pointer).map(|opening| opening.value.clone())
 }
 
-fn retirement(registered: &Registered) -> Option<RetirementBody> {
-    let retired = registered.certificate.retired.as_ref()?;
-    Some(RetirementBody {
-        entry: retired.entry.0,
-        holder: registered.certificate.holder.map(|holder| holder.to_string()).unwrap_or_default(),
-        period: [retired.period.from.to_string(), retired.period.until.to_string()],
-        purpose_kind: retired.purpose_kind.as_str(),
-        beneficiary: opening(registered, "/beneficiary"),
-        beneficiary_number: opening(registered, "/beneficiary_number"),
-        purpose: opening(registered, "/purpose"),
-        erased: registered.erased.iter().map(ErasedBody::from).collect(),
-    })
+impl RetirementBody {
+    /// How a certificate was retired, if it was.
+    pub(super) fn of(certificate: &Certificate, openings: &[Opening], erased: &[ErasedValue]) -> Option<Self> {
+        let retired = certificate.retired.as_ref()?;
+        Some(Self {
+            entry: retired.entry.0,
+            holder: certificate.holder.map(|holder| holder.to_string()).unwrap_or_default(),
+            period: [retired.period.from.to_string(), retired.period.until.to_string()],
+            purpose_kind: retired.purpose_kind.as_str(),
+            beneficiary: opening(openings, CertificateRetired::COMPANY),
+            beneficiary_number: opening(openings, "/beneficiary_number"),
+            purpose: opening(openings, "/purpose"),
+            erased: erased.iter().map(ErasedBody::from).collect(),
+        })
+    }
 }

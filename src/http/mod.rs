@@ -30,6 +30,9 @@ mod get_witnessed_checkpoint;
 mod health;
 mod list_events;
 mod list_overdue;
+mod list_register;
+mod list_register_entries;
+mod list_register_pools;
 mod list_tokens;
 mod list_waiting;
 mod openapi;
@@ -37,8 +40,10 @@ mod post_batch;
 mod post_event;
 pub mod problem;
 mod receipt;
+mod register_body;
 mod registry;
 mod revoke_token;
+mod table;
 mod waiting_body;
 mod withdraw_waiting;
 pub mod witness_service;
@@ -72,6 +77,9 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_certificate::get_certificate)
         .service(get_certificate_bundle::get_certificate_bundle)
         .service(get_certificate_status::get_certificate_status)
+        .service(list_register::list_register)
+        .service(list_register_pools::list_register_pools)
+        .service(list_register_entries::list_register_entries)
         .service(registry::list_organisations)
         .service(registry::get_organisation)
         .service(registry::list_sites)

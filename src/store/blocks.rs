@@ -89,7 +89,7 @@ pub struct Wanted {
     pub expired: Option<(Date, bool)>,
     /// Retired in this name.
     pub company: Option<names::Name>,
-    /// Retired for a time that touches these days.
+    /// Retired for a time that touches the days from the first on, before the second.
     pub period: Option<(Date, Date)>,
 }
 

@@ -134,6 +134,24 @@ pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) 
     rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
 }
 
+/// The records of one kind whose ids lie between two, neither included, in the order of their ids.
+pub fn between(
+    database: &mut Database,
+    kind: RecordKind,
+    (after, before): (&str, &str),
+    count: i64,
+) -> StoreResult<Vec<Record>> {
+    let rows: Vec<(String, String)> = records::table
+        .filter(records::id.gt(after))
+        .filter(records::id.lt(before))
+        .filter(records::kind.eq(kind.as_str()))
+        .order(records::id.asc())
+        .limit(count)
+        .select((records::id, records::body))
+        .load(database)?;
+    rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
+}
+
 /// The first records of one kind whose ids begin so, in the order of their ids.
 pub fn page_under(database: &mut Database, kind: RecordKind, prefix: &str, count: i64) -> StoreResult<Vec<Record>> {
     let mut page = page(database, kind, prefix, count)?;

@@ -221,22 +221,35 @@ impl Certificate {
 
     /// The units that fail, each once: first and last of every stretch, in order.
     pub fn failing_units(&self) -> Vec<(i64, i64)> {
-        let mut stretches: Vec<(i64, i64)> = self.failing.iter().map(|failing| (failing.first, failing.last)).collect();
-        stretches.sort_unstable();
-        let mut joined: Vec<(i64, i64)> = Vec::with_capacity(stretches.len());
-        for (first, last) in stretches {
-            match joined.last_mut() {
-                Some(before) if first <= before.1 + 1 => before.1 = before.1.max(last),
-                _ => joined.push((first, last)),
-            }
-        }
-        joined
+        stretches(self.failing.iter())
+    }
+
+    /// Those of its failing units that nothing has backed for so many months, on a day (rules.md §7).
+    pub fn unbacked_units(&self, on: &Date, months: u32) -> Vec<(i64, i64)> {
+        let is_late = |failing: &&Failing| {
+            failing.since.date().and_then(|since| since.plus_months(months)).is_some_and(|until| *on > until)
+        };
+        stretches(self.failing.iter().filter(is_late))
     }
 
     /// Whether nothing stops it: no second signature is awaited, it is not frozen, and all its grams hold.
     pub fn is_sound(&self) -> bool {
         self.pending.is_none() && self.frozen.is_none() && self.failing.is_empty()
     }
+}
+
+/// Units that fail, each once and in order, as first and last of every stretch.
+fn stretches<'a>(failing: impl Iterator<Item = &'a Failing>) -> Vec<(i64, i64)> {
+    let mut found: Vec<(i64, i64)> = failing.map(|failing| (failing.first, failing.last)).collect();
+    found.sort_unstable();
+    let mut joined: Vec<(i64, i64)> = Vec::with_capacity(found.len());
+    for (first, last) in found {
+        match joined.last_mut() {
+            Some(before) if first <= before.1 + 1 => before.1 = before.1.max(last),
+            _ => joined.push((first, last)),
+        }
+    }
+    joined
 }
 
 /// The certificate that a statement names; one that was split names its parts.
