@@ -68,6 +68,21 @@ impl Authenticated {
         self.reader().ok_or_else(|| Problem::scope_missing(Scope::Read))
     }
 
+    /// About whom: an organisation asks about itself; an auditor says about whom.
+    pub(super) fn require_whose(&self, named: Option<&str>) -> Result<OrganisationId, Problem> {
+        let invalid = |detail: &str| Problem::bad_request("query_invalid", "/organisation", detail);
+        let named = named.map(|id| OrganisationId::parse(id).ok_or_else(|| invalid("expected an organisation's id")));
+        match (self.require_reader()?, named.transpose()?) {
+            (Reader::Organisation(own), None) => Ok(own),
+            (Reader::Organisation(own), Some(named)) if own == named => Ok(own),
+            (Reader::Organisation(_), Some(_)) => {
+                Err(Problem::not_found("this does not concern the token's organisation"))
+            }
+            (Reader::All, Some(named)) => Ok(named),
+            (Reader::All, None) => Err(invalid("say whose; this token reads everybody's")),
+        }
+    }
+
     /// Refuses whoever is not an administrator of the operator: what they make speaks for anybody.
     pub(super) fn require_admin(&self, ledger: &Ledger) -> Result<(), Problem> {
         self.require(Scope::Admin)?;

@@ -109,7 +109,7 @@ pub(super) struct RetirementBody {
 }
 
 /// What a certificate never says (rules.md §7).
-const NOT_PERMITTED: &[&str] = &[
+pub(super) const NOT_PERMITTED: &[&str] = &[
     "an offset, or anything waste-neutral",
     "that the buyer's own waste was recycled",
     "that all of it was recycled: it was treated, as by_operation_g tells",

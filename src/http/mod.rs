@@ -8,10 +8,12 @@ mod create_hosted_key;
 mod create_token;
 mod donation_body;
 mod donation_csv;
+mod get_account;
 mod get_balance;
 mod get_certificate;
 mod get_certificate_bundle;
 mod get_certificate_draft;
+mod get_certificate_history;
 mod get_certificate_status;
 mod get_checkpoint;
 mod get_consistency;
@@ -27,7 +29,9 @@ mod get_metrics;
 mod get_reference;
 mod get_tile;
 mod get_witnessed_checkpoint;
+mod get_year_statement;
 mod health;
+mod list_account_changes;
 mod list_events;
 mod list_overdue;
 mod list_register;
@@ -47,6 +51,7 @@ mod table;
 mod waiting_body;
 mod withdraw_waiting;
 pub mod witness_service;
+mod year_statement_body;
 
 use crate::ledger::Ledger;
 use actix_web::dev::Server;
@@ -77,9 +82,13 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_certificate::get_certificate)
         .service(get_certificate_bundle::get_certificate_bundle)
         .service(get_certificate_status::get_certificate_status)
+        .service(get_certificate_history::get_certificate_history)
         .service(list_register::list_register)
         .service(list_register_pools::list_register_pools)
         .service(list_register_entries::list_register_entries)
+        .service(get_account::get_account)
+        .service(list_account_changes::list_account_changes)
+        .service(get_year_statement::get_year_statement)
         .service(registry::list_organisations)
         .service(registry::get_organisation)
         .service(registry::list_sites)

@@ -1,6 +1,6 @@
 //! A block as the register shows it, in JSON and as a line of CSV.
 
-use crate::domain::certificate::{Backing, Certificate, CertificateStatus, PendingKind};
+use crate::domain::certificate::{Backing, Certificate, CertificateStatus, PendingKind, UNIT_G};
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::Date;
 use crate::http::get_certificate::RetirementBody;
@@ -151,6 +151,13 @@ impl BlockBody {
             annotated,
             retired: RetirementBody::of(certificate, &openings, &erased),
         }
+    }
+
+    /// Its serial numbers and grams; the entry that retired it, and first and last day of the period.
+    pub(super) fn as_retired(&self) -> (&str, i64, [String; 3]) {
+        let retired = self.retired.as_ref();
+        let day = |position: usize| text(retired.and_then(|retired| retired.period.get(position)));
+        (&self.serial, self.units * UNIT_G, [text(retired.map(|retired| retired.entry)), day(0), day(1)])
     }
 
     /// The block as a line of CSV; what has an entry and a reason is `reason by entry`.

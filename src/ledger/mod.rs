@@ -15,6 +15,7 @@
 //!
 //! Whenever what is found contradicts what was signed, the ledger halts: it goes on serving proofs and appends nothing.
 
+pub mod account;
 pub mod append;
 pub mod as_of;
 pub mod asking;
@@ -68,6 +69,7 @@ pub mod witness;
 mod witness_client;
 pub mod witnessing;
 mod working;
+pub mod year_statement;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};

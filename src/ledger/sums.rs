@@ -3,7 +3,7 @@
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::{KeyCustody, WasteCode};
 use crate::domain::evidence::FlawCode;
-use crate::domain::ids::{KeyId, SiteId};
+use crate::domain::ids::{EntryIndex, KeyId, SiteId};
 use crate::domain::registry::{Key, Site};
 use crate::domain::time::Date;
 use crate::domain::treatment::Treatment;
@@ -67,10 +67,10 @@ impl Places {
 }
 
 impl Sums {
-    /// Adds the grams of a certificate; `treatments` are those that it rests on.
-    pub fn add(&mut self, certificate: &Certificate, treatments: &[Treatment], places: &Places) {
+    /// Adds the grams of a certificate; among `treatments`, by their entries, are those that it rests on.
+    pub fn add(&mut self, certificate: &Certificate, treatments: &BTreeMap<EntryIndex, &Treatment>, places: &Places) {
         for allotment in &certificate.allotments {
-            if let Some(treatment) = treatments.iter().find(|treatment| treatment.entry == allotment.treatment) {
+            if let Some(treatment) = treatments.get(&allotment.treatment) {
                 self.add_grams(treatment, allotment.to.get() - allotment.from.get(), places);
             }
         }
@@ -120,8 +120,9 @@ impl Ledger {
     /// The grams of a certificate, added up.
     pub fn sums(&self, registered: &Registered) -> Result<Sums, StoreError> {
         let places = self.store.read(|database| Places::of(database, &registered.treatments))?;
+        let treatments = registered.treatments.iter().map(|treatment| (treatment.entry, treatment)).collect();
         let mut sums = Sums::default();
-        sums.add(&registered.certificate, &registered.treatments, &places);
+        sums.add(&registered.certificate, &treatments, &places);
         Ok(sums)
     }
 }
