@@ -26,7 +26,7 @@ pub(super) struct HistoryQuery {
 pub(super) struct HistoryBody {
     /// The block that was issued, then each part that was cut from the one before, and last the block itself.
     blocks: Vec<String>,
-    /// In whose accounts they were, by id alone: names are not in the ledger.
+    /// In whose accounts they came with the events of this page, by id alone: names are not in the ledger.
     holders: Vec<HolderBody>,
     /// Entries about any of them, in the order of the ledger.
     events: Vec<HistoryEventBody>,

@@ -55,7 +55,7 @@ pub struct HistoryEvent {
 pub struct History {
     /// The block and those of which it is a part, from the one that was issued on.
     pub chain: Vec<SerialBlock>,
-    /// In whose accounts they were.
+    /// In whose accounts they came with these events.
     pub holdings: Vec<Holding>,
     /// What was said of them.
     pub events: Vec<HistoryEvent>,
@@ -82,8 +82,10 @@ impl Ledger {
             let certificates: Vec<Certificate> = records::load_of(database, &serials)?;
             let mut certificates: BTreeMap<String, Certificate> =
                 certificates.into_iter().map(|found| (found.serial.to_string(), found)).collect();
+            // A block that left and came back is listed twice, and stands here once.
             let held = found.into_iter().map(|holding| {
-                let certificate = certificates.remove(&holding.serial).filter(|_| holding.until.is_none());
+                let is_here = holding.until.is_none();
+                let certificate = is_here.then(|| certificates.remove(&holding.serial)).flatten();
                 Held { holding, certificate }
             });
             Ok(AccountPage { held: held.collect(), next })
@@ -125,7 +127,8 @@ impl Ledger {
                 Ok(HistoryEvent { index: event.index, time: event.time, type_name })
             });
             let events = events.collect::<Result<Vec<_>, StoreError>>()?;
-            Ok(Some(History { chain, holdings: holdings::of_blocks(database, &serials)?, events, next }))
+            let holdings = holdings::of_blocks(database, &serials, from, next)?;
+            Ok(Some(History { chain, holdings, events, next }))
         })
     }
 }

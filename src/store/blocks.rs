@@ -133,9 +133,9 @@ pub fn find(
         Some((today, false)) => query = query.filter(blocks::expires.ge(today.to_string())),
         None => {}
     }
-    if let Some((from, until)) = &wanted.period {
+    if let Some((from, behind)) = &wanted.period {
         query =
-            query.filter(blocks::period_from.le(until.to_string())).filter(blocks::period_until.ge(from.to_string()));
+            query.filter(blocks::period_from.lt(behind.to_string())).filter(blocks::period_until.ge(from.to_string()));
     }
     match &wanted.company {
         Some(names::Name::Whole(name)) => {

@@ -97,11 +97,22 @@ pub fn of_holder(
     rows.into_iter().map(read_holding).collect()
 }
 
-/// In whose accounts some blocks are and were, in order.
-pub fn of_blocks(database: &mut Database, serials: &[String]) -> StoreResult<Vec<Holding>> {
+/// In whose accounts some blocks came from an entry on, before another, in order.
+pub fn of_blocks(
+    database: &mut Database,
+    serials: &[String],
+    from: EntryIndex,
+    before: Option<EntryIndex>,
+) -> StoreResult<Vec<Holding>> {
+    let Ok(from) = i64::try_from(from.0) else { return Ok(Vec::new()) };
+    let before = before.map_or(Ok(i64::MAX), |before| database_number(before.0))?;
     let mut found = Vec::new();
     for chunk in serials.chunks(QUERY_BINDS_MAX) {
-        let rows: Vec<HoldingRow> = holdings::table.filter(holdings::serial.eq_any(chunk)).load(database)?;
+        let rows: Vec<HoldingRow> = holdings::table
+            .filter(holdings::serial.eq_any(chunk))
+            .filter(holdings::since.ge(from))
+            .filter(holdings::since.lt(before))
+            .load(database)?;
         found.extend(rows.into_iter().map(read_holding).collect::<StoreResult<Vec<_>>>()?);
     }
     found.sort();

@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
+mod accounts;
 mod as_of;
 mod audits;
 mod batches;
@@ -54,12 +55,14 @@ mod projects;
 mod proofs;
 mod readme;
 mod refusals;
+mod register;
 mod registry;
 mod registry_of_certificates;
 mod reuse;
 mod s3;
 mod sampling;
 mod self_audit;
+mod statements;
 mod story;
 mod tampering;
 mod tiles;
