@@ -93,7 +93,7 @@ fn body_of(history: History) -> HistoryBody {
     HistoryBody {
         blocks: history.chain.iter().map(ToString::to_string).collect(),
         holders: history.holdings.into_iter().map(holder_body).collect(),
-        events: history.events.into_iter().map(event_body).collect(),
+        events: history.events.iter().map(event_body).collect(),
         next: history.next.map(|next| next.0),
     }
 }
@@ -107,6 +107,6 @@ fn holder_body(holding: Holding) -> HolderBody {
     }
 }
 
-fn event_body(event: HistoryEvent) -> HistoryEventBody {
+fn event_body(event: &HistoryEvent) -> HistoryEventBody {
     HistoryEventBody { index: event.index.0, time: event.time.to_string(), r#type: event.type_name }
 }

@@ -10,7 +10,7 @@ use crate::http::register_body::{BlockBody, COLUMNS};
 use crate::http::table::{Format, csv_of, query_of, send_csv};
 use crate::ledger::Ledger;
 use crate::store::StoreError;
-use crate::store::blocks::Wanted;
+use crate::store::blocks::{Standing, Wanted};
 use crate::store::companies::Name;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
@@ -125,8 +125,6 @@ fn wanted(query: &RegisterQuery, today: &Date) -> Result<Wanted, Problem> {
     let site = |text: &str| SiteCode::parse(text).map(|code| code.to_string());
     let vintage = |text: &str| Month::parse(text).map(|month| month.to_string());
     let status = "pending, held, expired, retired, cancelled, withdrawn or buffer";
-    let standing = read(query.status.as_deref(), |text| standing(text, today), ["/status", status])?;
-    let (status, expired) = standing.unwrap_or_default();
     let company = match (&query.company, &query.company_begins) {
         (Some(_), Some(_)) => {
             let detail = "name a company or the beginning of its name, not both";
@@ -141,8 +139,7 @@ fn wanted(query: &RegisterQuery, today: &Date) -> Result<Wanted, Problem> {
         country: read(query.country.as_deref(), country, ["/country", "a country such as KE"])?,
         site_code: read(query.site.as_deref(), site, ["/site", "a site's code such as NBO1"])?,
         vintage: read(query.vintage.as_deref(), vintage, ["/vintage", "a month such as 2026-11"])?,
-        status,
-        expired,
+        standing: read(query.status.as_deref(), |text| standing(text, today), ["/status", status])?,
         company,
         period: read(query.period.as_deref(), period, ["/period", "a year or month such as 2026 or 2026-11"])?,
     })
@@ -154,14 +151,13 @@ fn units(text: &str) -> Option<SerialBlock> {
     SerialBlock::parse(text).or_else(of_one)
 }
 
-/// The status, and of what is held whether its time is over.
-fn standing(text: &str, today: &Date) -> Option<(Option<CertificateStatus>, Option<(Date, bool)>)> {
-    let held = Some(CertificateStatus::Held);
+/// How a block stands; what was split is no block any more, and what is held is in time or not.
+fn standing(text: &str, today: &Date) -> Option<Standing> {
     match CertificateStatus::parse(text) {
-        None if text == "expired" => Some((held, Some((today.clone(), true)))),
-        None | Some(CertificateStatus::Split) => None,
-        Some(CertificateStatus::Held) => Some((held, Some((today.clone(), false)))),
-        other => Some((other, None)),
+        None => (text == "expired").then(|| Standing::Expired(today.clone())),
+        Some(CertificateStatus::Split) => None,
+        Some(CertificateStatus::Held) => Some(Standing::InTime(today.clone())),
+        Some(status) => Some(Standing::At(status)),
     }
 }
 

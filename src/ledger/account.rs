@@ -99,8 +99,8 @@ impl Ledger {
             let next = changes.last().filter(|_| is_full(changes.len())).map(|last| EntryIndex(last.entry.0 + 1));
             let indexes: BTreeSet<EntryIndex> = changes.iter().map(|change| change.entry).collect();
             let times = times_of(database, &indexes.into_iter().collect::<Vec<_>>())?;
-            let timed = changes.into_iter().filter_map(|change| Some((*times.get(&change.entry)?, change)));
-            Ok(AccountChanges { changes: timed.collect(), next })
+            let with_time = |change: AccountChange| Some((*times.get(&change.entry)?, change));
+            Ok(AccountChanges { changes: changes.into_iter().filter_map(with_time).collect(), next })
         })
     }
 

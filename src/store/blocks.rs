@@ -72,6 +72,17 @@ pub fn store(database: &mut Database, changes: &Changes) -> StoreResult<()> {
     Ok(())
 }
 
+/// How a block stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has this status.
+    At(CertificateStatus),
+    /// It is held, and its time is not over on this day.
+    InTime(Date),
+    /// It is held, and its time is over on this day.
+    Expired(Date),
+}
+
 /// By what blocks are looked for; what is absent does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -83,10 +94,8 @@ pub struct Wanted {
     pub site_code: Option<String>,
     /// Month of the pool.
     pub vintage: Option<String>,
-    /// Where they stand.
-    pub status: Option<CertificateStatus>,
-    /// Of those that are held: whether their time is over on this day, or not.
-    pub expired: Option<(Date, bool)>,
+    /// How they stand.
+    pub standing: Option<Standing>,
     /// Retired in this name.
     pub company: Option<names::Name>,
     /// Retired for a time that touches the days from the first on, before the second.
@@ -125,14 +134,17 @@ pub fn find(
     if let Some(vintage) = &wanted.vintage {
         query = query.filter(blocks::vintage.eq(vintage));
     }
-    if let Some(status) = wanted.status {
-        query = query.filter(blocks::status.eq(status.as_str()));
-    }
-    match &wanted.expired {
-        Some((today, true)) => query = query.filter(blocks::expires.lt(today.to_string())),
-        Some((today, false)) => query = query.filter(blocks::expires.ge(today.to_string())),
-        None => {}
-    }
+    let held = CertificateStatus::Held.as_str();
+    query = match &wanted.standing {
+        None => query,
+        Some(Standing::At(status)) => query.filter(blocks::status.eq(status.as_str())),
+        Some(Standing::InTime(today)) => {
+            query.filter(blocks::status.eq(held)).filter(blocks::expires.ge(today.to_string()))
+        }
+        Some(Standing::Expired(today)) => {
+            query.filter(blocks::status.eq(held)).filter(blocks::expires.lt(today.to_string()))
+        }
+    };
     if let Some((from, behind)) = &wanted.period {
         query =
             query.filter(blocks::period_from.lt(behind.to_string())).filter(blocks::period_until.ge(from.to_string()));

@@ -130,6 +130,54 @@ both_databases! {
         assert_eq!((&body["changes"][1]["time"], &body["next"]), (&json!("2026-11-23T12:00:00.000Z"), &Value::Null));
     }
 
+    /// What happens within one transaction is remembered step by step.
+    fn from_hand_to_hand_in_one_transaction(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(10_000);
+        let buyer = app.join(&["buyer"]);
+        let all = story.issue(None);
+        let transfer = |from: &Party, serial: &str, to: &Party| {
+            signed(from, "certificate_transferred", &json!({"certificate": serial, "to": to.id}))
+        };
+        let split = json!({"certificate": all, "into": [units(1, 4), units(5, 9)]});
+        let steps = [
+            transfer(&story.centre, &all, &buyer),
+            transfer(&buyer, &all, &story.centre),
+            transfer(&story.centre, &all, &buyer),
+            signed(&buyer, "certificate_split", &split),
+            transfer(&buyer, &units(1, 4), &story.centre),
+            signed(&buyer, "certificate_cancelled", &json!({"certificate": units(5, 9)})),
+        ];
+        let posted = app.post_batch(&app.operator.token, "all", &steps).lines();
+        let first = posted[0]["receipt"]["index"].as_u64().unwrap_or_else(|| panic!("not posted: {posted:?}"));
+        let held = |party: &Party| {
+            let body = account(&app, party);
+            let read = |holding: &Value| {
+                let serial = holding["serial"].as_str().expect("serial numbers").to_owned();
+                (serial, holding["since"].as_u64(), holding["until"].as_u64())
+            };
+            body["holdings"].as_array().expect("holdings").iter().map(read).collect::<Vec<_>>()
+        };
+        let at = |step: u64| Some(first + step);
+        let expected = [
+            (all.clone(), at(0), at(1)),
+            (all.clone(), at(2), at(3)),
+            (units(1, 4), at(3), at(4)),
+            (units(5, 9), at(3), at(5)),
+        ];
+        assert_eq!(held(&buyer), expected);
+        let issued = held(&story.centre)[0].1;
+        let expected = [(all.clone(), issued, at(0)), (all.clone(), at(1), at(2)), (units(1, 4), at(4), None)];
+        assert_eq!(held(&story.centre), expected);
+        let told: Vec<(u64, String)> = told(&app, &buyer, 0).into_iter().map(|change| (change.0 - first, change.1)).collect();
+        let expected = [
+            (0, "received"), (1, "handed_on"), (2, "received"), (3, "part"), (3, "split"), (3, "part"), (4, "handed_on"),
+            (5, "cancelled"),
+        ];
+        assert_eq!(told, expected.map(|(step, change)| (step, change.to_owned())));
+    }
+
     /// A feed of many changes comes in pages of whole entries.
     fn many_changes(kind) {
         let app = TestApp::start(kind);
