@@ -1,5 +1,6 @@
 //! What a command is told: arguments and environment, validated once.
 
+use crate::domain::event::SecondSignature;
 use crate::domain::ids::Origin;
 use crate::ledger::guard::GuardUrl;
 use crate::ledger::objects::ObjectsUrl;
@@ -20,6 +21,10 @@ fn parse_origin(text: &str) -> Result<Origin, String> {
 
 fn parse_entries_for(text: &str) -> Result<EntriesFor, String> {
     EntriesFor::parse(text).ok_or_else(|| "expected public or auditors".to_owned())
+}
+
+fn parse_second_signature(text: &str) -> Result<SecondSignature, String> {
+    SecondSignature::parse(text).ok_or_else(|| "expected person or organisation".to_owned())
 }
 
 fn parse_objects_url(text: &str) -> Result<ObjectsUrl, String> {
@@ -100,6 +105,10 @@ pub struct Serving {
     /// times the bytes of the entries in the data folder.
     #[arg(long, default_value_t = 500, value_name = "ENTRIES")]
     pub self_audit_rate: u32,
+    /// Issue and withdraw certificates only under a second signature: of another person of the same organisation, or of
+    /// another organisation. Statements that ask for less are refused.
+    #[arg(long, value_name = "person|organisation", value_parser = parse_second_signature)]
+    pub second_signature: Option<SecondSignature>,
     /// Who witnesses.
     #[command(flatten)]
     pub witnessing: Witnessing,

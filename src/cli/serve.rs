@@ -47,7 +47,15 @@ pub(super) fn run(serving: &Serving) -> Result<ExitCode, CommandError> {
     let witnesses = witnesses(&serving.witnessing, &store)?;
     let ledger = opening::open(
         store,
-        Settings { clock, sealing_key, publishing, sharing, witnesses, self_audit: self_auditing(serving) },
+        Settings {
+            clock,
+            sealing_key,
+            publishing,
+            sharing,
+            witnesses,
+            self_audit: self_auditing(serving),
+            second_signature: serving.second_signature,
+        },
     )?;
     announce(&ledger, &listener, &database)?;
     http::serve_until_told_to_end(Arc::new(ledger), listener, usize::from(serving.workers))?;

@@ -33,6 +33,12 @@ impl SerialBlock {
         self.last - self.first + 1
     }
 
+    /// What comes before its numbers, such as `ER-KE-NBO1-202611`: its pool.
+    pub fn pool(&self) -> String {
+        let prefix = if self.test { "ERT" } else { "ER" };
+        format!("{prefix}-{}-{}-{}", self.country, self.site, self.vintage.as_str().replace('-', ""))
+    }
+
     /// Some of its units, by their numbers; `None` if these are not all its own.
     pub fn part(&self, first: i64, last: i64) -> Option<Self> {
         (self.first <= first && first <= last && last <= self.last).then(|| Self { first, last, ..self.clone() })
@@ -50,8 +56,7 @@ impl SerialBlock {
 
     /// Whether some unit belongs to both.
     pub fn overlaps(&self, other: &Self) -> bool {
-        let pool = |block: &Self| (block.test, block.country.clone(), block.site.clone(), block.vintage.clone());
-        pool(self) == pool(other) && self.first <= other.last && other.first <= self.last
+        self.pool() == other.pool() && self.first <= other.last && other.first <= self.last
     }
 
     /// Reads the one written form.
@@ -75,10 +80,8 @@ impl SerialBlock {
 
 impl fmt::Display for SerialBlock {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = if self.test { "ERT" } else { "ER" };
-        let Self { country, site, first, last, .. } = self;
-        let vintage = self.vintage.as_str().replace('-', "");
-        write!(out, "{prefix}-{country}-{site}-{vintage}-{first:0UNIT_DIGITS$}-{last:0UNIT_DIGITS$}")
+        let Self { first, last, .. } = self;
+        write!(out, "{}-{first:0UNIT_DIGITS$}-{last:0UNIT_DIGITS$}", self.pool())
     }
 }
 

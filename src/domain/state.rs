@@ -7,7 +7,9 @@
 use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
-use crate::domain::certificate::{Certificate, Expiring, IssuedYear, PoolTally, SiteTally};
+use crate::domain::certificate::{
+    AccountChange, Certificate, Expiring, IssuedYear, PoolTally, SiteTally, account_changes,
+};
 use crate::domain::codes::Hash;
 use crate::domain::correction::{Correction, CorrectionsOf};
 use crate::domain::custody::Handover;
@@ -34,6 +36,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The id of the one record about the ledger itself.
 pub const LEDGER_RECORD: &str = "ledger";
+
+/// In place of serial numbers: whatever is said of any certificate is found under it, for who checks the register.
+pub const EVERY_CERTIFICATE: &str = "all";
 
 /// Declares the kinds of records once: their names, what they hold, and how they are identified.
 macro_rules! record_kinds {
@@ -254,6 +259,7 @@ impl Changes {
         self.superseded.extend(later.superseded);
         self.entries.extend(later.entries);
         self.bookings.extend(later.bookings);
+        self.happened.extend(later.happened);
         self.mentioned.extend(later.mentioned);
         for (account, grams) in later.accounts {
             *self.accounts.entry(account).or_default() += grams;
@@ -270,6 +276,9 @@ impl Changes {
         concerned.extend(self.mentioned.iter().cloned());
         // What cures a gap sets grams of others' batches free; whose they are learns that by asking what is eligible.
         let is_about_certificates = common.r#type.as_str().starts_with("certificate_");
+        if is_about_certificates {
+            concerned.insert(RecordId::new(RecordKind::Certificate, &EVERY_CERTIFICATE));
+        }
         let settles_others = SETTLING.contains(&common.r#type.as_str());
         let of_others = |id: &RecordId| settles_others && id.kind == RecordKind::Batch;
         for (id, record) in self.records.iter().filter(|(id, _)| !of_others(id)) {
@@ -292,6 +301,10 @@ impl Changes {
 }
 
 impl Record {
+    fn as_certificate(&self) -> Option<&Certificate> {
+        if let Self::Certificate(certificate) = self { Some(certificate) } else { None }
+    }
+
     /// The organisations whose it is.
     pub fn owners(&self) -> Vec<OrganisationId> {
         match self {
@@ -382,6 +395,8 @@ pub struct State<'base> {
     past: Past,
     /// What each entry of this layer booked.
     bookings: Vec<(EntryIndex, SiteAccount, i64)>,
+    /// What each entry of this layer did to blocks in accounts.
+    happened: Vec<AccountChange>,
     accounts: BTreeMap<SiteAccount, i64>,
     mentioned: BTreeSet<RecordId>,
     /// `None`: everything is here. `Some`: the ids whose records, of whatever kind, are here if they exist.
@@ -401,6 +416,8 @@ pub struct Changes {
     pub entries: BTreeMap<EntryIndex, PastEntry>,
     /// What each entry added to each account.
     pub bookings: Vec<(EntryIndex, SiteAccount, i64)>,
+    /// What each entry did to blocks in accounts, in order.
+    pub happened: Vec<AccountChange>,
     /// Grams to add to each account.
     pub accounts: BTreeMap<SiteAccount, i64>,
     /// What is concerned although its record is the same as before.
@@ -445,9 +462,9 @@ impl<'base> State<'base> {
 
     /// What this layer holds.
     pub fn into_changes(self) -> Changes {
-        let Self { records, stamps, past, bookings, accounts, mentioned, .. } = self;
+        let Self { records, stamps, past, bookings, happened, accounts, mentioned, .. } = self;
         let (superseded, entries) = past.into_parts();
-        Changes { records, stamps, superseded, entries, bookings, accounts, mentioned }
+        Changes { records, stamps, superseded, entries, bookings, happened, accounts, mentioned }
     }
 
     /// Takes over what entries changed.
@@ -456,6 +473,7 @@ impl<'base> State<'base> {
         self.stamps.extend(changes.stamps);
         self.past.extend(changes.superseded, changes.entries);
         self.bookings.extend(changes.bookings);
+        self.happened.extend(changes.happened);
         for (account, grams) in changes.accounts {
             *self.accounts.entry(account).or_default() += grams;
         }
@@ -463,8 +481,12 @@ impl<'base> State<'base> {
 
     /// Gives what a rule changed its place in the ledger: which entry wrote it, and what it wrote over.
     pub fn placed(&self, mut changes: Changes, index: EntryIndex, entry: PastEntry) -> Changes {
-        for id in changes.records.keys() {
+        for (id, record) in &changes.records {
             let before = self.newest(id);
+            if let Record::Certificate(after) = record {
+                let before = before.and_then(|(before, _)| before.as_certificate());
+                changes.happened.extend(account_changes(index, before, after));
+            }
             let stamp = Stamp { since: index, before: before.map(|(_, stamp)| stamp.since) };
             changes.stamps.insert(id.clone(), stamp);
             if let Some((record, stamp)) = before.filter(|_| id.kind.keeps_past()) {
@@ -574,6 +596,7 @@ impl<'base> State<'base> {
     /// partial state.
     pub fn forget_past(&mut self) {
         (self.past, self.bookings, self.accounts) = (Past::default(), Vec::new(), BTreeMap::new());
+        self.happened = Vec::new();
     }
 
     /// Whether the records of this id are here if they exist.

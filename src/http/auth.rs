@@ -1,6 +1,6 @@
 //! Who calls: the bearer token of a request (RFC 6750).
 
-use crate::domain::ids::OrganisationId;
+use crate::domain::ids::{ActorId, OrganisationId};
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -68,6 +68,21 @@ impl Authenticated {
         self.reader().ok_or_else(|| Problem::scope_missing(Scope::Read))
     }
 
+    /// About whom: an organisation asks about itself; an auditor says about whom.
+    pub(super) fn require_whose(&self, named: Option<&str>) -> Result<OrganisationId, Problem> {
+        let invalid = |detail: &str| Problem::bad_request("query_invalid", "/organisation", detail);
+        let named = named.map(|id| OrganisationId::parse(id).ok_or_else(|| invalid("expected an organisation's id")));
+        match (self.require_reader()?, named.transpose()?) {
+            (Reader::Organisation(own), None) => Ok(own),
+            (Reader::Organisation(own), Some(named)) if own == named => Ok(own),
+            (Reader::Organisation(_), Some(_)) => {
+                Err(Problem::not_found("this does not concern the token's organisation"))
+            }
+            (Reader::All, Some(named)) => Ok(named),
+            (Reader::All, None) => Err(invalid("say whose; this token reads everybody's")),
+        }
+    }
+
     /// Refuses whoever is not an administrator of the operator: what they make speaks for anybody.
     pub(super) fn require_admin(&self, ledger: &Ledger) -> Result<(), Problem> {
         self.require(Scope::Admin)?;
@@ -81,6 +96,17 @@ impl Authenticated {
     /// Refuses a caller who may post nothing at all.
     pub(super) fn require_posting(&self) -> Result<(), Problem> {
         if self.0.may(Scope::Relay) { Ok(()) } else { self.require(Scope::Post) }
+    }
+
+    /// What a person's token posts names that person: else two persons of one organisation would be one.
+    pub(super) fn require_actor(&self, actor: Option<ActorId>) -> Result<(), Problem> {
+        match self.0.person {
+            Some(person) if actor != Some(person) => {
+                let detail = format!("this token is one person's: the statement names the actor {person}");
+                Err(Problem::new(StatusCode::FORBIDDEN, "actor_differs", "/actor", detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A token posts for its own organisation, unless it may relay.

@@ -8,7 +8,7 @@ use crate::ledger::posting::Posted;
 use crate::ledger::tokens::Scope;
 use crate::limits::LINE_BYTES_MAX;
 use crate::proof::commitment::Opening;
-use crate::proof::statement;
+use crate::proof::statement::{self, Unverified};
 use actix_web::web;
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
@@ -95,6 +95,9 @@ pub(super) fn prepare_jws(
 ) -> Result<Posted, Problem> {
     let posted = ledger.prepare(jws, openings)?;
     caller.require_author(posted.identity.0)?;
+    if caller.0.person.is_some() {
+        caller.require_actor(Unverified::read(jws)?.statement.common.actor)?;
+    }
     Ok(posted)
 }
 
@@ -113,6 +116,8 @@ fn prepare_hosted(
         let status = actix_web::http::StatusCode::FORBIDDEN;
         return Err(Problem::new(status, "token_of_another_organisation", "/org", detail));
     }
+    // Before it is signed: what a key has signed once could be posted by anybody.
+    caller.require_actor(statement.common.actor)?;
     // A retry is the statement that stands there, also after its key was revoked; it is not signed anew.
     let identity = (author, statement.common.id);
     let jws = match ledger.stored_statement(identity, payload)? {

@@ -1,6 +1,6 @@
 //! `POST /v1/tokens`: a new token.
 
-use crate::domain::ids::OrganisationId;
+use crate::domain::ids::{ActorId, OrganisationId};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::body::read_json;
@@ -24,6 +24,16 @@ pub(super) struct NewTokenBody {
     scopes: Vec<String>,
     /// How many days it holds, 1 to 730; 365 if absent.
     days: Option<i64>,
+    /// The one person who uses it, by an opaque id: what it posts must name that `actor`. Such a token does not relay.
+    person: Option<String>,
+}
+
+/// What was wanted, read.
+struct Valid {
+    organisation: OrganisationId,
+    person: Option<ActorId>,
+    scopes: BTreeSet<Scope>,
+    days: i64,
 }
 
 /// The new token.
@@ -54,16 +64,17 @@ pub(super) async fn create_token(
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin(&ledger)?;
     let wanted: NewTokenBody = read_json(body).await?;
-    let (organisation, scopes, days) = validate(&wanted)?;
+    let Valid { organisation, person, scopes, days } = validate(&wanted)?;
     if scopes.contains(&Scope::Admin) && organisation != ledger.operator {
         let detail = "only the operator's own tokens administrate";
         return Err(Problem::bad_request("field_invalid", "/scopes", detail));
     }
-    let created = blocking(move || tokens::create(&ledger.store, &ledger.clock, organisation, &scopes, days)).await??;
+    let whose = (organisation, person);
+    let created = blocking(move || tokens::create_for(&ledger.store, &ledger.clock, whose, &scopes, days)).await??;
     Ok(HttpResponse::Created().json(CreatedToken { about: TokenBody::from(&created.row), token: created.token }))
 }
 
-fn validate(wanted: &NewTokenBody) -> Result<(OrganisationId, BTreeSet<Scope>, i64), Problem> {
+fn validate(wanted: &NewTokenBody) -> Result<Valid, Problem> {
     let invalid = |pointer, detail| Problem::bad_request("field_invalid", pointer, detail);
     let organisation = OrganisationId::parse(&wanted.organisation);
     let organisation = organisation.ok_or_else(|| invalid("/organisation", "expected a UUID in lower case"))?;
@@ -74,5 +85,12 @@ fn validate(wanted: &NewTokenBody) -> Result<(OrganisationId, BTreeSet<Scope>, i
     if !(1..=TOKEN_DAYS_MAX).contains(&days) {
         return Err(invalid("/days", "expected 1 to 730 days"));
     }
-    Ok((organisation, scopes, days))
+    let person = wanted.person.as_deref().map(|person| {
+        ActorId::parse(person).ok_or_else(|| invalid("/person", "expected an opaque id, a UUID in lower case"))
+    });
+    let person = person.transpose()?;
+    if person.is_some() && scopes.contains(&Scope::Relay) {
+        return Err(invalid("/scopes", "a person's token posts what that person says; it does not relay"));
+    }
+    Ok(Valid { organisation, person, scopes, days })
 }

@@ -7,6 +7,7 @@ use crate::domain::mass::Grams;
 use crate::domain::time::Date;
 use crate::domain::whereabouts::own_grams;
 use crate::http::problem::Problem;
+use crate::http::table::{self, text};
 use crate::ledger::donation_devices::{Devices, GivenDevice, ReachedTreatment};
 use crate::ledger::donation_report::DonationReport;
 use std::collections::BTreeSet;
@@ -59,11 +60,8 @@ const NAMED_MAX: usize = 20;
 
 /// The lines of a page, below the names of the columns.
 pub(super) fn csv_of(report: &DonationReport) -> Result<Vec<u8>, Problem> {
-    let mut lines =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::with_capacity(64 * 1024));
-    lines.write_record(COLUMNS).map_err(Problem::internal)?;
     let today = report.time.date();
-    for device in &report.page.devices {
+    let line_of = |device: &GivenDevice| {
         let mut line = device_cells(device);
         line.extend(use_cells(&device.life.uses, today.as_ref()));
         let (_, treatments) = treatments_of(device, &report.page);
@@ -72,19 +70,9 @@ pub(super) fn csv_of(report: &DonationReport) -> Result<Vec<u8>, Problem> {
         line.extend(repair_cells(device.life.repaired.as_ref()));
         line.push(text(device.life.wiped.as_ref().map(|wiped| wiped.technique)));
         line.push(each_once(treatments.iter().map(|treatment| &treatment.class)));
-        lines.write_record(line.iter().map(|text| cell(text))).map_err(Problem::internal)?;
-    }
-    lines.into_inner().map_err(Problem::internal)
-}
-
-/// A cell that no spreadsheet takes for a formula: the codes of a device's author may begin with a minus.
-fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
-}
-
-fn text<T: ToString>(value: Option<T>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+        line
+    };
+    table::csv_of(COLUMNS, report.page.devices.iter().map(line_of))
 }
 
 fn device_cells(device: &GivenDevice) -> Vec<String> {
@@ -167,16 +155,4 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
 
 fn each_once(names: impl Iterator<Item = impl ToString>) -> String {
     names.map(|name| name.to_string()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for (text, expected) in [("-1", "'-1"), ("=A1", "'=A1"), ("@x", "'@x"), ("+1", "'+1"), ("0303", "0303")] {
-            assert_eq!(cell(text), expected);
-        }
-    }
 }

@@ -6,9 +6,9 @@ use crate::http::blocking;
 use crate::http::donation_body::DonationBody;
 use crate::http::donation_csv::csv_of;
 use crate::http::problem::Problem;
+use crate::http::table::{Format, send_csv};
 use crate::ledger::Ledger;
 use crate::ledger::donation_report::{DonationAsked, DonationReport};
-use actix_web::http::header::{ACCEPT, Accept, CONTENT_DISPOSITION, Header, LINK, Quality, VARY};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -22,13 +22,6 @@ pub(super) struct ReportQuery {
     from: u64,
     /// `json` or `csv`; without it the header `Accept` decides, and JSON is sent unless that prefers `text/csv`.
     format: Option<String>,
-}
-
-/// In which form it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Json,
-    Csv,
 }
 
 /// Read a donation's report.
@@ -61,46 +54,19 @@ pub(super) async fn get_donation_report(
     let reader = caller.require_reader()?;
     let missing = || Problem::not_found("there is no donation of this id, or it is another organisation's");
     let donation = DonationId::parse(&id).ok_or_else(missing)?;
-    let format = format_of(query.format.as_deref(), &request)?;
+    let format = Format::of(query.format.as_deref(), &request)?;
     let from = EntryIndex(query.from);
     let asked = DonationAsked { donation, from, totals: from == EntryIndex(0) && format == Format::Json };
     let report = blocking(move || ledger.donation_report(reader, asked)).await??.ok_or_else(missing)?;
     respond(report, format)
 }
 
-/// What is asked for by name, else what the caller prefers among the two.
-fn format_of(named: Option<&str>, request: &HttpRequest) -> Result<Format, Problem> {
-    match named {
-        Some("json") => return Ok(Format::Json),
-        Some("csv") => return Ok(Format::Csv),
-        Some(_) => return Err(Problem::bad_request("query_invalid", "/format", "expected json or csv")),
-        None => {}
-    }
-    let mut accept = Accept::parse(request).unwrap_or(Accept(Vec::new()));
-    accept.0.retain(|range| range.quality > Quality::ZERO);
-    let known = accept.ranked().iter().find_map(|range| match range.essence_str() {
-        "text/csv" | "text/*" => Some(Format::Csv),
-        "application/json" | "application/*" | "*/*" => Some(Format::Json),
-        _ => None,
-    });
-    Ok(known.unwrap_or(Format::Json))
-}
-
 fn respond(report: DonationReport, format: Format) -> Result<HttpResponse, Problem> {
     let id = report.donation.id;
-    let mut response = HttpResponse::Ok();
-    response.insert_header((VARY, ACCEPT.as_str()));
-    if let Some(next) = report.next {
-        let form = if format == Format::Csv { "csv" } else { "json" };
-        let address = format!("</v1/donations/{id}/report?from={next}&format={form}>; rel=\"next\"");
-        response.insert_header((LINK, address));
-    }
+    let next = report.next.map(|next| format!("/v1/donations/{id}/report?from={next}&format={}", format.as_str()));
+    let mut response = Format::answer(next.as_deref());
     match format {
         Format::Json => Ok(response.json(DonationBody::from(report))),
-        Format::Csv => {
-            let name = format!("attachment; filename=\"donation-{id}.csv\"");
-            response.insert_header((CONTENT_DISPOSITION, name)).content_type("text/csv; charset=utf-8; header=present");
-            Ok(response.body(csv_of(&report)?))
-        }
+        Format::Csv => Ok(send_csv(response, &format!("donation-{id}"), csv_of(&report)?)),
     }
 }

@@ -73,9 +73,9 @@ pub(super) struct CorrectionOfEvent {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErasedBody {
     /// JSON Pointer of its commitment in the payload.
-    pointer: String,
+    pub(super) pointer: String,
     /// The day, UTC.
-    on: String,
+    pub(super) on: String,
     /// The entry that erased it.
     by: u64,
     /// Why.

@@ -1,12 +1,10 @@
 //! `GET /v1/overdue`: receipts of shipments, final treatments and storage that are overdue.
 
-use crate::domain::ids::OrganisationId;
 use crate::domain::time::{Date, LedgerTime};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::lookup::Reader;
 use actix_web::http::header::LINK;
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
@@ -67,9 +65,8 @@ pub(super) async fn list_overdue(
     query: web::Query<OverdueQuery>,
     ledger: web::Data<Ledger>,
 ) -> Result<HttpResponse, Problem> {
-    let reader = caller.require_reader()?;
     let query = query.into_inner();
-    let organisation = whose(reader, query.organisation.as_deref())?;
+    let organisation = caller.require_whose(query.organisation.as_deref())?;
     let day = match &query.on {
         Some(on) => Date::parse(on),
         None => LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date),
@@ -87,21 +84,4 @@ pub(super) async fn list_overdue(
         response.insert_header((LINK, format!("</v1/overdue?after={next}>; rel=\"next\"")));
     }
     Ok(response.json(OverduePageBody { overdue: page.dues.into_iter().map(body).collect(), next: page.next }))
-}
-
-/// An organisation asks about itself; an auditor says about whom.
-fn whose(reader: Reader, named: Option<&str>) -> Result<OrganisationId, Problem> {
-    let named = named.map(|id| {
-        OrganisationId::parse(id)
-            .ok_or_else(|| Problem::bad_request("query_invalid", "/organisation", "expected an organisation's id"))
-    });
-    match (reader, named.transpose()?) {
-        (Reader::Organisation(own), None) => Ok(own),
-        (Reader::Organisation(own), Some(named)) if own == named => Ok(own),
-        (Reader::Organisation(_), Some(_)) => Err(Problem::not_found("this does not concern the token's organisation")),
-        (Reader::All, Some(named)) => Ok(named),
-        (Reader::All, None) => {
-            Err(Problem::bad_request("query_invalid", "/organisation", "say whose; this token reads everybody's"))
-        }
-    }
 }

@@ -38,6 +38,9 @@ pub(super) struct TokenBody {
     /// When it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked: Option<String>,
+    /// The one person who uses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
 }
 
 fn time_text(ms: i64) -> String {
@@ -53,6 +56,7 @@ impl From<&TokenRow> for TokenBody {
             created: time_text(row.created_ms),
             expires: time_text(row.expires_ms),
             revoked: row.revoked_ms.map(time_text),
+            person: row.person.clone(),
         }
     }
 }

@@ -11,10 +11,12 @@ mod create_order;
 mod create_token;
 mod donation_body;
 mod donation_csv;
+mod get_account;
 mod get_balance;
 mod get_certificate;
 mod get_certificate_bundle;
 mod get_certificate_draft;
+mod get_certificate_history;
 mod get_certificate_status;
 mod get_checkpoint;
 mod get_consistency;
@@ -32,10 +34,15 @@ mod get_order_delivery;
 mod get_reference;
 mod get_tile;
 mod get_witnessed_checkpoint;
+mod get_year_statement;
 mod health;
+mod list_account_changes;
 mod list_events;
 mod list_orders;
 mod list_overdue;
+mod list_register;
+mod list_register_entries;
+mod list_register_pools;
 mod list_signals;
 mod list_tokens;
 mod list_waiting;
@@ -46,12 +53,15 @@ mod post_batch;
 mod post_event;
 pub mod problem;
 mod receipt;
+mod register_body;
 mod registry;
 mod revoke_token;
 mod site_work_body;
+mod table;
 mod waiting_body;
 mod withdraw_waiting;
 pub mod witness_service;
+mod year_statement_body;
 
 use crate::ledger::Ledger;
 use actix_web::dev::Server;
@@ -89,6 +99,13 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(cancel_order::cancel_order)
         .service(pay_order::pay_order)
         .service(get_order_delivery::get_order_delivery)
+        .service(get_certificate_history::get_certificate_history)
+        .service(list_register::list_register)
+        .service(list_register_pools::list_register_pools)
+        .service(list_register_entries::list_register_entries)
+        .service(get_account::get_account)
+        .service(list_account_changes::list_account_changes)
+        .service(get_year_statement::get_year_statement)
         .service(registry::list_organisations)
         .service(registry::get_organisation)
         .service(registry::list_sites)

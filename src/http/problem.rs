@@ -251,6 +251,7 @@ impl From<Refused> for Problem {
             Refused::Opening(_) | Refused::OpeningMissing(_) | Refused::TooMuchState => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            Refused::SecondSignatureNeeded(_) => StatusCode::FORBIDDEN,
             Refused::SameIdOtherContent(_)
             | Refused::SameIdInRequest
             | Refused::SameIdWaiting

@@ -13,6 +13,7 @@ use crate::domain::refusal::{Refusal, RefusalCode, Warning};
 use crate::domain::state::{Changes, LEDGER_RECORD, RecordId, RecordKind, State, Stop, Wanted};
 use crate::domain::time::LedgerTime;
 use crate::ledger::clock::Clock;
+use crate::ledger::demands::Demands;
 use crate::ledger::erasure;
 use crate::ledger::full_tiles::store_full_tiles;
 use crate::ledger::orders::{Admission, Delivery, OrderRefusal};
@@ -76,14 +77,12 @@ struct Written {
 }
 
 /// Appends the statements of some requests in one transaction, and of those that wait what has its turn now.
-///
-/// `covered` is how many entries a quorum of witnesses has seen, where certificates are issued on nothing else.
 pub fn append(
     database: &mut Database,
     origin: &Origin,
     clock: &Clock,
     seen: Option<&Seen>,
-    covered: Option<u64>,
+    demands: Demands,
     groups: &[&Group],
 ) -> Result<Appended, AppendError> {
     let start = head::lock(database)?;
@@ -95,7 +94,7 @@ pub fn append(
     }
     let time = entry_time(database, clock, &start)?;
     let mut run = Run::begin(database, origin, start, time, groups)?;
-    run.covered = covered;
+    run.demands = demands;
     run.give_turns()?;
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
@@ -150,8 +149,7 @@ struct Run<'a> {
     start: Head,
     head: Head,
     time: LedgerTime,
-    /// Entries that a quorum has seen, where certificates need that.
-    covered: Option<u64>,
+    demands: Demands,
     working: Working,
     changes: Changes,
     stored: BTreeMap<Identity, StoredEntry>,
@@ -203,7 +201,7 @@ impl<'a> Run<'a> {
             head: start.clone(),
             start,
             time,
-            covered: None,
+            demands: Demands::default(),
             working: Working::new(),
             changes: Changes::default(),
             stored,
@@ -384,6 +382,9 @@ impl<'a> Run<'a> {
             return Ok(outcome);
         }
         require_openings(&signed.statement.event, &posted.openings)?;
+        if let Some(refused) = self.demands.lacking(layer, &signed.statement)? {
+            return Err(Unstaged::Refused(refused));
+        }
         let index = EntryIndex(staged.head.size());
         let context =
             Context { index, time: self.time, signer: signed.signer, statement: &signed.statement, again: None };
@@ -405,7 +406,7 @@ impl<'a> Run<'a> {
     /// An admission check, which replay skips: where certificates need a quorum, it has seen the entries that put the grams of
     /// an issue into their pool.
     fn require_witnessed(&self, event: &Event, changes: &Changes) -> Result<(), Unstaged> {
-        let (Event::CertificateIssued(_), Some(covered)) = (event, self.covered) else { return Ok(()) };
+        let (Event::CertificateIssued(_), Some(covered)) = (event, self.demands.covered) else { return Ok(()) };
         let ranges = changes.stamps.iter().filter(|(id, _)| id.kind == RecordKind::PoolRange);
         let rests_on = ranges.filter_map(|(_, stamp)| stamp.before).max();
         match rests_on {

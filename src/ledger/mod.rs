@@ -15,6 +15,7 @@
 //!
 //! Whenever what is found contradicts what was signed, the ledger halts: it goes on serving proofs and appends nothing.
 
+pub mod account;
 pub mod append;
 pub mod as_of;
 pub mod asking;
@@ -24,6 +25,7 @@ pub mod certificates;
 pub mod clock;
 pub mod cosigned;
 mod counting;
+pub mod demands;
 pub mod donation_contents;
 pub mod donation_devices;
 pub mod donation_report;
@@ -48,6 +50,7 @@ pub mod proofs;
 pub mod publisher;
 pub mod pulse;
 pub mod rebuild;
+pub mod register;
 pub mod replay;
 pub mod resume;
 pub mod sampling;
@@ -57,6 +60,7 @@ pub mod signals;
 pub mod signed;
 pub mod site_work;
 pub mod status;
+pub mod sums;
 pub mod tokens;
 pub mod tree;
 pub mod tree_copy;
@@ -68,6 +72,7 @@ pub mod witness;
 mod witness_client;
 pub mod witnessing;
 mod working;
+pub mod year_statement;
 
 use crate::domain::fields::Value;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
@@ -195,16 +200,20 @@ impl Ledger {
     }
 
     /// The entry of an index, whose stored hash is compared with its bytes.
-    ///
-    /// A difference is damage beneath us: the ledger halts.
     pub fn entry(&self, index: EntryIndex) -> Result<Option<entries::StoredEntry>, StoreError> {
         let found = self.store.read(|database| entries::find(database, index))?;
-        if found.as_ref().is_some_and(|entry| crate::proof::merkle::leaf_hash(&entry.bytes) != entry.leaf_hash) {
-            let message = format!("entry {index} does not hash to its stored leaf hash");
-            self.health.halt(message.clone());
-            return Err(StoreError { fault: StoreFault::Damaged, message });
-        }
+        found.iter().try_for_each(|entry| self.require_sound(entry))?;
         Ok(found)
+    }
+
+    /// Compares an entry's stored hash with its bytes. A difference is damage beneath us: the ledger halts.
+    pub(crate) fn require_sound(&self, entry: &entries::StoredEntry) -> Result<(), StoreError> {
+        if crate::proof::merkle::leaf_hash(&entry.bytes) == entry.leaf_hash {
+            return Ok(());
+        }
+        let message = format!("entry {} does not hash to its stored leaf hash", entry.index);
+        self.health.halt(message.clone());
+        Err(StoreError { fault: StoreFault::Damaged, message })
     }
 
     /// Whether this node appends: the number of entries, or why not.

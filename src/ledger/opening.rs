@@ -1,7 +1,7 @@
 //! Opening a ledger: a new one with its keys and `ledger_opened`, or an existing one, suspiciously.
 
 use crate::domain::codes::KeyUse;
-use crate::domain::event::{Common, Event, LedgerOpened, Statement, TypeName, Version, Vkey};
+use crate::domain::event::{Common, Event, LedgerOpened, SecondSignature, Statement, TypeName, Version, Vkey};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin, StatementId};
 use crate::domain::registry::{Ledger as LedgerRecord, newest_rule_set};
 use crate::domain::state::LEDGER_RECORD;
@@ -9,6 +9,7 @@ use crate::domain::time::{LedgerTime, OccurredAt};
 use crate::ledger::Ledger;
 use crate::ledger::append::{Seen, append};
 use crate::ledger::clock::Clock;
+use crate::ledger::demands::Demands;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::mirror::{Mirror, Mirroring};
@@ -78,7 +79,7 @@ pub fn found(store: &Store, clock: &Clock, founding: &Founding<'_>) -> Result<()
             let message = "this database holds a ledger already".to_owned();
             return Err(StoreError { fault: StoreFault::Failed, message }.into());
         }
-        append(database, &founding.origin, clock, None, None, &[&group])
+        append(database, &founding.origin, clock, None, Demands::default(), &[&group])
     });
     match appended {
         Ok(appended) => match appended.outcomes.into_iter().flatten().next() {
@@ -142,6 +143,8 @@ pub struct Settings {
     pub witnesses: Option<WitnessSettings>,
     /// How the node audits itself, if it does.
     pub self_audit: Option<SelfAuditing>,
+    /// The second signature that is demanded under every issue and withdrawal of certificates.
+    pub second_signature: Option<SecondSignature>,
 }
 
 /// How the tree of the ledger is given to others.
@@ -202,6 +205,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
         log: Arc::clone(&log),
         admission: witnessing.as_ref().map(Witnessing::admission).unwrap_or_default(),
+        second_signature: settings.second_signature,
     };
     let sequencer = Sequencer::start(writer)?;
     let self_audit = match settings.self_audit {

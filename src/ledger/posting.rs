@@ -1,6 +1,7 @@
 //! What goes into the ledger and what comes back: statements of a request, and their outcomes.
 
 use crate::domain::awaited::Awaited;
+use crate::domain::event::SecondSignature;
 use crate::domain::fields::{Field, codes};
 use crate::domain::ids::{EntryIndex, OrganisationId, Origin};
 use crate::domain::refusal::{Refusal, Warning};
@@ -99,6 +100,8 @@ pub enum Refused {
     OpeningMissing(&'static str),
     /// No quorum of witnesses has seen yet what a certificate would rest on.
     NotWitnessed,
+    /// This service issues and withdraws under a second signature, and the statement asks for none or for less.
+    SecondSignatureNeeded(SecondSignature),
     /// It rests on more of the state than one transaction loads.
     TooMuchState,
     /// The rules.
@@ -160,6 +163,12 @@ impl Refused {
                 ("too_much_state", "", "it rests on too many records at once; say it in several statements")
             }
             Self::NotWitnessed => ("not_witnessed", "/allotments", NOT_WITNESSED),
+            Self::SecondSignatureNeeded(demanded) => {
+                let detail = format!(
+                    "this service issues and withdraws certificates under a second signature: say \"second\":\"{demanded}\""
+                );
+                return Told { code: "second_signature_needed", pointer: "/second".to_owned(), detail };
+            }
             Self::SameIdInRequest => {
                 let detail =
                     "another line of this batch has this id with other content; a new statement needs a new id";

@@ -6,7 +6,7 @@ use crate::ledger::replay::{Keep, NotTaken, Replay};
 use crate::limits::REPLAY_BATCH_ENTRIES;
 use crate::proof::entry::Entry;
 use crate::store::head::Head;
-use crate::store::{Database, Store, StoreError, derived, entries, head};
+use crate::store::{Database, Store, StoreError, companies, derived, entries, head};
 
 /// Brings derived state into this software's form, in one transaction under the head's lock: a crash leaves the old one, and
 /// of several nodes that start at once one does it and the others find it done.
@@ -21,7 +21,8 @@ pub fn bring_up_to_date(store: &Store) -> Result<(), StoreError> {
         }
         tracing::info!(entries = head.size(), "derived state is written anew from the entries");
         derived::clear(database)?;
-        replay_into(database, head.size())
+        replay_into(database, head.size())?;
+        companies::write_anew(database)
     })
 }
 

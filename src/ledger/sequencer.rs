@@ -1,8 +1,10 @@
 //! The one writer: a bounded queue, a thread, everything that waits in one transaction, answers after the commit.
 
+use crate::domain::event::SecondSignature;
 use crate::domain::ids::Origin;
 use crate::ledger::append::{AppendError, Appended, Seen, append, require_same_history};
 use crate::ledger::clock::Clock;
+use crate::ledger::demands::Demands;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
@@ -74,6 +76,8 @@ pub struct Writer {
     pub turns_left: Cell<bool>,
     /// What certificates wait for.
     pub admission: Admission,
+    /// The second signature that is demanded under every issue and withdrawal.
+    pub second_signature: Option<SecondSignature>,
     /// Emptied of what was erased.
     pub(crate) log: Arc<Log>,
 }
@@ -232,9 +236,8 @@ impl Writer {
 
     fn try_commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
         let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
-        let work = |database: &mut _| {
-            append(database, &self.origin, &self.clock, seen.as_ref(), self.admission.covered(), groups)
-        };
+        let demands = Demands { covered: self.admission.covered(), second: self.second_signature };
+        let work = |database: &mut _| append(database, &self.origin, &self.clock, seen.as_ref(), demands, groups);
         match self.store.write(work) {
             Ok(Appended { head, outcomes, turns_left, erased }) => {
                 self.remember(&head);

@@ -4,7 +4,7 @@
 //! alone is worthless where an organisation signs with its own key.
 
 use crate::domain::fields::codes;
-use crate::domain::ids::OrganisationId;
+use crate::domain::ids::{ActorId, OrganisationId};
 use crate::domain::time::DAY_MS;
 use crate::ledger::clock::Clock;
 use crate::ledger::keyring;
@@ -40,6 +40,8 @@ pub struct Caller {
     pub organisation: OrganisationId,
     /// What it allows.
     pub scopes: BTreeSet<Scope>,
+    /// The one person who uses the token: what it posts names that actor.
+    pub person: Option<ActorId>,
 }
 
 impl Caller {
@@ -78,11 +80,22 @@ pub fn scopes_of(row: &TokenRow) -> BTreeSet<Scope> {
     row.scopes.split(' ').filter_map(Scope::parse).collect()
 }
 
-/// Makes a token.
+/// Makes a token for whoever speaks for an organisation.
 pub fn create(
     store: &Store,
     clock: &Clock,
     organisation: OrganisationId,
+    scopes: &BTreeSet<Scope>,
+    days: i64,
+) -> Result<NewToken, StoreError> {
+    create_for(store, clock, (organisation, None), scopes, days)
+}
+
+/// Makes a token; with a person it is that one's alone.
+pub fn create_for(
+    store: &Store,
+    clock: &Clock,
+    (organisation, person): (OrganisationId, Option<ActorId>),
     scopes: &BTreeSet<Scope>,
     days: i64,
 ) -> Result<NewToken, StoreError> {
@@ -99,6 +112,7 @@ pub fn create(
         created_ms: now_ms,
         expires_ms: now_ms.saturating_add(days.saturating_mul(DAY_MS)),
         revoked_ms: None,
+        person: person.map(|person| person.to_string()),
     };
     store.write(|database| tokens::insert(database, &row))?;
     Ok(NewToken { token: format!("{PREFIX}{}_{secret}", row.id), row })
@@ -112,5 +126,7 @@ pub fn authenticate(store: &Store, clock: &Clock, token: &str) -> Result<Caller,
     let in_force = row.revoked_ms.is_none() && clock.now_ms() < row.expires_ms;
     let organisation = OrganisationId::parse(&row.organisation).ok_or(TokenProblem::Invalid)?;
     let scopes = scopes_of(&row);
-    (same && in_force).then_some(Caller { organisation, scopes }).ok_or(TokenProblem::Invalid)
+    // A person who cannot be read must not turn into nobody: such a token would post for anybody.
+    let person = row.person.as_deref().map(|person| ActorId::parse(person).ok_or(TokenProblem::Invalid)).transpose()?;
+    (same && in_force).then_some(Caller { organisation, scopes, person }).ok_or(TokenProblem::Invalid)
 }

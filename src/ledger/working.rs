@@ -11,7 +11,7 @@ use crate::proof::keys;
 use crate::proof::statement::Unverified;
 use crate::store::entries::StoredEntry;
 use crate::store::stock::{self, StockRow};
-use crate::store::{Database, StoreError, entries, past, records};
+use crate::store::{Database, StoreError, blocks, entries, holdings, past, records};
 use ed25519_dalek::VerifyingKey;
 use std::collections::BTreeSet;
 
@@ -54,9 +54,12 @@ impl Working {
         Ok(())
     }
 
-    /// Writes derived state: records, what they were, bookings and accounts, and the stock.
+    /// Writes derived state: records, what they were, bookings and accounts, blocks, in whose accounts they are, and the
+    /// stock.
     pub(crate) fn store(&self, database: &mut Database, changes: &Changes) -> Result<(), StoreError> {
         records::store(database, changes, &self.known)?;
+        blocks::store(database, changes)?;
+        holdings::store(database, &changes.happened)?;
         let mut standing = Vec::new();
         for record in changes.records.values() {
             if let Record::Certificate(certificate) = record {

@@ -2,11 +2,13 @@
 
 use crate::store::StoreResult;
 use crate::store::backend::Database;
-use crate::store::schema::{accounts, bookings, derived, mentions, past, records, stock};
+use crate::store::schema::{
+    account_changes, accounts, blocks, bookings, derived, holdings, mentions, past, records, stock,
+};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 /// The form of records, mentions and accounts that this software reads and writes. It changes with any of their fields.
-pub const FORM: i64 = 4;
+pub const FORM: i64 = 5;
 
 /// The form that the database holds.
 pub fn form(database: &mut Database) -> StoreResult<i64> {
@@ -21,6 +23,9 @@ pub fn clear(database: &mut Database) -> StoreResult<()> {
     diesel::delete(past::table).execute(database)?;
     diesel::delete(bookings::table).execute(database)?;
     diesel::delete(stock::table).execute(database)?;
+    diesel::delete(blocks::table).execute(database)?;
+    diesel::delete(holdings::table).execute(database)?;
+    diesel::delete(account_changes::table).execute(database)?;
     diesel::update(derived::table.find(1)).set(derived::form.eq(FORM)).execute(database)?;
     Ok(())
 }

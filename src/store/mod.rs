@@ -6,12 +6,15 @@
 //! asserted when the store opens.
 
 pub mod backend;
+pub mod blocks;
+pub mod companies;
 pub mod cosignatures;
 pub mod derived;
 pub mod entries;
 pub mod guard_row;
 pub mod halt;
 pub mod head;
+pub mod holdings;
 pub mod hosted_keys;
 pub mod measure;
 pub mod mentions;

@@ -1,10 +1,11 @@
 //! The values behind commitments: stored with their entry, erasable apart from it.
 
+use crate::domain::event::CertificateRetired;
 use crate::domain::ids::EntryIndex;
 use crate::proof::commitment::Opening;
 use crate::store::backend::{self, OpeningRow};
 use crate::store::schema::openings;
-use crate::store::{Database, StoreError, StoreResult, database_number};
+use crate::store::{Database, StoreError, StoreResult, companies, database_number};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
 /// Stores openings of new entries.
@@ -21,16 +22,20 @@ pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreRe
     if rows.is_empty() {
         return Ok(());
     }
-    backend::insert_openings(database, &rows)
+    backend::insert_openings(database, &rows)?;
+    companies::insert(database, new)
 }
 
-/// Deletes openings; one that is not there is gone already.
+/// Deletes openings, and what is found by them; one that is not there is gone already.
 pub fn erase<'a>(
     database: &mut Database,
     places: impl IntoIterator<Item = &'a (EntryIndex, String)>,
 ) -> StoreResult<()> {
     for (index, pointer) in places {
         diesel::delete(openings::table.find((database_number(index.0)?, pointer))).execute(database)?;
+        if pointer == CertificateRetired::COMPANY {
+            companies::erase(database, *index)?;
+        }
     }
     Ok(())
 }

@@ -135,6 +135,52 @@ diesel::table! {
 }
 
 diesel::table! {
+    blocks (serial) {
+        serial -> Text,
+        pool -> Text,
+        first_unit -> BigInt,
+        last_unit -> BigInt,
+        country -> Text,
+        site_code -> Text,
+        vintage -> Text,
+        status -> Text,
+        expires -> Nullable<Text>,
+        retired_entry -> Nullable<BigInt>,
+        retired_by -> Nullable<Text>,
+        period_from -> Nullable<Text>,
+        period_until -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    holdings (since, serial) {
+        since -> BigInt,
+        serial -> Text,
+        holder -> Text,
+        until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    account_changes (holder, idx, serial, kind) {
+        holder -> Text,
+        idx -> BigInt,
+        serial -> Text,
+        kind -> Text,
+        units -> Text,
+    }
+}
+
+diesel::table! {
+    companies (name, idx) {
+        name -> Binary,
+        idx -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(blocks, companies);
+
+diesel::table! {
     tokens (id) {
         id -> Text,
         secret_sha256 -> Binary,
@@ -143,6 +189,7 @@ diesel::table! {
         created_ms -> BigInt,
         expires_ms -> BigInt,
         revoked_ms -> Nullable<BigInt>,
+        person -> Nullable<Text>,
     }
 }
 

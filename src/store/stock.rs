@@ -38,7 +38,8 @@ impl StockRow {
     /// A certificate as it stands in stock; `None` if it does not. `centre` is the organisation of its site.
     pub fn of(certificate: &Certificate, centre: Option<OrganisationId>) -> Option<Self> {
         let is_stock = certificate.status == CertificateStatus::Held
-            && certificate.is_sound()
+            && !certificate.is_stopped()
+            && certificate.failing.is_empty()
             && certificate.holder.is_some()
             && certificate.holder == centre;
         let (seller, expires) = (certificate.holder?, certificate.expires.as_ref()?);

@@ -23,6 +23,8 @@ pub struct TokenRow {
     pub expires_ms: i64,
     /// When it was revoked.
     pub revoked_ms: Option<i64>,
+    /// The one person who uses it, by an opaque id.
+    pub person: Option<String>,
 }
 
 /// Stores a new token.

@@ -167,6 +167,7 @@ fn open(database: &TestDatabase) -> Ledger {
         sharing: Sharing::default(),
         witnesses: None,
         self_audit: None,
+        second_signature: None,
     };
     opening::open(store, settings).expect("the ledger opens")
 }

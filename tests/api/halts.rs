@@ -76,7 +76,7 @@ both_databases! {
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some(Publishing { keys: vec![SigningKey::from_bytes(&[77; 32])], ..database.publishing() }),
             sharing: Sharing::default(),
-            witnesses: None, self_audit: None,
+            witnesses: None, self_audit: None, second_signature: None,
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("swapped")));
@@ -242,7 +242,7 @@ both_databases! {
             sealing_key: Zeroizing::new([9; 32]),
             publishing: Some(database.publishing()),
             sharing: Sharing::default(),
-            witnesses: None, self_audit: None,
+            witnesses: None, self_audit: None, second_signature: None,
         };
         let ledger = opening::open(store, settings).expect("it opens to serve proofs");
         assert!(ledger.health.halted().is_some_and(|reason| reason.contains("does not hash to the head")));

@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use ed25519_dalek::SigningKey;
 use loopledger::domain::codes::KeyUse;
+use loopledger::domain::event::SecondSignature;
 use loopledger::domain::ids::{OrganisationId, Origin, StatementId};
 use loopledger::http;
 use loopledger::ledger::Ledger;
@@ -277,6 +278,24 @@ impl TestApp {
         witnesses: Option<WitnessSettings>,
         self_audit: Option<SelfAuditing>,
     ) -> Self {
+        Self::start_as(database, now_ms, publishing, sharing, witnesses, (self_audit, None))
+    }
+
+    /// A new ledger that issues and withdraws under a second signature.
+    pub fn start_demanding(kind: Kind, second: SecondSignature) -> Self {
+        let database = TestDatabase::new(kind);
+        let publishing = database.publishing();
+        Self::start_as(database, NOON_MS, publishing, Sharing::default(), None, (None, Some(second)))
+    }
+
+    fn start_as(
+        database: TestDatabase,
+        now_ms: i64,
+        publishing: Publishing,
+        sharing: Sharing,
+        witnesses: Option<WitnessSettings>,
+        (self_audit, second): (Option<SelfAuditing>, Option<SecondSignature>),
+    ) -> Self {
         let now_ms = Arc::new(AtomicI64::new(now_ms));
         let clock = given_clock(&now_ms);
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
@@ -287,7 +306,8 @@ impl TestApp {
         let token = tokens::create(&store, &clock, operator_id(), &scopes, 365).expect("a token").token;
         let keys = OperatorKeys::fixed();
         let (sealing_key, publishing) = (Zeroizing::new([9; 32]), Some(publishing));
-        let settings = Settings { clock, sealing_key, publishing, sharing, witnesses, self_audit };
+        let settings =
+            Settings { clock, sealing_key, publishing, sharing, witnesses, self_audit, second_signature: second };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: keys.operator, token };
@@ -368,8 +388,9 @@ impl TestApp {
         let store = Arc::new(Store::open(&database.url, 4).expect("the database opens"));
         let sealing_key = Zeroizing::new([9; 32]);
         let sharing = Sharing::default();
-        let settings =
-            Settings { clock: given_clock(&now_ms), sealing_key, publishing, sharing, witnesses, self_audit: None };
+        let clock = given_clock(&now_ms);
+        let (self_audit, second_signature) = (None, None);
+        let settings = Settings { clock, sealing_key, publishing, sharing, witnesses, self_audit, second_signature };
         let ledger = Arc::new(opening::open(store, settings).expect("the ledger opens"));
         let (url, server) = serve(&ledger);
         let operator = Party { id: operator_id().to_string(), key: OperatorKeys::fixed().operator, token };

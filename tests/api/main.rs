@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
+mod accounts;
 mod as_of;
 mod audits;
 mod batches;
@@ -60,6 +61,7 @@ mod projects;
 mod proofs;
 mod readme;
 mod refusals;
+mod register;
 mod registry;
 mod registry_of_certificates;
 mod replacements;
@@ -68,6 +70,7 @@ mod s3;
 mod sampling;
 mod self_audit;
 mod signals;
+mod statements;
 mod story;
 mod tampering;
 mod tiles;

@@ -273,18 +273,7 @@ fn another_site(story: &Story<'_>, grams: i64) -> String {
     let site = permitted_site(app, &story.centre, "CTR2", &["R12", "R13"]);
     let scale = app.scale(&site);
     story.audit(&site, "2026-10-01", "conforms").accepted();
-    let second = Story {
-        app,
-        country: story.country,
-        centre: story.centre.clone(),
-        centre_site: site.clone(),
-        centre_scale: scale,
-        smelter: story.smelter.clone(),
-        smelter_site: story.smelter_site.clone(),
-        smelter_scale: story.smelter_scale.clone(),
-        auditor: story.auditor.clone(),
-        issuer: story.issuer.clone(),
-    };
+    let second = Story { centre_site: site.clone(), centre_scale: scale, ..Story::beside(story) };
     second.whole_batch(grams);
     let draft = app.get(&format!("/v1/certificates/draft?site={site}&vintage={VINTAGE}"), &story.issuer.token).json();
     app.say(&story.issuer, "certificate_issued", &draft).accepted();

@@ -84,6 +84,7 @@ impl<'a> Story<'a> {
     pub fn beside(story: &Self) -> Self {
         Self {
             app: story.app,
+            country: story.country,
             centre: story.centre.clone(),
             centre_site: story.centre_site.clone(),
             centre_scale: story.centre_scale.clone(),

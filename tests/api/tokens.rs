@@ -55,6 +55,29 @@ both_databases! {
         }
     }
 
+    /// What a person's token has a hosted key sign names that person.
+    fn a_persons_token_and_a_hosted_key(kind) {
+        let app = TestApp::start(kind);
+        let donor = app.register(&["donor"]);
+        let key = app.post_json("/v1/hosted-keys", &app.operator.token, &json!({"organisation": donor.id}));
+        app.say(&app.operator, "key_registered", &key.json()).accepted();
+        let person = new_id();
+        let body = json!({"organisation": donor.id, "scopes": ["post"], "person": person});
+        let made = app.post_json("/v1/tokens", &app.operator.token, &body).json();
+        let token = made["token"].as_str().expect("a token");
+        let post = |actor: Option<&str>| {
+            let mut fields = laptop_fields(&new_id());
+            if let Some(actor) = actor {
+                fields["actor"] = json!(actor);
+            }
+            let statement = crate::harness::payload(&donor.id, "registered", &fields);
+            app.post_json("/v1/events", token, &json!({"statement": statement}))
+        };
+        post(None).refused(403, "actor_differs", "/actor");
+        post(Some(&new_id())).refused(403, "actor_differs", "/actor");
+        post(Some(&person)).accepted();
+    }
+
     fn a_token_ends(kind) {
         let app = TestApp::start(kind);
         let made = app.post_json("/v1/tokens", &app.operator.token,

@@ -921,6 +921,7 @@ fn run(kind: Kind, statements: &[String], group: usize) -> (Vec<Vec<u8>>, String
         sharing: Sharing::default(),
         witnesses: None,
         self_audit: None,
+        second_signature: None,
     };
     let ledger = opening::open(store, settings).expect("the ledger opens");
     let relay = OrganisationId(Uuid::from_u128(1));

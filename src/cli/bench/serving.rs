@@ -153,6 +153,7 @@ fn open(store: &Arc<Store>, folder: &Path) -> Result<Target, CommandError> {
         sharing: Sharing::default(),
         witnesses: None,
         self_audit: None,
+        second_signature: None,
     };
     let ledger = Arc::new(opening::open(Arc::clone(store), settings)?);
     let (poster, key) = (OrganisationId(Uuid::now_v7()), keyring::generate()?);

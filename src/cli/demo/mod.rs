@@ -136,6 +136,7 @@ fn serving(arguments: &Demo) -> Serving {
         sealing_key: None,
         entries: EntriesFor::default(),
         publish_to: None,
+        second_signature: None,
         self_audit_rate: 0,
         witnessing: Witnessing::NOBODY,
     }
@@ -196,7 +197,15 @@ fn open(serving: &Serving, files: &DemoFiles) -> Result<Ledger, CommandError> {
     let publishing = publishing(serving, &keys, &origin)?;
     Ok(opening::open(
         store,
-        Settings { clock, sealing_key, publishing, sharing: Sharing::default(), witnesses: None, self_audit: None },
+        Settings {
+            clock,
+            sealing_key,
+            publishing,
+            sharing: Sharing::default(),
+            witnesses: None,
+            self_audit: None,
+            second_signature: None,
+        },
     )?)
 }
 

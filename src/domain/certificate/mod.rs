@@ -1,9 +1,10 @@
 //! Certificates: blocks of 1 kg units that rest on named grams of named treatments (rules.md §7).
 //!
 //! `issue` makes them, `trade` moves, splits and cancels them, `retirement` ends them in somebody's name, `oversight` stops
-//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `replacement` gives these other grams, and
-//! `tally` counts, so that the sum rule can be read off at any time.
+//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `replacement` gives these other grams,
+//! `tally` counts, so that the sum rule can be read off at any time, and `account` tells each holder what happened.
 
+mod account;
 mod blocks;
 mod failing;
 mod issue;
@@ -13,6 +14,7 @@ mod retirement;
 mod tally;
 mod trade;
 
+pub use account::{AccountChange, AccountChangeKind, account_of};
 pub use blocks::{blocks, buffer_units, part_of};
 pub use issue::{Proposal, certificate_issued, propose};
 pub use oversight::{certificate_countersigned, certificate_frozen, certificate_unfrozen, certificate_withdrawn};
@@ -21,6 +23,7 @@ pub use retirement::{certificate_retired, period_fits};
 pub use tally::{Expiring, IssuedYear, PoolTally, SiteTally, TallySums, Units};
 pub use trade::{certificate_cancelled, certificate_split, certificate_transferred};
 
+pub(crate) use account::account_changes;
 pub(crate) use failing::judge;
 
 use crate::domain::apply::{Context, refuse};
@@ -218,16 +221,15 @@ impl Certificate {
 
     /// The units that fail, each once: first and last of every stretch, in order.
     pub fn failing_units(&self) -> Vec<(i64, i64)> {
-        let mut stretches: Vec<(i64, i64)> = self.failing.iter().map(|failing| (failing.first, failing.last)).collect();
-        stretches.sort_unstable();
-        let mut joined: Vec<(i64, i64)> = Vec::with_capacity(stretches.len());
-        for (first, last) in stretches {
-            match joined.last_mut() {
-                Some(before) if first <= before.1 + 1 => before.1 = before.1.max(last),
-                _ => joined.push((first, last)),
-            }
-        }
-        joined
+        stretches(self.failing.iter())
+    }
+
+    /// Those of its failing units that nothing has backed for so many months, on a day (rules.md §7).
+    pub fn unbacked_units(&self, on: &Date, months: u32) -> Vec<(i64, i64)> {
+        let is_late = |failing: &&Failing| {
+            failing.since.date().and_then(|since| since.plus_months(months)).is_some_and(|until| *on > until)
+        };
+        stretches(self.failing.iter().filter(is_late))
     }
 
     /// How many of its units fail.
@@ -239,6 +241,20 @@ impl Certificate {
     pub const fn is_stopped(&self) -> bool {
         self.pending.is_some() || self.frozen.is_some()
     }
+}
+
+/// Units that fail, each once and in order, as first and last of every stretch.
+fn stretches<'a>(failing: impl Iterator<Item = &'a Failing>) -> Vec<(i64, i64)> {
+    let mut found: Vec<(i64, i64)> = failing.map(|failing| (failing.first, failing.last)).collect();
+    found.sort_unstable();
+    let mut joined: Vec<(i64, i64)> = Vec::with_capacity(found.len());
+    for (first, last) in found {
+        match joined.last_mut() {
+            Some(before) if first <= before.1 + 1 => before.1 = before.1.max(last),
+            _ => joined.push((first, last)),
+        }
+    }
+    joined
 }
 
 /// The certificate that a statement names; one that was split names its parts.

@@ -37,6 +37,9 @@ record! {
 }
 
 impl PoolTally {
+    /// How the ids of all tallies begin.
+    pub const PREFIX: &'static str = "tally/";
+
     /// The record's id.
     pub fn id(&self) -> String {
         Self::id_of(&self.site, &self.vintage)

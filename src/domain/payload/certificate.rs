@@ -270,6 +270,9 @@ impl CertificateRetired {
     /// The commitments whose openings belong to it.
     pub const OPENED: &'static [&'static str] = &["/beneficiary", "/beneficiary_number", "/purpose"];
 
+    /// The one of them that names the company.
+    pub const COMPANY: &'static str = "/beneficiary";
+
     /// Every block that it ends, as stated.
     pub fn blocks(&self) -> impl Iterator<Item = &SerialBlock> {
         [&self.certificate].into_iter().chain(self.further.iter().flatten())

@@ -1,5 +1,6 @@
 //! A ledger's own database as a source: its entries, and every row beside them. Call it within one snapshot.
 
+use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::ids::EntryIndex;
 use crate::domain::state::{Changes, Record, RecordKind};
 use crate::ledger::audit::derived;
@@ -18,7 +19,9 @@ use crate::store::derived as derived_form;
 use crate::store::entries::StoredEntry;
 use crate::store::head::Head;
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
-use crate::store::{Database, StoreError, StoreFault, cosignatures, entries, head, mentions, openings, past, tiles};
+use crate::store::{
+    Database, StoreError, StoreFault, companies, cosignatures, entries, head, mentions, openings, past, tiles,
+};
 use std::collections::VecDeque;
 
 /// Cosignatures that are read at once.
@@ -155,6 +158,9 @@ impl Source for DatabaseSource<'_> {
         if past::counts(self.database)?.1 != progress.bookings {
             findings.wrong(None, "there are other bookings than the entries give");
         }
+        if !companies::are_as_many(self.database)? {
+            findings.wrong(None, "the register knows other companies than retirements name");
+        }
         derived::compare(self.database, workspace, head.size(), findings)?;
         compare_cosignatures(self.database, findings)?;
         compare_erasures(self.database, workspace, findings)
@@ -194,8 +200,16 @@ fn compare_openings(database: &mut Database, taken: &Taken, findings: &mut Findi
         let payload = CompactJws::parse(&taken.signed.jws).ok().and_then(|jws| json::parse(&jws.payload).ok());
         openings.is_empty() || payload.is_some_and(|payload| check_openings(&payload, openings).is_ok())
     };
-    if !found_or_damage(openings::of_entry(database, taken.index))?.as_ref().is_some_and(opens) {
+    let found = found_or_damage(openings::of_entry(database, taken.index))?;
+    if !found.as_ref().is_some_and(opens) {
         findings.wrong(taken.index, "an opening does not open its commitment");
+    }
+    if let Event::CertificateRetired(_) = taken.signed.statement.event {
+        let openings = found.unwrap_or_default();
+        let company = openings.iter().find(|opening| opening.pointer == CertificateRetired::COMPANY);
+        if !companies::follows(database, taken.index, company.map(|opening| opening.value.as_str()))? {
+            findings.wrong(taken.index, "the register finds its company by another name than was opened");
+        }
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use crate::domain::ids::EntryIndex;
 use crate::domain::state::{LEDGER_RECORD, Record, RecordKind};
 use crate::ledger::audit::database::found_or_damage;
 use crate::ledger::audit::report::Findings;
+use crate::store::blocks::BlockRow;
 use crate::store::records::RawRecord;
-use crate::store::{Database, StoreError, past, records, stock};
+use crate::store::{Database, StoreError, blocks, holdings, past, records, stock};
 use std::collections::BTreeMap;
 
 /// Rows that are read at once.
@@ -30,6 +31,8 @@ pub(super) fn compare(
         })?;
     }
     compare_past(theirs, ours, size, findings)?;
+    compare_blocks(theirs, ours, findings)?;
+    compare_holdings(theirs, ours, size, findings)?;
     let accounts = records::accounts(ours)?;
     let Some(stored) = found_or_damage(records::accounts(theirs))? else {
         findings.wrong(None, "the accounts cannot be read");
@@ -139,6 +142,49 @@ fn compare_past(
     }
     if past::counts(theirs)?.0 != past::counts(ours)?.0 {
         findings.wrong(None, "there are other earlier versions of records than the entries give");
+    }
+    Ok(())
+}
+
+/// What the register is searched by.
+fn compare_blocks(theirs: &mut Database, ours: &mut Database, findings: &mut Findings) -> Result<(), StoreError> {
+    let mut after = String::new();
+    loop {
+        let page = blocks::raw_page(ours, &after, PAGE_ROWS)?;
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.serial);
+        let serials: Vec<String> = page.iter().map(|row| row.serial.clone()).collect();
+        let stored = blocks::raw_of(theirs, &serials)?;
+        let stored: BTreeMap<&str, &BlockRow> = stored.iter().map(|row| (row.serial.as_str(), row)).collect();
+        for row in page.iter().filter(|row| stored.get(row.serial.as_str()) != Some(row)) {
+            findings.wrong(None, format!("by what {} is searched is not what the entries give", row.serial));
+        }
+    }
+    if blocks::count(theirs)? != blocks::count(ours)? {
+        findings.wrong(None, "the register lists other blocks than the entries give");
+    }
+    Ok(())
+}
+
+/// In whose accounts blocks are and were, and what happened there, by the entries that wrote it.
+fn compare_holdings(
+    theirs: &mut Database,
+    ours: &mut Database,
+    size: u64,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let (mut from, step) = (0, PAGE_ROWS.unsigned_abs());
+    while from < size {
+        let (begin, end) = (EntryIndex(from), EntryIndex(from + step));
+        let (stored, derived) = (holdings::raw_between(theirs, begin, end)?, holdings::raw_between(ours, begin, end)?);
+        for (index, _) in stored.symmetric_difference(&derived) {
+            let problem = "what it did to the accounts of certificates is not what the rules give";
+            findings.wrong(EntryIndex(index.unsigned_abs()), problem);
+        }
+        from += step;
+    }
+    if holdings::counts(theirs)? != holdings::counts(ours)? {
+        findings.wrong(None, "the accounts of certificates hold other rows than the entries give");
     }
     Ok(())
 }

@@ -1,0 +1,161 @@
+//! A year's statement as it is sent, in JSON and as CSV.
+
+use crate::domain::certificate::UNIT_G;
+use crate::domain::codes::CalendarYear;
+use crate::domain::ids::OrganisationId;
+use crate::domain::time::Date;
+use crate::http::get_certificate::NOT_PERMITTED;
+use crate::http::problem::Problem;
+use crate::http::register_body::BlockBody;
+use crate::http::table::csv_of;
+use crate::ledger::year_statement::YearStatement;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A year's statement.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StatementBody {
+    /// Who retired.
+    organisation: String,
+    /// The year in which the periods end.
+    year: String,
+    /// Entries of the ledger from which it was made.
+    as_of_size: u64,
+    /// Kilograms: one unit each.
+    net_kg: i64,
+    /// The same in grams.
+    net_g: i64,
+    /// Grams by country in which the waste arose.
+    by_country_of_arising_g: BTreeMap<String, i64>,
+    /// Grams by country of treatment.
+    by_country_of_treatment_g: BTreeMap<String, i64>,
+    /// Grams by final operation, R (recovered) and D (disposed of).
+    by_operation_g: BTreeMap<String, i64>,
+    /// Grams by waste code where the waste lay.
+    by_waste_code_g: BTreeMap<String, i64>,
+    /// Grams by fraction.
+    by_fraction_g: BTreeMap<String, i64>,
+    /// Hazardous grams among them.
+    hazardous_g: i64,
+    /// What the figures rest on.
+    assurance: AssuranceBody,
+    /// The only sentence that it permits.
+    sentence: String,
+    /// What nobody may say with it.
+    not_permitted: Vec<&'static str>,
+    /// The blocks, by the last day of their period, as the register shows them.
+    blocks: Vec<BlockBody>,
+    /// Of these the blocks whose period begins before the year: they count here alone.
+    begin_before_the_year: Vec<String>,
+}
+
+/// What the figures rest on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AssuranceBody {
+    /// Grams whose whole way was confirmed by those who received them, with keys registered for them.
+    confirmed_g: i64,
+    /// Grams that rest on papers of a plant without a key, which somebody else reviewed.
+    documented_g: i64,
+    /// Grams that changed hands between related parties on their way.
+    related_parties_g: i64,
+    /// Grams behind which at least one statement is signed by a key that the operator holds.
+    hosted_keys_g: i64,
+    /// Units whose grams fail, and that nothing backs yet.
+    failing_kg: i64,
+}
+
+impl StatementBody {
+    /// The statement on a day, under a rule set that gives so many months to replace failing units.
+    pub(super) fn of(
+        organisation: OrganisationId,
+        year: &CalendarYear,
+        statement: &YearStatement,
+        today: &Date,
+        months: Option<u32>,
+    ) -> Self {
+        let YearStatement { sums, units, blocks, size } = statement;
+        let first_day = format!("{year}-01-01");
+        let begins_before = blocks.iter().filter(|block| {
+            let retired = block.certificate.retired.as_ref();
+            retired.is_some_and(|retired| retired.period.from.as_str() < first_day.as_str())
+        });
+        let failing = blocks.iter().flat_map(|block| block.certificate.failing_units());
+        let companies: Vec<&str> = statement.companies().into_iter().collect();
+        let company = companies.join(", ");
+        Self {
+            organisation: organisation.to_string(),
+            year: year.to_string(),
+            as_of_size: *size,
+            net_kg: *units,
+            net_g: sums.total,
+            by_country_of_arising_g: sums.by_arising.clone(),
+            by_country_of_treatment_g: sums.by_country.clone(),
+            by_operation_g: sums.by_operation.clone(),
+            by_waste_code_g: sums.by_waste_code.clone(),
+            by_fraction_g: sums.by_fraction.clone(),
+            hazardous_g: sums.hazardous,
+            assurance: AssuranceBody {
+                confirmed_g: sums.total - sums.documented,
+                documented_g: sums.documented,
+                related_parties_g: sums.related,
+                hosted_keys_g: sums.hosted,
+                failing_kg: failing.map(|(first, last)| last - first + 1).sum(),
+            },
+            sentence: if *units == 0 {
+                "nothing was retired for this year".to_owned()
+            } else {
+                sums.sentence(*units, Some(company.as_str()).filter(|company| !company.is_empty()))
+            },
+            not_permitted: NOT_PERMITTED.to_vec(),
+            blocks: blocks.iter().map(|block| BlockBody::of(block, today, months)).collect(),
+            begin_before_the_year: begins_before.map(|block| block.certificate.serial.to_string()).collect(),
+        }
+    }
+
+    /// The name of its file.
+    pub(super) fn file_name(&self) -> String {
+        format!("statement-{}-{}", self.year, self.organisation)
+    }
+}
+
+/// The columns: what is counted, for which code or block, and how much.
+const COLUMNS: &[&str] =
+    &["organisation", "year", "as_of_size", "what", "of", "grams", "retired", "period_from", "period_until"];
+
+/// The statement as CSV: a line for each sum, then one for each block.
+pub(super) fn csv_of_statement(body: StatementBody) -> Result<Vec<u8>, Problem> {
+    let head = [body.organisation, body.year, body.as_of_size.to_string()];
+    let line = |what: &str, of: &str, grams: i64, more: [String; 3]| {
+        let cells = [what.to_owned(), of.to_owned(), grams.to_string()];
+        head.iter().cloned().chain(cells).chain(more).collect::<Vec<String>>()
+    };
+    let nothing = || [String::new(), String::new(), String::new()];
+    let AssuranceBody { confirmed_g, documented_g, related_parties_g, hosted_keys_g, failing_kg } = body.assurance;
+    let singles = [
+        ("net", body.net_g),
+        ("hazardous", body.hazardous_g),
+        ("confirmed", confirmed_g),
+        ("documented", documented_g),
+        ("related_parties", related_parties_g),
+        ("hosted_keys", hosted_keys_g),
+        ("failing", failing_kg * UNIT_G),
+    ];
+    let maps = [
+        ("country_of_arising", &body.by_country_of_arising_g),
+        ("country_of_treatment", &body.by_country_of_treatment_g),
+        ("operation", &body.by_operation_g),
+        ("waste_code", &body.by_waste_code_g),
+        ("fraction", &body.by_fraction_g),
+    ];
+    let mut lines: Vec<Vec<String>> =
+        singles.into_iter().map(|(what, grams)| line(what, "", grams, nothing())).collect();
+    for (what, grams) in maps {
+        lines.extend(grams.iter().map(|(of, grams)| line(what, of, *grams, nothing())));
+    }
+    lines.extend(body.blocks.iter().map(|block| {
+        let (serial, grams, retired) = block.as_retired();
+        line("block", serial, grams, retired)
+    }));
+    csv_of(COLUMNS, lines)
+}

@@ -1,0 +1,409 @@
+//! The public register, as somebody without a token sees it.
+
+use crate::client::{Answer, RequestBuilder};
+use crate::erasure::files_hold;
+use crate::harness::{Party, TestApp, both_databases, new_id};
+use crate::readme::{block, printed, shell};
+use crate::story::{Story, changed_retirement};
+use loopledger::proof::commitment::commit;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::Ordering;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Some units of the story's pool.
+pub fn units(first: i64, last: i64) -> String {
+    format!("ERT-XD-CTR1-202611-{first:07}-{last:07}")
+}
+
+/// What anybody gets.
+fn ask(app: &TestApp, path: &str) -> Value {
+    let answer = app.get(path, "");
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+/// The serial numbers that a search finds.
+fn found(app: &TestApp, query: &str) -> Vec<String> {
+    let body = ask(app, &format!("/v1/register?{query}"));
+    let blocks = body["blocks"].as_array().expect("blocks").iter();
+    blocks.map(|block| block["serial"].as_str().expect("serial numbers").to_owned()).collect()
+}
+
+fn listed(app: &TestApp, serial: &str) -> Value {
+    ask(app, &format!("/v1/register?serial={serial}"))["blocks"][0].clone()
+}
+
+/// A party retires a block in the name of a company.
+pub fn retire_for(app: &TestApp, party: &Party, serial: &str, company: &str, change: &Value) -> Answer {
+    let mut change = change.clone();
+    let hash = commit("/beneficiary", &[7; 32], company).expect("a commitment");
+    change["beneficiary"] = json!({"c": hash});
+    let (statement, mut open) = changed_retirement(party, serial, &change);
+    open["/beneficiary"]["value"] = json!(company);
+    app.post_json("/v1/events", &party.token, &json!({"statement": statement, "open": open}))
+}
+
+fn split(story: &Story<'_>, serial: &str, into: &[String]) {
+    let fields = json!({"certificate": serial, "into": into});
+    story.app.say(&story.centre, "certificate_split", &fields).accepted();
+}
+
+/// 97 units in parts: 40 with a buyer, 20 retired, 10 cancelled, the rest in stock; 3 in the buffer.
+fn parts(story: &Story<'_>) -> Party {
+    let buyer = story.app.join(&["buyer"]);
+    story.whole_batch(100_000);
+    let whole = story.issue(None);
+    assert_eq!(whole, units(1, 97));
+    split(story, &whole, &[units(1, 40), units(41, 60), units(61, 70), units(71, 97)]);
+    let to_buyer = json!({"certificate": units(1, 40), "to": buyer.id});
+    story.app.say(&story.centre, "certificate_transferred", &to_buyer).accepted();
+    story.app.say(&story.centre, "certificate_cancelled", &json!({"certificate": units(61, 70)})).accepted();
+    retire_for(story.app, &story.centre, &units(41, 60), "École & Sons", &json!({})).accepted();
+    buyer
+}
+
+fn python(arguments: &[&str]) -> Option<Output> {
+    let mut command = Command::new(std::env::var_os("LOOPLEDGER_TEST_PYTHON")?);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checker/check_register.py");
+    Some(command.arg(script).args(arguments).output().expect("Python runs"))
+}
+
+both_databases! {
+    fn an_outsider_searches(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let buyer = parts(&story);
+        let all = [units(1, 40), units(41, 60), units(61, 70), units(71, 97), units(98, 100)];
+        assert_eq!(found(&app, ""), all, "what was split is listed by its parts");
+        let text = app.get("/v1/register", "").text;
+        assert!(!text.contains(&buyer.id), "nobody is named while they hold");
+        assert!(text.contains(&story.centre.id), "whoever retired is");
+        let table: &[(&str, &[&String])] = &[
+            ("serial=ERT-XD-CTR1-202611-0000050", &[&all[1]]),
+            ("serial=ERT-XD-CTR1-202611-0000040-0000041", &[&all[0], &all[1]]),
+            (&format!("serial={}", units(1, 97)), &[&all[0], &all[1], &all[2], &all[3]]),
+            ("serial=ERT-XD-CTR1-202611-0000101", &[]),
+            ("serial=ERT-XD-CTR1-202612-0000001", &[]),
+            ("country=XD&site=CTR1&vintage=2026-11&status=held", &[&all[0], &all[3]]),
+            ("country=KE", &[]),
+            ("site=FURN", &[]),
+            ("vintage=2026-10", &[]),
+            ("status=retired", &[&all[1]]),
+            ("status=cancelled", &[&all[2]]),
+            ("status=buffer", &[&all[4]]),
+            ("status=expired", &[]),
+            ("status=pending", &[]),
+            ("status=withdrawn", &[]),
+            ("company=%C3%A9cole%20%26%20SONS", &[&all[1]]),
+            ("company=%C3%A9cole", &[]),
+            ("company_begins=%C3%89c", &[&all[1]]),
+            ("company_begins=sons", &[]),
+            ("period=2026", &[&all[1]]),
+            ("period=2026-05&company_begins=E%CC%81", &[&all[1]]),
+            ("period=2027", &[]),
+            ("period=2025-12", &[]),
+        ];
+        for (query, expected) in table {
+            assert_eq!(&found(&app, query).iter().collect::<Vec<_>>(), expected, "{query}");
+        }
+        for (query, pointer) in [
+            ("serial=x", "/serial"),
+            ("country=xd", "/country"),
+            ("site=x", "/site"),
+            ("vintage=2026", "/vintage"),
+            ("status=split", "/status"),
+            ("period=2026-13", "/period"),
+            ("company=a&company_begins=a", "/company_begins"),
+            ("after=x", "/after"),
+            ("format=xml", "/format"),
+        ] {
+            app.get(&format!("/v1/register?{query}"), "").refused(400, "query_invalid", pointer);
+        }
+        let retired = listed(&app, &units(41, 60));
+        assert_eq!((&retired["status"], &retired["units"]), (&json!("retired"), &json!(20)));
+        let claim = &retired["retired"];
+        assert_eq!((&claim["beneficiary"], &claim["holder"]), (&json!("École & Sons"), &json!(story.centre.id)));
+        assert_eq!((&claim["period"], &claim["purpose_kind"]), (&json!(["2026-01-01", "2026-12-31"]), &json!("annual_footprint")));
+        let held = listed(&app, &units(1, 40));
+        assert_eq!((&held["expires"], &held["retired"]), (&json!("2028-11-23"), &Value::Null));
+    }
+
+    /// Their time ends by the day alone; a page of its own says how many.
+    fn units_expire(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        parts(&story);
+        let pool = || ask(&app, "/v1/register/pools")["pools"][0].clone();
+        assert_eq!((&pool()["held"], &pool()["expired"]), (&json!(67), &json!(0)));
+        app.now_ms.fetch_add(731 * DAY_MS, Ordering::SeqCst);
+        assert_eq!(found(&app, "status=expired"), Vec::<String>::new(), "the last day is 2028-11-23");
+        assert_eq!(pool()["held"], 67);
+        app.now_ms.fetch_add(DAY_MS, Ordering::SeqCst);
+        assert_eq!(found(&app, "status=expired"), [units(1, 40), units(71, 97)]);
+        assert_eq!(found(&app, "status=held"), Vec::<String>::new());
+        assert_eq!((&pool()["held"], &pool()["expired"]), (&json!(0), &json!(67)));
+        assert_eq!(listed(&app, &units(1, 40))["status"], "expired");
+        assert_eq!(listed(&app, &units(41, 60))["status"], "retired");
+    }
+
+    fn the_sums_of_pools_and_sites(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        parts(&story);
+        let freeze = json!({"certificate": units(1, 40), "reason": "review"});
+        let frozen = app.say(&story.auditor, "certificate_frozen", &freeze).accepted();
+        let body = ask(&app, "/v1/register/pools");
+        assert_eq!((&body["operator"], &body["as_of_size"]), (&json!(app.operator.id), &json!(frozen + 1)));
+        let pool = json!({
+            "pool": "ERT-XD-CTR1-202611", "site": story.centre_site, "vintage": "2026-11", "issued": 100, "pending": 0,
+            "held": 67, "expired": 0, "retired": 20, "cancelled": 10, "withdrawn": 0, "buffer": 3, "frozen": 40, "failing": 0,
+        });
+        assert_eq!(body["pools"], json!([pool]));
+        let site = json!({
+            "site": story.centre_site, "country": "XD", "code": "CTR1", "stock": 27, "buffer": 3, "failing": 0, "deficit": 0,
+        });
+        assert_eq!(body["sites"], json!([site]));
+        assert_eq!(listed(&app, &units(1, 40))["frozen"], json!({"entry": frozen, "reason": "review"}));
+        let lines = app.get("/v1/register/pools?format=csv", "");
+        let expected = format!(
+            "pool,site,vintage,issued,pending,held,expired,retired,cancelled,withdrawn,buffer,frozen,failing,site_stock,\
+             site_buffer,site_failing,site_deficit,as_of_size\r\nERT-XD-CTR1-202611,{},2026-11,100,0,67,0,20,10,0,3,40,0,27,3,\
+             0,0,{}\r\n",
+            story.centre_site,
+            frozen + 1,
+        );
+        assert_eq!(lines.text, expected);
+    }
+
+    /// What fails is listed until it is replaced in time, or as unbacked; what backs it says for whom.
+    fn failing_and_backed(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let failing = story.whole_batch(10_000);
+        let retired = story.issue(None);
+        story.retire(&retired).accepted();
+        let held = json!({
+            "treatment": failing, "severity": "major", "outcome": "held",
+            "document": {"sha256": "0".repeat(64), "blake3": "1".repeat(64)},
+        });
+        app.say(&story.auditor, "audit_finding", &held).accepted();
+        assert_eq!(listed(&app, &retired)["failing"], json!([retired]));
+        assert_eq!(listed(&app, &retired)["unbacked"], Value::Null);
+        let site = ask(&app, "/v1/register/pools")["sites"][0].clone();
+        assert_eq!((&site["failing"], &site["buffer"], &site["deficit"]), (&json!(10), &json!(0), &json!(10)));
+        let annotate = json!({"certificate": retired, "reason": "not_eligible"});
+        let annotated = app.say(&story.issuer, "certificate_withdrawn", &annotate).accepted();
+        let body = listed(&app, &retired);
+        assert_eq!(body["annotated"], json!({"entry": annotated, "reason": "not_eligible"}));
+        assert_eq!((&body["status"], &body["withdrawn"]), (&json!("retired"), &Value::Null));
+        app.now_ms.fetch_add(366 * DAY_MS, Ordering::SeqCst);
+        assert_eq!(listed(&app, &retired)["unbacked"], json!([retired]));
+    }
+
+    fn a_table_for_people(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(10_000);
+        let serial = story.issue(None);
+        let entry = retire_for(&app, &story.centre, &serial, "=HYPERLINK(\"evil\"), Ltd", &json!({})).accepted();
+        let table = RequestBuilder::new("GET", &format!("{}/v1/register?status=retired", app.url), "")
+            .header("Accept", "text/csv")
+            .send("")
+            .expect("an answer");
+        assert_eq!(table.content_type, "text/csv; charset=utf-8; header=present");
+        let expected = format!(
+            "serial,status,units,country,site,vintage,issued,issued_at,expires,scheme,pending,frozen,failing,unbacked,backed,\
+             backed_by,backs,withdrawn,annotated,retired,retired_by,period_from,period_until,purpose_kind,beneficiary,\
+             beneficiary_number,purpose,erased\r\n{serial},retired,9,XD,CTR1,2026-11,{},2026-11-23T12:00:00.000Z,,e-resource/1,\
+             ,,,,,,,,,{entry},{},2026-01-01,2026-12-31,annual_footprint,\"'=HYPERLINK(\"\"evil\"\"), Ltd\",XD 0123.456.789,\
+             \"The e-waste of our offices in 2026, by weight\",\r\n",
+            entry - 1,
+            story.centre.id,
+        );
+        assert_eq!(table.text, expected);
+    }
+
+    fn page_by_page(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(400_000);
+        let whole = story.issue(None);
+        assert_eq!(whole, units(1, 388));
+        let mut into: Vec<String> = (1..=254).map(|unit| units(unit, unit)).collect();
+        into.push(units(255, 388));
+        split(&story, &whole, &into);
+        into.push(units(389, 400));
+        let first = app.get("/v1/register?country=XD&period=2026&status=held&format=csv", "");
+        assert_eq!((first.text.lines().count(), first.link.as_str()), (1, ""));
+        let first = app.get("/v1/register?country=XD&site=CTR1", "");
+        let next = format!("/v1/register?country=XD&site=CTR1&after={}&format=json", units(200, 200));
+        assert_eq!(first.link, format!("<{next}>; rel=\"next\""));
+        let second = app.get(&next, "");
+        assert_eq!(second.link, "");
+        let serials = |answer: &Answer| -> Vec<String> {
+            let body = answer.json();
+            let blocks = body["blocks"].as_array().expect("blocks").iter();
+            blocks.map(|block| block["serial"].as_str().expect("numbers").to_owned()).collect()
+        };
+        assert_eq!([serials(&first), serials(&second)].concat(), into);
+    }
+
+    /// What was erased is found by no search, in the same transaction; and a register written anew is the same.
+    fn erased_and_written_anew(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        parts(&story);
+        let other = retire_for(&app, &story.centre, &units(71, 97), "Example AG", &json!({})).accepted();
+        let entry = other - 1;
+        let fields = json!({"entry": entry, "pointers": ["/beneficiary"], "reason": "person_asked"});
+        let by = app.say(&story.centre, "value_erased", &fields).accepted();
+        assert_eq!(found(&app, "company_begins=%C3%A9"), Vec::<String>::new());
+        assert_eq!(found(&app, "company=example%20ag"), [units(71, 97)]);
+        let claim = listed(&app, &units(41, 60))["retired"].clone();
+        assert_eq!((&claim["beneficiary"], &claim["beneficiary_number"]), (&Value::Null, &json!("XD 0123.456.789")));
+        let erased = json!([{"pointer": "/beneficiary", "on": "2026-11-23", "by": by, "reason": "person_asked"}]);
+        assert_eq!(claim["erased"], erased);
+        let line = app.get(&format!("/v1/register?format=csv&serial={}", units(41, 60)), "").text;
+        assert!(line.ends_with(",/beneficiary on 2026-11-23\r\n"), "{line}");
+        let seen = |app: &TestApp| {
+            let history = format!("/v1/certificates/{}/history", units(41, 60));
+            ["/v1/register", "/v1/register/pools", "/v1/register?company=example%20ag", &history].map(|path| ask(app, path))
+        };
+        let before = seen(&app);
+        let database = app.stop();
+        assert!(!files_hold(&database.url, "cole & sons"), "neither the value nor what it was found by is on the disk");
+        database
+            .tamper(
+                "UPDATE derived SET form = 1; DELETE FROM blocks; DELETE FROM holdings; DELETE FROM account_changes; \
+                 DELETE FROM companies; DELETE FROM mentions",
+            )
+            .expect("emptied");
+        let app = TestApp::start_on(database, crate::harness::NOON_MS);
+        assert_eq!(seen(&app), before);
+    }
+
+    /// What the register is searched by is audited like everything else.
+    fn whoever_edits_the_register_is_found(kind) {
+        let mut app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        parts(&story);
+        app.expect_damage();
+        let table = [
+            ("UPDATE blocks SET status = 'held' WHERE status = 'retired'", "by what ERT-XD-CTR1-202611-0000041"),
+            ("UPDATE companies SET idx = idx - 1", "the register finds its company by another name"),
+            ("DELETE FROM companies", "the register knows other companies"),
+            ("UPDATE holdings SET until = 7 WHERE until IS NULL", "what it did to the accounts of certificates"),
+            ("DELETE FROM account_changes", "the accounts of certificates hold other rows"),
+        ];
+        for (damage, words) in table {
+            app.database.tamper(damage).expect("damaged");
+            let report = app.audit();
+            let found: Vec<String> = report.faults().iter().map(|fault| format!("{fault:?}")).collect();
+            assert!(found.iter().any(|fault| fault.contains(words)), "{damage}: {found:?}");
+        }
+    }
+
+    /// Anybody reads what was said of certificates, each entry as it stands in the ledger, and nothing else.
+    fn the_entries_of_certificates(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        parts(&story);
+        let lines = app.get("/v1/register/entries", "");
+        assert_eq!((lines.content_type.as_str(), lines.link.as_str()), ("application/x-ndjson", ""));
+        let entries = lines.lines();
+        assert_eq!(entries.len(), 5);
+        for (line, entry) in lines.text.lines().zip(&entries) {
+            assert_eq!(app.get(&format!("/v1/entries/{}", entry["index"]), "").text, line);
+            app.wait_for_checkpoint();
+            assert_eq!(app.get(&format!("/v1/proofs/inclusion?index={}", entry["index"]), "").status, 200);
+        }
+        let last = entries[4]["index"].as_u64().expect("an index");
+        assert_eq!(app.get(&format!("/v1/register/entries?from={last}"), "").lines(), entries[4..]);
+        assert_eq!(app.get(&format!("/v1/register/entries?from={}", last + 1), "").text, "");
+        app.get("/v1/register/entries?from=x", "").refused(400, "query_invalid", "");
+    }
+
+    /// A script without packages and without trust in our sums replays what was said, and finds what was forged.
+    fn anybody_adds_the_register_up(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let buyer = parts(&story);
+        story.whole_batch(20_000);
+        let draft = story.draft(Some(10)).json();
+        app.say(&app.operator, "certificate_issued", &draft).accepted();
+        app.say(&story.issuer, "certificate_countersigned", &json!({"certificate": units(101, 109)})).accepted();
+        let mistaken = json!({"certificate": units(101, 109), "part": units(104, 106), "reason": "issued_in_error"});
+        app.say(&app.operator, "certificate_withdrawn", &mistaken).accepted();
+        let whole = story.issue(None);
+        assert_eq!(whole, units(111, 122), "the grams that were set free are issued again");
+        let further = json!({"further": [units(101, 103), units(107, 109)]});
+        retire_for(&app, &story.centre, &units(111, 122), "Example AG", &further).accepted();
+        let two = json!({"certificate": units(71, 97), "part": units(71, 80), "reason": "not_eligible", "second": "organisation"});
+        app.say(&story.issuer, "certificate_withdrawn", &two).accepted();
+        app.say(&story.auditor, "certificate_countersigned", &json!({"certificate": units(71, 80)})).accepted();
+        let freeze = json!({"certificate": units(1, 40), "reason": "review"});
+        app.say(&story.issuer, "certificate_frozen", &freeze).accepted();
+        app.say(&story.issuer, "certificate_unfrozen", &json!({"certificate": units(1, 40)})).accepted();
+        let Some(checked) = python(&[&app.url]) else { return };
+        let expected = format!(
+            "ERT-XD-CTR1-202611 issued=123 pending=0 held=57 retired=38 cancelled=10 withdrawn=13 buffer=5\n\
+             the register adds up: 14 entries, as of {}\n",
+            app.ledger.readiness().expect("ready"),
+        );
+        assert_eq!(printed(&checked), expected);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(printed(&shell(folder, &block("check the register"), &[("URL", &app.url)])), expected);
+        forge(&app, &buyer);
+    }
+}
+
+/// What a service could tell that lies, and what the script says to it.
+fn forge(app: &TestApp, buyer: &Party) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (entries, pools) = (folder.path().join("entries"), folder.path().join("pools"));
+    let lines: Vec<String> = app.get("/v1/register/entries", "").text.lines().map(str::to_owned).collect();
+    let sums = app.get("/v1/register/pools", "").text;
+    let check = |lines: &[String], sums: &str| {
+        std::fs::write(&entries, lines.join("\n")).expect("written");
+        std::fs::write(&pools, sums).expect("written");
+        let (entries, pools) = (entries.display().to_string(), pools.display().to_string());
+        let output = python(&["--entries", &entries, "--pools", &pools]).expect("Python");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(check(&lines, &sums).0, Some(0));
+    // An entry whose payload says something else; who reads no signatures must still see that it does not add up.
+    let with = |position: usize, from: &str, to: &str| {
+        let mut forged = lines.clone();
+        let mut entry: Value = serde_json::from_str(&lines[position]).expect("an entry");
+        let jws = entry["statement"].as_str().expect("a statement");
+        let parts: Vec<&str> = jws.split('.').collect();
+        let payload = data_encoding::BASE64URL_NOPAD.decode(parts[1].as_bytes()).expect("a payload");
+        let payload = String::from_utf8(payload).expect("ASCII");
+        assert!(payload.contains(from), "{from} is not in {payload}");
+        let payload = data_encoding::BASE64URL_NOPAD.encode(payload.replace(from, to).as_bytes());
+        entry["statement"] = json!(format!("{}.{payload}.{}", parts[0], parts[2]));
+        forged[position] = entry.to_string();
+        forged
+    };
+    let without = |position: usize| [&lines[..position], &lines[position + 1..]].concat();
+    let table = [
+        (with(5, "\"from\":0,", "\"from\":1,"), sums.clone(), "units rest on"),
+        (with(5, &units(101, 109), &units(91, 109)), sums.clone(), "has 100 units, and units 91 to 110 are issued"),
+        (with(2, &buyer.id, &new_id()), sums.replace("\"held\":57", "\"held\":56"), "it tells of 56 held"),
+        (with(3, &units(61, 70), &units(1, 40)), sums.clone(), "disposes of it"),
+        (with(1, &units(41, 60), &units(40, 60)), sums.clone(), "not the block's units in order"),
+        (without(3), sums.clone(), "it tells of 57 held, the entries of 67"),
+        (without(6), sums.clone(), "there is no block"),
+        (without(7), sums.clone(), "back two units"),
+        ([lines.clone(), vec![lines[3].clone()]].concat(), sums.clone(), "stands behind entry"),
+        (lines.clone(), sums.replace("\"retired\":38", "\"retired\":37"), "it tells of 37 retired, the entries of 38"),
+        (with(3, "certificate_cancelled", "certificate_sums"), sums.clone(), "nothing that this script knows"),
+    ];
+    for (lines, sums, words) in table {
+        let (code, told) = check(&lines, &sums);
+        assert_eq!((code, told.contains("WRONG") && told.contains(words)), (Some(1), true), "{words}: {told}");
+    }
+}
