@@ -46,7 +46,7 @@ pub fn insert(database: &mut Database, rows: &[UnitsRow]) -> StoreResult<()> {
 
 /// Takes one stretch out.
 pub fn remove(database: &mut Database, row: &UnitsRow) -> StoreResult<()> {
-    diesel::delete(order_units::table.find((&row.order_id, &row.pool, row.first_unit))).execute(database)?;
+    diesel::delete(order_units::table.find((&row.order_id, &row.pool, row.first_unit, row.entry))).execute(database)?;
     Ok(())
 }
 

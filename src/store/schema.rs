@@ -259,7 +259,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    order_units (order_id, pool, first_unit) {
+    order_units (order_id, pool, first_unit, entry) {
         order_id -> Text,
         pool -> Text,
         first_unit -> BigInt,

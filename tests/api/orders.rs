@@ -411,6 +411,30 @@ both_databases! {
         assert_eq!(status(&app, &one, &paid), "delivered");
     }
 
+    /// A buyer sends units of an order back that waits for others: they are stock, and may be the very units that it gets.
+    fn units_that_come_back(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        let whole = story.issue(Some(31));
+        let buyer = app.join(&["buyer"]);
+        let id = placed(&app, &buyer, &order_of(20, &json!({})));
+        assert_eq!(pay(&app, &story.centre, &id, "A").status, 200);
+        let say = |party: &Party, kind: &str, fields: &Value| _ = app.say(party, kind, fields).accepted();
+        let into = [block(1, 10), block(11, 30)];
+        say(&story.centre, "certificate_split", &json!({"certificate": whole, "into": into}));
+        let first_part = json!({"certificate": block(1, 10), "to": buyer.id, "order": id});
+        say(&story.centre, "certificate_transferred", &first_part);
+        say(&story.issuer, "certificate_frozen", &json!({"certificate": block(11, 30), "reason": "review"}));
+        assert_eq!(status(&app, &buyer, &id), "waiting");
+        say(&buyer, "certificate_transferred", &json!({"certificate": block(1, 10), "to": story.centre.id}));
+        let order = read(&app, &buyer, &id);
+        assert_eq!(order["status"], "paid", "{order}");
+        assert_eq!((units(&order["reserved"]), units(&order["delivered"])), (vec![block(1, 10)], vec![block(1, 10)]));
+        delivered(&app, &story.centre, &id);
+        assert_eq!(status(&app, &buyer, &id), "delivered");
+    }
+
     /// The audit compares the stock with what the entries give.
     fn the_audit_looks_at_the_stock(kind) {
         let app = TestApp::start(kind);

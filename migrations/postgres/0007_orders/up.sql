@@ -64,7 +64,8 @@ CREATE TABLE order_units (
     expires TEXT NOT NULL,
     -- The entry that delivered them; -1 while they are reserved.
     entry BIGINT NOT NULL,
-    PRIMARY KEY (order_id, pool, first_unit)
+    -- Units that were delivered may come back to the centre and be reserved again for the same order.
+    PRIMARY KEY (order_id, pool, first_unit, entry)
 );
 CREATE INDEX order_units_pool ON order_units (pool, entry);
 CREATE INDEX order_units_entry ON order_units (entry, expires);

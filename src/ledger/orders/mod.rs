@@ -34,8 +34,8 @@ use crate::domain::event::{Period, PurposeKind};
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::{DeliveryKind, OrderStatus, Preferences};
 use crate::domain::time::Date;
-use crate::store::StoreError;
-use crate::store::orders::OrderRow;
+use crate::store::orders::{self, OrderRow};
+use crate::store::{Database, StoreError};
 
 /// An order as it is read from its row.
 #[derive(Debug, Clone)]
@@ -59,6 +59,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// The order of an id; `None` if there is none.
+    fn find(database: &mut Database, id: OrderId) -> Result<Option<Self>, StoreError> {
+        orders::find(database, &id.to_string())?.map(Self::read).transpose()
+    }
+
     fn read(row: OrderRow) -> Result<Self, StoreError> {
         let damaged = || StoreError::damaged(format!("order {} cannot be read", row.number));
         let delivery = DeliveryKind::parse(&row.delivery).ok_or_else(damaged)?;

@@ -3,7 +3,7 @@
 use super::advance::{Outlook, outlook};
 use super::desk::{Done, Turn};
 use super::stock::{Wanted, gather, reserve, rules_in_force};
-use super::{Order, OrderCode, OrderRefusal};
+use super::{OrderCode, OrderRefusal};
 use crate::domain::codes::Role;
 use crate::domain::event::{Period, PurposeKind};
 use crate::domain::ids::{OrderId, OrganisationId};
@@ -285,11 +285,4 @@ fn not_in_stock(units: i64, short: Short, outlook: Option<&Outlook>) -> OrderRef
     let detail =
         format!("{units} kg are wanted; {all} kg that match are free, {most} kg of them from one centre{then}");
     OrderRefusal::new(OrderCode::NotInStock, "", detail)
-}
-
-impl Order {
-    /// The order of an id; `None` if there is none.
-    pub(super) fn find(database: &mut Database, id: OrderId) -> Result<Option<Self>, StoreError> {
-        orders::find(database, &id.to_string())?.map(Self::read).transpose()
-    }
 }
