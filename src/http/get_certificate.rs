@@ -1,11 +1,9 @@
 //! `GET /v1/certificates/{serial}`: a certificate's page, for everybody.
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
-use crate::domain::codes::WasteCode;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
-use crate::domain::treatment::Treatment;
 use crate::http::blocking;
 use crate::http::certificate_life::CertificateLife;
 use crate::http::list_events::ErasedBody;
@@ -13,10 +11,11 @@ use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::bundling::Counted;
 use crate::ledger::certificates::Registered;
+use crate::ledger::sums::Sums;
 use crate::store::StoreError;
 use actix_web::{get, web};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A certificate as everybody may see it.
@@ -145,8 +144,7 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
     let counted = ledger.count_statements(&registered)?;
     let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
-    let sites = sites_of(ledger, &registered.treatments)?;
-    let mut body = body_of(&registered, counted, &sites);
+    let mut body = body_of(&registered, counted, ledger.sums(&registered)?);
     body.operator = ledger.operator.to_string();
     let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
     let certificate = &registered.certificate;
@@ -164,29 +162,8 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     Ok(Some(body))
 }
 
-/// Country and code of the sites of treatment, by id.
-fn sites_of(ledger: &Ledger, treatments: &[Treatment]) -> Result<BTreeMap<String, [String; 2]>, StoreError> {
-    let mut sites = BTreeMap::new();
-    for treatment in treatments {
-        let site = treatment.site.to_string();
-        if !sites.contains_key(&site)
-            && let Some(Record::Site(found)) = ledger.registered(RecordKind::Site, &site)?
-        {
-            sites.insert(site, [found.country.to_string(), found.code.to_string()]);
-        }
-    }
-    Ok(sites)
-}
-
-fn body_of(registered: &Registered, counted: Counted, sites: &BTreeMap<String, [String; 2]>) -> CertificateBody {
+fn body_of(registered: &Registered, counted: Counted, sums: Sums) -> CertificateBody {
     let Certificate { serial, status, issued, issued_at, issuer, scheme, rule_set, .. } = &registered.certificate;
-    let mut sums = Sums::default();
-    for allotment in &registered.certificate.allotments {
-        let treatment = registered.treatments.iter().find(|treatment| treatment.entry == allotment.treatment);
-        if let Some(treatment) = treatment {
-            sums.add(treatment, allotment.to.get() - allotment.from.get(), sites);
-        }
-    }
     let site = format!("{}-{}", serial.country, serial.site);
     CertificateBody {
         serial: serial.to_string(),
@@ -194,7 +171,7 @@ fn body_of(registered: &Registered, counted: Counted, sites: &BTreeMap<String, [
         expires: None,
         net_kg: serial.units(),
         test: serial.test,
-        sentence: sentence(registered, &sums),
+        sentence: sums.sentence(serial.units(), company(registered).as_deref()),
         not_permitted: NOT_PERMITTED.to_vec(),
         scheme: scheme.to_string(),
         rule_set: rule_set.version.to_string(),
@@ -202,7 +179,7 @@ fn body_of(registered: &Registered, counted: Counted, sites: &BTreeMap<String, [
         permit: None,
         audits: Vec::new(),
         vintage: serial.vintage.to_string(),
-        treated: [sums.from.unwrap_or_default(), sums.until.unwrap_or_default()],
+        treated: [sums.from, sums.until].map(|day| day.map(|day| day.to_string()).unwrap_or_default()),
         by_operation_g: sums.by_operation,
         by_fraction_g: sums.by_fraction,
         hazardous_g: sums.hazardous,
@@ -220,21 +197,9 @@ fn body_of(registered: &Registered, counted: Counted, sites: &BTreeMap<String, [
     }
 }
 
-/// The permitted sentence (rules.md §7).
-fn sentence(registered: &Registered, sums: &Sums) -> String {
-    let sites: Vec<&str> = sums.sites.iter().map(String::as_str).collect();
-    let site = sites.join(", ");
-    let countries: Vec<&str> = sums.by_arising.keys().map(String::as_str).collect();
-    let (from, until) = (sums.from.as_deref().unwrap_or_default(), sums.until.as_deref().unwrap_or_default());
-    let units = registered.certificate.serial.units();
-    let arising = countries.join(", ");
-    let treated = format!("{units} kg of e-waste arising in {arising} were treated at {site}, {from} to {until}");
-    match opening(registered, "/beneficiary") {
-        Some(company) if registered.certificate.status == CertificateStatus::Retired => {
-            format!("{treated}; {company} financed it")
-        }
-        _ => treated,
-    }
+/// For whom it was retired, unless that was erased.
+fn company(registered: &Registered) -> Option<String> {
+    opening(registered, "/beneficiary").filter(|_| registered.certificate.status == CertificateStatus::Retired)
 }
 
 fn opening(registered: &Registered, pointer: &str) -> Option<String> {
@@ -253,37 +218,4 @@ fn retirement(registered: &Registered) -> Option<RetirementBody> {
         purpose: opening(registered, "/purpose"),
         erased: registered.erased.iter().map(ErasedBody::from).collect(),
     })
-}
-
-/// A certificate's grams, summed.
-#[derive(Default)]
-struct Sums {
-    by_operation: BTreeMap<String, i64>,
-    by_fraction: BTreeMap<String, i64>,
-    by_arising: BTreeMap<String, i64>,
-    by_country: BTreeMap<String, i64>,
-    sites: BTreeSet<String>,
-    hazardous: i64,
-    from: Option<String>,
-    until: Option<String>,
-}
-
-impl Sums {
-    fn add(&mut self, treatment: &Treatment, grams: i64, sites: &BTreeMap<String, [String; 2]>) {
-        *self.by_operation.entry(treatment.operation.to_string()).or_default() += grams;
-        *self.by_fraction.entry(treatment.class.to_string()).or_default() += grams;
-        if treatment.waste_code.as_ref().is_some_and(WasteCode::is_hazardous) {
-            self.hazardous += grams;
-        }
-        if let Some(arising) = &treatment.arising {
-            *self.by_arising.entry(arising.country.to_string()).or_default() += grams;
-        }
-        if let Some([country, code]) = sites.get(&treatment.site.to_string()) {
-            *self.by_country.entry(country.clone()).or_default() += grams;
-            self.sites.insert(format!("{country}-{code}"));
-        }
-        let day = treatment.day.to_string();
-        self.from = self.from.take().min(Some(day.clone())).or(Some(day.clone()));
-        self.until = self.until.take().max(Some(day));
-    }
 }

@@ -54,6 +54,7 @@ pub mod self_audit;
 pub mod sequencer;
 pub mod signed;
 pub mod status;
+pub mod sums;
 pub mod tokens;
 pub mod tree;
 pub mod tree_copy;
