@@ -123,7 +123,7 @@ pub struct Ledger {
     pub(crate) witnessing: Option<witnessing::Witnessing>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
-    pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,
+    pub(crate) counted: RwLock<HashMap<(String, EntryIndex), bundling::Counted>>,
 }
 
 impl Ledger {

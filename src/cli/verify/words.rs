@@ -1,10 +1,11 @@
 //! The verdict on a bundle in plain words: what was checked, what was not, and as of when.
 
+use crate::cli::verify::life::write_life;
 use crate::proof::verify::{Seen, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(super) fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{name:<22} {value}");
 }
@@ -27,15 +28,7 @@ pub(in crate::cli) fn in_words(verdict: &Verdict) -> String {
     write_shares(&mut out, verdict);
     line(&mut out, "scheme", format!("{} under rule set {}", certificate.scheme, certificate.rule_set));
     line(&mut out, "issued", format!("entry {} by {}", certificate.issued, certificate.issuer));
-    match (&certificate.retired, certificate.is_buffer) {
-        (Some(retired), _) => {
-            let (from, until) = &retired.period;
-            let words = format!("entry {}, for {from} to {until}, {}", retired.entry, retired.purpose_kind);
-            line(&mut out, "retired", words);
-        }
-        (None, true) => line(&mut out, "buffer", "it covers later errors and belongs to nobody"),
-        (None, false) => line(&mut out, "held", "not retired in what is shown: nobody may claim it yet"),
-    }
+    write_life(&mut out, certificate);
     for (pointer, value) in &verdict.openings {
         line(&mut out, &in_plain(pointer), value);
     }
@@ -115,7 +108,8 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     );
     out.push_str("signature under keys registered before it; issuer, centre, treater and auditor in their roles; serial numbers;\n");
     out.push_str("that the units rest on exactly their grams of final treatments, none twice in this issue; weights on verified\n");
-    out.push_str("scales; custody from hand to hand since the batch; the closed batch; permit and audits on the day of treatment.\n");
+    out.push_str("scales; custody from hand to hand since the batch; the closed batch; permit and audits on the day of treatment;\n");
+    out.push_str("that each step of its life was its holder's, its issuer's or an auditor's to take, and none is missing in between.\n");
     for words in &verdict.not_shown {
         let _ = writeln!(out, "Not shown: {words}.");
     }
