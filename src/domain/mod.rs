@@ -42,6 +42,7 @@ pub mod reuse;
 pub mod rule_set;
 pub mod serial;
 pub mod state;
+pub mod sums;
 pub mod time;
 pub mod treatment;
 pub mod whereabouts;

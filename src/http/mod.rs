@@ -4,6 +4,7 @@
 mod as_of;
 mod auth;
 mod body;
+mod certificate_claims;
 mod certificate_life;
 mod create_hosted_key;
 mod create_token;

@@ -4,7 +4,7 @@ use crate::domain::certificate::{Certificate, Proposal, Retirement, propose};
 use crate::domain::codes::Month;
 use crate::domain::eligibility::{self, Gap, standing};
 use crate::domain::erasure::ErasedValue;
-use crate::domain::event::{CertificateIssued, Event, Replacement};
+use crate::domain::event::{Allotment, CertificateIssued, Event, Replacement};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::pool::Pool;
@@ -63,6 +63,17 @@ pub struct Registered {
 }
 
 impl Registered {
+    /// The grams on which its units rest now: its own, and for units that others back, theirs.
+    pub fn resting_on(&self) -> Vec<Allotment> {
+        let own = self.certificate.self_backed();
+        let own = own.iter().flat_map(|units| self.certificate.grams_under(units));
+        let given = self.certificate.backing.iter().flat_map(|backing| {
+            let block = self.giving.iter().find(|block| block.serial.holds(&backing.by));
+            block.map(|block| block.grams_under(&backing.by)).unwrap_or_default()
+        });
+        own.chain(given).collect()
+    }
+
     /// The last entry that says something of it, or of the values of its retirement.
     pub fn last_entry(&self) -> EntryIndex {
         self.erased.iter().map(|value| value.by).fold(self.changed, EntryIndex::max)

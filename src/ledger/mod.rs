@@ -42,6 +42,7 @@ pub mod mirror;
 pub mod objects;
 pub mod opening;
 pub mod overdue;
+pub mod payments;
 pub mod posting;
 pub mod proofs;
 pub mod publisher;

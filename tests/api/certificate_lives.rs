@@ -172,4 +172,84 @@ both_databases! {
         assert_eq!(verdict.certificate.life.failing, []);
         proved(&app, &given);
     }
+
+    /// Whoever has an old bundle is told what became of the block and of its parts, and of nothing that concerns others.
+    fn what_was_said_since(kind) {
+        let app = TestApp::start(kind);
+        let error = Error::after_issue(&app);
+        let story = &error.story;
+        let (whole, sold, stock) = (units(1, 106), units(1, 100), units(101, 106));
+        let desk = Desk::new();
+        let told = |serial: &str| -> Vec<(String, bool)> {
+            app.wait_for_checkpoint();
+            let status = app.get(&format!("/v1/certificates/{serial}/status"), "").json();
+            let events = status["events"].as_array().unwrap_or_else(|| panic!("{status}"));
+            events.iter().map(|event| (event["type"].as_str().expect("a type").to_owned(), event["entry"].is_string())).collect()
+        };
+        let public = |kinds: &[&str]| -> Vec<(String, bool)> {
+            kinds.iter().map(|kind| (format!("certificate_{kind}"), true)).collect()
+        };
+        desk.put("stock", &bundle_now(&app, &stock));
+        desk.put("sold", &bundle_now(&app, &sold));
+        desk.put("whole", &bundle_now(&app, &whole));
+        assert_eq!(told(&whole), public(&["split", "transferred", "retired"]));
+        assert_eq!(told(&stock), public(&["split"]), "the sale of the other part is others' business");
+        say(&app, &story.auditor, "certificate_frozen", &stock, json!({"reason": "review"}));
+        say(&app, &story.auditor, "certificate_unfrozen", &stock, json!({}));
+        error.correct_to(98_200);
+        error.replace(&sold, &units(99, 99), &units(103, 103), Some(&stock)).accepted();
+        let status = |serial: &str| app.get(&format!("/v1/certificates/{serial}/status"), "").text;
+        app.wait_for_checkpoint();
+        desk.put("since", status(&sold).as_bytes());
+        let expected = ["units that fail are backed by others", "correction_confirmed: ", "what it says is the service's word"];
+        let said = desk.expect("@sold --vkey @vkey --status @since", 3, &expected);
+        assert!(!said.contains("FROZEN"), "{said}");
+        desk.put("since", status(&stock).as_bytes());
+        let expected = ["the certificate was FROZEN (review)", "let go again", "units that fail are backed by others"];
+        let said = desk.expect("@stock --vkey @vkey --status @since", 3, &expected);
+        assert!(!said.contains("RETIRED"), "{said}");
+        desk.put("since", status(&whole).as_bytes());
+        desk.expect("@whole --vkey @vkey --status @since", 3, &[&format!("{sold} was RETIRED"), &format!("{stock} was FROZEN")]);
+        let rest = told(&units(104, 106));
+        assert!(rest.iter().all(|(kind, _)| kind != "certificate_transferred" && kind != "certificate_retired"), "{rest:?}");
+        assert!(rest.contains(&("certificate_replaced".to_owned(), true)), "it cut the block");
+        assert!(told(&whole).contains(&("certificate_retired".to_owned(), true)));
+    }
+
+    /// The page says what a claim must not hide, and what was paid where papers show it; of units that others back, what is
+    /// true of those.
+    fn the_page_says_all(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        let buyer = app.join(&["buyer"]);
+        let whole = story.issue(None);
+        split(&app, &story.centre, &whole, &[units(1, 40), units(41, 97)]);
+        let page = |serial: &str| app.get(&format!("/v1/certificates/{serial}"), "").json();
+        let paid = json!({"amount": 40_000, "currency": "EUR"});
+        let sale = json!({"certificate": units(1, 40), "to": buyer.id, "paid": paid});
+        let sold = app.say(&story.centre, "certificate_transferred", &sale).accepted();
+        let held = page(&units(1, 40));
+        assert!(held.get("paid").is_none() && held.get("seller").is_none(), "a word alone is told to nobody: {held}");
+        let document = json!({"sha256": "5".repeat(64), "blake3": "6".repeat(64)});
+        let invoice = json!({"about": sold, "kind": "commercial", "document": document});
+        let papers = app.say(&buyer, "evidence_attached", &invoice).accepted();
+        retire(&app, &buyer, &units(1, 40), &[]).accepted();
+        let page = page(&units(1, 40));
+        let expected = json!([{
+            "entry": sold, "by": story.centre.id, "amount": 40_000, "currency": "EUR", "papers": [papers],
+        }]);
+        assert_eq!((&page["paid"], &page["seller"]), (&expected, &json!(story.centre.id)));
+        assert_eq!(page["auditors"], json!([story.auditor.id]));
+        let grams = |name: &str| page[format!("{name}_g")].as_i64().unwrap_or_else(|| panic!("{name}: {page}"));
+        for (name, expected) in [
+            ("recycled", 40_000), ("otherwise_recovered", 0), ("disposed", 0), ("confirmed", 40_000), ("documented", 0),
+            ("related_party", 0), ("hosted_keys", 0), ("treated_locally", 40_000), ("treated_in_europe", 0),
+            ("treated_elsewhere", 0), ("hazardous", 0),
+        ] {
+            assert_eq!(grams(name), expected, "{name}");
+        }
+        assert!(page["audits"][0].as_str().is_some_and(|audit| audit.ends_with(&story.auditor.id)), "{page}");
+        assert!(page["sentence"].as_str().is_some_and(|words| words.contains("were treated at") && !words.contains("recycled")));
+    }
 }

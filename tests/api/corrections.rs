@@ -461,7 +461,12 @@ both_databases! {
             story.close(&batch).accepted();
             let right = with(&story.received_fields(&lot, 39_600), &change);
             let correction = story.correct(&instead(entry, "received", &right)).accepted();
-            let last = if take_back { dispute(&app, &story.centre, correction) } else { confirm(&app, &story.auditor, correction) };
+            let last = match change.get("arising") {
+                // The smelter's own treatment would come out otherwise, so it is asked first.
+                Some(_) => confirm(&app, &story.smelter, correction),
+                None if take_back => dispute(&app, &story.centre, correction),
+                None => confirm(&app, &story.auditor, correction),
+            };
             last.accepted();
             let serial = story.issue(None);
             (app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token).text, serial)

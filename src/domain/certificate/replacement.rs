@@ -95,8 +95,7 @@ fn require_as_many(replacement: &Replacement, pointer: &str) -> Result<(), Stop>
     if replacement.failed.units() == replacement.backing.units() {
         return Ok(());
     }
-    let detail =
-        format!("{} units fail, {} would back them", replacement.failed.units(), replacement.backing.units());
+    let detail = format!("{} units fail, {} would back them", replacement.failed.units(), replacement.backing.units());
     refuse(RefusalCode::UnitsInvalid, format!("{pointer}/backing"), detail)
 }
 

@@ -168,7 +168,14 @@ fn unproved(error: ProofError<StoreError>) -> StoreError {
 
 impl<'a> Collector<'a> {
     fn new(database: &'a mut Database, size: u64) -> Self {
-        Self { database, size, read: BTreeMap::new(), supported: BTreeSet::new(), turned: BTreeSet::new(), relations: BTreeSet::new() }
+        Self {
+            database,
+            size,
+            read: BTreeMap::new(),
+            supported: BTreeSet::new(),
+            turned: BTreeSet::new(),
+            relations: BTreeSet::new(),
+        }
     }
 
     /// Adds everything behind a certificate: what it cannot do without, then lineage, nearest first, up to a bound. Gives

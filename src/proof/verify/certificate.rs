@@ -34,7 +34,7 @@ pub struct Share {
     /// Country and code of the site of treatment.
     pub site: String,
     /// The day.
-    pub day: String,
+    pub day: Date,
 }
 
 /// What a certificate says and rests on.
@@ -297,7 +297,7 @@ impl<'a> Case<'a> {
             fraction: class,
             hazardous,
             site: format!("{}-{}", site.country, site.code),
-            day: day.to_string(),
+            day,
         })
     }
 

@@ -97,8 +97,7 @@ impl<'a> Lives<'a> {
             return invalid(format!("entry {} is about {serial}, and how that came about is not shown", said.index));
         }
         let (index, common) = (said.index, &said.statement.common);
-        let context =
-            Context { index, time: said.time, signer: said.signer, statement: &said.statement, again: None };
+        let context = Context { index, time: said.time, signer: said.signer, statement: &said.statement, again: None };
         let state = &mut self.state;
         let lived = match &said.statement.event {
             Event::LedgerOpened(event) => {
