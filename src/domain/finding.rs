@@ -164,6 +164,8 @@ pub fn evidence_attached(
     event: &EvidenceAttached,
 ) -> Result<Vec<Warning>, Stop> {
     require_earlier(context, event.about, "/about")?;
+    // Whoever looks at that entry finds what was attached to it.
+    state.mention(RecordId::new(RecordKind::Cure, &Cure::id_of(event.about)));
     if let Some(item) = &event.item {
         if state.item(item)?.is_none() {
             return refuse(RefusalCode::Unknown, "/item", "no item of this id is registered");

@@ -46,6 +46,7 @@ pub mod serial;
 pub mod signal;
 pub mod site_batches;
 pub mod state;
+pub mod sums;
 pub mod time;
 pub mod treatment;
 pub mod whereabouts;

@@ -7,6 +7,7 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::http::blocking;
+use crate::http::certificate_claims::CertificateClaims;
 use crate::http::certificate_life::CertificateLife;
 use crate::http::list_events::ErasedBody;
 use crate::http::problem::Problem;
@@ -49,7 +50,7 @@ pub(super) struct CertificateBody {
     /// Number and last day of its permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     permit: Option<String>,
-    /// Days on which auditors were there, and what they found.
+    /// Days on which auditors were there, what they found, and the auditors' ids.
     audits: Vec<String>,
     /// The month of the pool.
     vintage: String,
@@ -85,6 +86,9 @@ pub(super) struct CertificateBody {
     /// What became of it.
     #[serde(flatten)]
     life: CertificateLife,
+    /// Shares that a claim must not hide.
+    #[serde(flatten)]
+    claims: CertificateClaims,
 }
 
 /// How a certificate was retired.
@@ -147,7 +151,10 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
     let counted = ledger.count_statements(&registered)?;
     let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
-    let mut body = body_of(&registered, counted, ledger.sums(&registered)?);
+    let sums = ledger.sums(&registered)?;
+    let claims = CertificateClaims::of(ledger, &registered, &sums)?;
+    let mut body = body_of(&registered, counted, sums);
+    body.claims = claims;
     body.operator = ledger.operator.to_string();
     let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
     let certificate = &registered.certificate;
@@ -160,7 +167,8 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     body.life = CertificateLife::of(certificate, today.as_ref(), registry.map(|registry| registry.replacement_months));
     if let Some(Record::Site(site)) = site {
         body.permit = site.permits.last().map(|permit| format!("{} until {}", permit.number, permit.valid_until));
-        body.audits = site.audits.iter().map(|audit| format!("{} {}", audit.on, audit.outcome)).collect();
+        body.audits =
+            site.audits.iter().map(|audit| format!("{} {} by {}", audit.on, audit.outcome, audit.by)).collect();
     }
     Ok(Some(body))
 }
@@ -197,6 +205,7 @@ fn body_of(registered: &Registered, counted: Counted, sums: Sums) -> Certificate
         operator: String::new(),
         retired: RetirementBody::of(&registered.certificate, &registered.openings, &registered.erased),
         life: CertificateLife::of(&registered.certificate, None, None),
+        claims: CertificateClaims::default(),
     }
 }
 

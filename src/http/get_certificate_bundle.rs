@@ -6,7 +6,6 @@ use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::certificates::Registered;
 use crate::ledger::cosigned::Cosigned;
 use crate::ledger::lookup::Reader;
 use crate::limits::{BUNDLE_BYTES_MAX, PROOF_WAIT_MS_MAX};
@@ -46,7 +45,7 @@ pub(super) async fn get_certificate_bundle(
     if !may_have(reader, holder) {
         return Err(missing());
     }
-    let last = last_entry(&registered);
+    let last = registered.last_entry();
     let cosigned = checkpoint_over(&ledger, last).await?;
     let name = format!("attachment; filename=\"{serial}.json\"");
     let bundle = blocking(move || ledger.bundle(&serial, &cosigned)).await??.ok_or_else(proof_pending)?;
@@ -81,13 +80,6 @@ async fn checkpoint_over(ledger: &Ledger, last: EntryIndex) -> Result<Cosigned, 
 fn proof_pending() -> Problem {
     let detail = "no checkpoint covers this certificate yet; ask again in a moment";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "proof_pending", "", detail)
-}
-
-/// The last entry that the bundle cannot do without: what erased a value tells why it is not there.
-fn last_entry(registered: &Registered) -> EntryIndex {
-    let Registered { certificate, erased, .. } = registered;
-    let retired = certificate.retired.as_ref().map(|retired| retired.entry);
-    retired.into_iter().chain(erased.iter().map(|value| value.by)).max().unwrap_or(certificate.issued)
 }
 
 fn may_have(reader: Reader, holder: Option<OrganisationId>) -> bool {

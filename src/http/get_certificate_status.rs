@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 pub(super) struct CertificateStatusBody {
     /// Its serial numbers.
     serial: String,
-    /// held, retired or buffer, as of now.
+    /// pending, held, retired, cancelled, withdrawn, split or buffer, as of now.
     status: &'static str,
     /// Entries under the checkpoint.
     size: u64,
@@ -54,7 +54,8 @@ pub(super) struct LaterEventBody {
 /// What a later entry is about.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConcernBody {
-    /// certificate, treatment (or its batch), key (reported compromised) or site (suspended now).
+    /// certificate (or a block of which it was a part, or that is a part of it), treatment (or its batch), key (reported
+    /// compromised) or site (suspended now).
     kind: &'static str,
     /// Its serial numbers, entry, thumbprint or id.
     id: String,
@@ -66,8 +67,9 @@ pub(super) struct ConcernBody {
 /// Read what was said since of a certificate.
 ///
 /// Public. As of the newest checkpoint that a quorum of the witnesses cosigned, or of the newest at all if none covers it. Later
-/// events of the certificate (retired, values erased, and whatever else names it), corrections and findings about the
-/// treatments behind it, keys that signed behind it and were reported compromised, sites that are suspended now: each with the
+/// events of the certificate (handed on, split, frozen, retired, withdrawn, replaced, values erased), of the blocks of which it
+/// was a part as far as they concern its units, and of its parts; corrections and findings about the treatments behind it and
+/// behind what backs it, keys that signed behind it and were reported compromised, sites that are suspended now: each with the
 /// proof that its entry is under the checkpoint. `loopledger verify BUNDLE --url` asks for it and checks it. That there is nothing
 /// else, only replaying everything can show.
 #[utoipa::path(
@@ -109,18 +111,18 @@ fn body_of(status: CertificateStatus) -> CertificateStatusBody {
         size: status.checkpoint.size,
         root: status.checkpoint.root.to_string(),
         checkpoint: status.checkpoint.note,
-        events: status.events.into_iter().map(|event| event_body(event, &serial)).collect(),
+        events: status.events.into_iter().map(|event| event_body(event)).collect(),
         complete: status.complete,
         serial,
     }
 }
 
-fn event_body(event: LaterEvent, serial: &str) -> LaterEventBody {
+fn event_body(event: LaterEvent) -> LaterEventBody {
     LaterEventBody {
         index: event.index.0,
         time: event.time.to_string(),
         r#type: event.type_name,
-        concerns: event.concerns.into_iter().map(|concern| concern_body(concern, serial)).collect(),
+        concerns: event.concerns.into_iter().map(concern_body).collect(),
         // Entries are ASCII, as every payload's profile has it.
         entry: event.bytes.and_then(|bytes| String::from_utf8(bytes).ok()),
         leaf_hash: event.leaf_hash.to_string(),
@@ -128,9 +130,9 @@ fn event_body(event: LaterEvent, serial: &str) -> LaterEventBody {
     }
 }
 
-fn concern_body(concern: Concern, serial: &str) -> ConcernBody {
+fn concern_body(concern: Concern) -> ConcernBody {
     let (kind, id, since) = match concern {
-        Concern::Certificate => ("certificate", serial.to_owned(), None),
+        Concern::Certificate(serial) => ("certificate", serial, None),
         Concern::Treatment(entry) => ("treatment", entry.to_string(), None),
         Concern::Key { kid, since } => ("key", kid, since),
         Concern::Site(site) => ("site", site, None),

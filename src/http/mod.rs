@@ -5,6 +5,7 @@ mod as_of;
 mod auth;
 mod body;
 mod cancel_order;
+mod certificate_claims;
 mod certificate_life;
 mod create_hosted_key;
 mod create_order;

@@ -4,20 +4,20 @@ use crate::domain::certificate::{Certificate, Proposal, Retirement, propose};
 use crate::domain::codes::Month;
 use crate::domain::eligibility::{self, Gap, standing};
 use crate::domain::erasure::ErasedValue;
-use crate::domain::event::CertificateIssued;
+use crate::domain::event::{Allotment, CertificateIssued, Event, Replacement};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{State, Stop};
+use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::LedgerTime;
 use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::asking::{Unanswered, ask};
-use crate::ledger::lookup::Reader;
+use crate::ledger::lookup::{Reader, read_event};
 use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure, opening};
 use crate::proof::commitment::Opening;
-use crate::store::{Database, StoreError, openings, records};
+use crate::store::{Database, StoreError, entries, openings, records};
 use std::collections::BTreeSet;
 
 /// How one line of a treatment stands: grams of one source.
@@ -49,12 +49,34 @@ pub enum Asked {
 pub struct Registered {
     /// The certificate.
     pub certificate: Certificate,
-    /// The treatments that it rests on, in the order of its allotments.
+    /// The treatments that it rests on, in the order of its allotments; then those behind what backs it.
     pub treatments: Vec<Treatment>,
     /// The openings of its retirement that were not erased.
     pub openings: Vec<Opening>,
     /// What was erased of its retirement.
     pub erased: Vec<ErasedValue>,
+    /// The entry that changed it last.
+    pub changed: EntryIndex,
+    /// The blocks whose grams back units of it, since they were withdrawn for them.
+    pub giving: Vec<Certificate>,
+}
+
+impl Registered {
+    /// The grams on which its units rest now: its own, and for units that others back, theirs.
+    pub fn resting_on(&self) -> Vec<Allotment> {
+        let own = self.certificate.self_backed();
+        let own = own.iter().flat_map(|units| self.certificate.grams_under(units));
+        let given = self.certificate.backing.iter().flat_map(|backing| {
+            let block = self.giving.iter().find(|block| block.serial.holds(&backing.by));
+            block.map(|block| block.grams_under(&backing.by)).unwrap_or_default()
+        });
+        own.chain(given).collect()
+    }
+
+    /// The last entry that says something of it, or of the values of its retirement.
+    pub fn last_entry(&self) -> EntryIndex {
+        self.erased.iter().map(|value| value.by).fold(self.changed, EntryIndex::max)
+    }
 }
 
 impl Ledger {
@@ -97,15 +119,20 @@ impl Ledger {
     /// A certificate by its serial numbers.
     pub fn certificate(&self, serial: &SerialBlock) -> Result<Option<Registered>, StoreError> {
         self.store.snapshot(|database| {
-            let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
-            let treatments = treatments_behind(database, &certificate)?;
+            let found = records::load_stamped(database, &[serial.to_string()])?.pop();
+            let Some((Record::Certificate(certificate), stamp)) = found else { return Ok(None) };
+            let mut treatments = treatments_behind(database, &certificate)?;
+            let giving = giving_blocks(database, &certificate)?;
+            for block in &giving {
+                treatments.extend(treatments_behind(database, block)?);
+            }
             let (openings, erased) = match &certificate.retired {
                 Some(Retirement { entry, .. }) => {
                     (openings::of_entry(database, *entry)?, erasure::of_entry(database, *entry)?)
                 }
                 None => (Vec::new(), Vec::new()),
             };
-            Ok(Some(Registered { certificate, treatments, openings, erased }))
+            Ok(Some(Registered { certificate, treatments, openings, erased, changed: stamp.since, giving }))
         })
     }
 }
@@ -116,6 +143,25 @@ pub(crate) fn find_certificate(
     serial: &SerialBlock,
 ) -> Result<Option<Certificate>, StoreError> {
     records::find(database, &serial.to_string())
+}
+
+/// The blocks that were withdrawn to back units of a certificate, each once.
+pub(crate) fn giving_blocks(
+    database: &mut Database,
+    certificate: &Certificate,
+) -> Result<Vec<Certificate>, StoreError> {
+    let mut serials = BTreeSet::new();
+    for backing in &certificate.backing {
+        // What backs may be named in part since, when units were cut off or replaced once more: the entry has it whole.
+        let stored = entries::find(database, backing.entry)?;
+        let said = stored.map(read_event).transpose()?.map(|read| read.statement.event);
+        let Some(Event::CertificateReplaced(event)) = said else {
+            return Err(StoreError::damaged(format!("entry {} replaces nothing", backing.entry)));
+        };
+        let gives = |replacement: &&Replacement| replacement.backing.holds(&backing.by);
+        serials.extend(event.replacements.iter().find(gives).map(|replacement| replacement.backing.to_string()));
+    }
+    records::load_of(database, &serials.into_iter().collect::<Vec<_>>())
 }
 
 /// The treatments that a certificate rests on, in the order of its allotments.

@@ -45,6 +45,7 @@ pub mod objects;
 pub mod opening;
 pub mod orders;
 pub mod overdue;
+pub mod payments;
 pub mod posting;
 pub mod proofs;
 pub mod publisher;
@@ -132,7 +133,7 @@ pub struct Ledger {
     pub(crate) witnessing: Option<witnessing::Witnessing>,
     pub(crate) keys: RwLock<HashMap<KeyId, VerifyingKey>>,
     /// Statements behind certificates, by serial, whether it is retired, and how many values of that are erased.
-    pub(crate) counted: RwLock<HashMap<(String, bool, usize), bundling::Counted>>,
+    pub(crate) counted: RwLock<HashMap<(String, EntryIndex), bundling::Counted>>,
 }
 
 impl Ledger {

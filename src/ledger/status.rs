@@ -3,7 +3,7 @@
 
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::RevocationReason;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Replacement};
 use crate::domain::ids::EntryIndex;
 use crate::domain::lineage::Node;
 use crate::domain::registry::{Key, Site};
@@ -11,7 +11,7 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::{RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
 use crate::domain::treatment::Treatment;
-use crate::ledger::certificates::{find_certificate, treatments_behind};
+use crate::ledger::certificates::{find_certificate, giving_blocks, treatments_behind};
 use crate::ledger::lookup::{read_event, subject_of_node};
 use crate::ledger::{Ledger, erasure};
 use crate::limits::{PAGE_ROWS_MAX, STATUS_EVENTS_MAX};
@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a later entry is about, as far as a certificate is concerned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Concern {
-    /// The certificate itself, or values of its retirement.
-    Certificate,
+    /// The certificate itself or values of its retirement, or a block of which it was a part or that is a part of it.
+    Certificate(String),
     /// A treatment behind it, by its entry, or the batch that the treated lot left.
     Treatment(EntryIndex),
     /// A key that signed something behind it and was reported compromised, with the first entry that is held from eligibility.
@@ -84,7 +84,9 @@ impl Ledger {
             let Some(certificate) = found else { return Ok(None) };
             let mut later =
                 Later { database, after: certificate.issued, size: checkpoint.size, found: BTreeMap::new() };
-            let mut complete = later.of_certificate(&certificate)?;
+            let mut complete = later.of_block(&certificate, &|_| true)?;
+            complete &= later.of_ancestors(&certificate)?;
+            complete &= later.of_parts(&certificate)?;
             complete &= later.of_treatments(&certificate)?;
             let complete = complete && later.found.len() <= STATUS_EVENTS_MAX;
             let events = later.prove()?;
@@ -115,22 +117,60 @@ impl Later<'_> {
         Ok((page, is_all))
     }
 
-    fn of_certificate(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
-        let subject = RecordId::new(RecordKind::Certificate, &certificate.serial).subject();
+    /// What was said of a block, as far as it is asked for.
+    fn of_block(&mut self, block: &Certificate, is_asked: &dyn Fn(&Event) -> bool) -> Result<bool, StoreError> {
+        let concern = || Concern::Certificate(block.serial.to_string());
+        let subject = RecordId::new(RecordKind::Certificate, &block.serial).subject();
         let (indexes, is_all) = self.about(&subject)?;
-        for index in indexes {
-            self.note(index, Concern::Certificate);
+        for stored in entries::find_many(self.database, &indexes)? {
+            let index = stored.index;
+            if is_asked(&read_event(stored)?.statement.event) {
+                self.note(index, concern());
+            }
         }
-        if let Some(retired) = &certificate.retired {
+        for failing in &block.failing {
+            self.note(failing.cause, concern());
+        }
+        if let Some(retired) = &block.retired {
             for erased in erasure::of_entry(self.database, retired.entry)? {
-                self.note(erased.by, Concern::Certificate);
+                self.note(erased.by, concern());
             }
         }
         Ok(is_all)
     }
 
+    /// What was said of the blocks of which it is a part, before it was one of its own.
+    fn of_ancestors(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
+        let (mut is_all, mut parent) = (true, certificate.split_from.clone());
+        while let Some(serial) = parent.take() {
+            let Some(block) = find_certificate(self.database, &serial)? else { break };
+            // Corrections and findings may have been about its other units; what fails is known by the units.
+            let is_asked = |event: &Event| concerns_units(event, &block.serial, &certificate.serial);
+            is_all &= self.of_block(&block, &is_asked)?;
+            parent = block.split_from;
+        }
+        Ok(is_all)
+    }
+
+    /// What was said of its parts, if it was split.
+    fn of_parts(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
+        let (mut is_all, mut left) = (true, certificate.into.clone());
+        while let Some(serial) = left.pop() {
+            if self.found.len() > STATUS_EVENTS_MAX {
+                return Ok(false);
+            }
+            let Some(block) = find_certificate(self.database, &serial)? else { continue };
+            is_all &= self.of_block(&block, &|_| true)?;
+            left.extend(block.into);
+        }
+        Ok(is_all)
+    }
+
     fn of_treatments(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
-        let treatments = treatments_behind(self.database, certificate)?;
+        let mut treatments = treatments_behind(self.database, certificate)?;
+        for block in giving_blocks(self.database, certificate)? {
+            treatments.extend(treatments_behind(self.database, &block)?);
+        }
         let mut sites = BTreeSet::from([certificate.site.to_string()]);
         let mut signed: BTreeMap<String, EntryIndex> = BTreeMap::new();
         let mut is_all = true;
@@ -210,7 +250,7 @@ impl Later<'_> {
             let event = read_event(entry)?;
             let type_name = event.statement.event.type_name();
             // As GET /v1/entries has it: what is said of certificates is everybody's, the rest its parties'.
-            let is_public = concerns.contains(&Concern::Certificate)
+            let is_public = concerns.iter().any(|concern| matches!(concern, Concern::Certificate(_)))
                 && (type_name.starts_with("certificate_") || type_name == "value_erased");
             events.push(LaterEvent {
                 index: event.index,
@@ -223,6 +263,18 @@ impl Later<'_> {
             });
         }
         Ok(events)
+    }
+}
+
+/// Whether what was said of a block concerns some of its units.
+fn concerns_units(event: &Event, block: &SerialBlock, units: &SerialBlock) -> bool {
+    match event {
+        // It cut the block in parts, of which these are one, or it replaces units of it.
+        Event::CertificateReplaced(event) => {
+            let replaces = |one: &Replacement| one.failed.overlaps(units) || one.block() == block;
+            event.replacements.iter().any(replaces)
+        }
+        event => event.type_name().starts_with("certificate_"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::bundles::anchor;
 use crate::client::Answer;
+use crate::forging::Workshop;
 use crate::harness::{Party, TestApp, both_databases, new_id};
 use crate::story::Story;
 use loopledger::proof::verify::verify;
@@ -445,27 +446,46 @@ both_databases! {
         story.issue(Some(10));
     }
 
-    /// What the offline verifier does not follow it never calls valid; what did not change anything it passes over.
-    fn a_bundle_with_a_correction_is_never_taken_for_valid(kind) {
+    /// The offline verifier follows figures that an auditor confirmed; what it does not follow it never calls valid; what did not
+    /// change anything it passes over.
+    fn a_bundle_follows_corrected_figures_and_nothing_else(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let verdict = |take_back: bool| {
+        let bundle = |change: Value, take_back: bool| {
             let (lot, entry, batch) = story.gate_to_batch(40_000);
             let steel = story.fraction(&batch, "FE", 39_500);
             story.send(&steel, 39_500, 39_500);
             story.treat(&steel, 39_500);
             story.close(&batch).accepted();
-            let right = instead(entry, "received", &story.received_fields(&lot, 39_600));
-            let correction = story.correct(&right).accepted();
-            let last = if take_back { dispute(&app, &story.centre, correction) } else { confirm(&app, &story.auditor, correction) };
+            let right = with(&story.received_fields(&lot, 39_600), &change);
+            let correction = story.correct(&instead(entry, "received", &right)).accepted();
+            let last = match change.get("arising") {
+                // The smelter's own treatment would come out otherwise, so it is asked first.
+                Some(_) => confirm(&app, &story.smelter, correction),
+                None if take_back => dispute(&app, &story.centre, correction),
+                None => confirm(&app, &story.auditor, correction),
+            };
             last.accepted();
             let serial = story.issue(None);
-            let bundle = app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token);
-            verify(bundle.text.as_bytes(), Some(&anchor())).err().map(|rejection| format!("{rejection:?}"))
+            (app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token).text, serial)
         };
-        assert_eq!(verdict(true), None, "it was taken back");
-        let problem = verdict(false).expect("not valid");
-        assert!(problem.contains("does not follow"), "{problem}");
+        let problem = |bundle: &str| verify(bundle.as_bytes(), Some(&anchor())).err().map(|rejection| format!("{rejection:?}"));
+        assert_eq!(problem(&bundle(json!({}), true).0), None, "it was taken back");
+        let (followed, serial) = bundle(json!({}), false);
+        assert_eq!(problem(&followed), None, "its figures are followed");
+        let other = bundle(json!({"arising": {"country": "XD", "month": "2026-09"}}), false).0;
+        assert!(problem(&other).is_some_and(|problem| problem.contains("does not follow")));
+        // Without the auditor's word, or with figures on which so much cannot rest, it is not believed.
+        let honest = Workshop::of(&story, &serial, Vec::new());
+        let word = honest.position("correction_confirmed");
+        let unconfirmed = honest.bundle(|index| index != word);
+        assert!(problem(&String::from_utf8_lossy(&unconfirmed)).is_some_and(|problem| problem.contains("does not follow")));
+        let mut lighter = honest.clone();
+        for (_, said) in lighter.said.iter_mut().filter(|(_, said)| said["type"] == "corrected") {
+            said["instead"]["weight"]["gross_g"] = json!(20_000);
+        }
+        let lighter = lighter.bundle(|_| true);
+        assert!(problem(&String::from_utf8_lossy(&lighter)).is_some_and(|problem| problem.contains("more came out of a batch")));
     }
 
     /// A receipt that was wrong: everything is offered again, as if nobody had answered.

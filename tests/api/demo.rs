@@ -52,6 +52,8 @@ fn the_made_demo() {
             "600 devices in =",
             "closes to the gram",
             "VALID",
+            "split from",
+            "the 2 accounts it has been in",
             "9 attempts",
             "not_the_author 1",
             "72.000 kg given",
@@ -113,6 +115,9 @@ fn says_what_it_should(data: &Path) {
         ("corrected", 1),
         ("correction_confirmed", 1),
         ("value_erased", 1),
+        ("certificate_split", 1),
+        ("certificate_transferred", 1),
+        ("certificate_retired", 1),
     ];
     for (kind, times) in table {
         assert_eq!(count(kind), times, "{kind}");

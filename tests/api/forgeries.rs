@@ -122,7 +122,7 @@ fn every_lie_of_the_operator_is_found() {
             set("batch_opened", "/batch", json!(crate::harness::new_id())),
         ),
         ("not shown to be closed", set("batch_closed", "/batch", json!(crate::harness::new_id()))),
-        ("does not fit the vintage", set("certificate_retired", "/period/from", json!("2025-01-01"))),
+        ("within 12 months of the vintage", set("certificate_retired", "/period/from", json!("2025-01-01"))),
         ("its site is not shown to be", set("site_registered", "/organisation", json!(smelter))),
         (
             "has used this id before",
@@ -224,7 +224,7 @@ fn every_lie_of_the_operator_is_found() {
         ("not shown, or comes after", set("certificate_issued", "/allotments/0/treatment", json!(10_000))),
         ("no final treatment", set("certificate_issued", "/allotments/0/treatment", json!(1))),
         (
-            "not retired by its holder",
+            "another organisation holds this certificate",
             Box::new({
                 let centre = centre.clone();
                 move |workshop: &mut Workshop| {

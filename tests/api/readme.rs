@@ -1,8 +1,11 @@
 //! The README's commands, run as they stand.
 
-use crate::harness::{ORIGIN, TestApp, both_databases, laptop_fields, new_id, signed};
-use crate::process::{export, run, run_checker};
+use crate::bundles::anchor;
+use crate::harness::{ORIGIN, Party, TestApp, both_databases, laptop_fields, new_id, signed};
+use crate::process::{PROGRAM, export, run, run_checker};
+use crate::replacements::units;
 use crate::story::Story;
+use loopledger::ledger::keyring;
 use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -87,6 +90,34 @@ both_databases! {
         let told = printed(&shell(folder.path(), &block("order"), &variables));
         for part in ["\"status\":\"reserved\"", "\"status\":\"paid\"", "certificate_transferred"] {
             assert!(told.contains(part), "{part} is missing:\n{told}");
+        }
+    }
+
+    fn selling_as_the_readme_says(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(10_000);
+        let (whole, buyer) = (story.issue(None), app.join(&["buyer"]));
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = |name: &str, party: &Party| {
+            let file = folder.path().join(name);
+            keyring::write_key(&file, &party.key).expect("written");
+            file.display().to_string()
+        };
+        let (centre_key, buyer_key) = (key("centre.json", &story.centre), key("buyer.json", &buyer));
+        let program = Path::new(PROGRAM).parent().expect("a folder").display().to_string();
+        let path = format!("{program}:{}", std::env::var("PATH").expect("a path"));
+        let (sold, kept) = (units(1, 4), units(5, 9));
+        let variables = [
+            ("PATH", path.as_str()), ("URL", &app.url), ("ORIGIN", ORIGIN), ("CENTRE", &story.centre.id), ("BUYER", &buyer.id),
+            ("CENTRE_KEY", &centre_key), ("CENTRE_TOKEN", &story.centre.token), ("BUYER_KEY", &buyer_key),
+            ("BUYER_TOKEN", &buyer.token), ("BLOCK", &whole), ("SOLD", &sold), ("KEPT", &kept),
+        ];
+        printed(&shell(folder.path(), &block("sell, buy, retire"), &variables));
+        let bundle = folder.path().join("bundle.json").display().to_string();
+        let words = printed(&run(&["verify", &bundle, "--vkey", &anchor().vkey()]));
+        for part in ["VALID", &sold, "Example Textiles Ltd", "The e-waste of our offices in 2026", "the 2 accounts", &buyer.id] {
+            assert!(words.contains(part), "{part} is missing:\n{words}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::story::{Story, VINTAGE, permitted_site};
 use serde_json::{Value, json};
 
 /// A block of the story's centre by its numbers.
-fn units(first: i64, last: i64) -> String {
+pub fn units(first: i64, last: i64) -> String {
     format!("ERT-XD-CTR1-202611-{first:07}-{last:07}")
 }
 
@@ -28,18 +28,18 @@ fn is(status: &str, failing: Value) -> (String, Value) {
 }
 
 /// A story whose first batch turns out lighter than it was said to be.
-struct Error<'a> {
-    story: Story<'a>,
-    buyer: Party,
+pub struct Error<'a> {
+    pub story: Story<'a>,
+    pub buyer: Party,
     lot: String,
     receipt: u64,
-    treatment: u64,
+    pub treatment: u64,
 }
 
 impl<'a> Error<'a> {
     /// 100 kg of a first batch and 10 kg of a second are issued: units 1 to 106, and 107 to 110 in the buffer. A buyer retires
     /// 1 to 100, which rest on the first batch; 101 to 106 are unsold.
-    fn after_issue(app: &'a TestApp) -> Self {
+    pub fn after_issue(app: &'a TestApp) -> Self {
         let story = Story::begin(app);
         let (lot, receipt, batch) = story.gate_to_batch(100_000);
         let steel = story.fraction(&batch, "FE", 100_000);
@@ -59,7 +59,7 @@ impl<'a> Error<'a> {
     }
 
     /// The centre says that less came in; an auditor decides it.
-    fn correct_to(&self, grams: i64) {
+    pub fn correct_to(&self, grams: i64) {
         let right = instead(self.receipt, "received", &self.story.received_fields(&self.lot, grams));
         let correction = self.story.app.say(&self.story.centre, "corrected", &right);
         assert_eq!(correction.warnings(), ["correction_undecided"]);
@@ -68,19 +68,19 @@ impl<'a> Error<'a> {
         self.story.app.say(&self.story.auditor, "correction_confirmed", &word).accepted();
     }
 
-    fn replace(&self, certificate: &str, failed: &str, backing: &str, cut_from: Option<&str>) -> Answer {
+    pub fn replace(&self, certificate: &str, failed: &str, backing: &str, cut_from: Option<&str>) -> Answer {
         replace(&self.story, certificate, failed, backing, cut_from)
     }
 
     /// What an auditor finds of a treatment or batch.
-    fn find(&self, of: &Value) {
+    pub fn find(&self, of: &Value) {
         let mut fields = of.clone();
         fields["severity"] = json!("major");
         fields["document"] = json!({"sha256": "2".repeat(64), "blake3": "3".repeat(64)});
         self.story.app.say(&self.story.auditor, "audit_finding", &fields).accepted();
     }
 
-    fn withdraw(&self, certificate: &str, part: Option<&str>, reason: &str) -> Answer {
+    pub fn withdraw(&self, certificate: &str, part: Option<&str>, reason: &str) -> Answer {
         let mut fields = json!({"certificate": certificate, "reason": reason});
         if let Some(part) = part {
             fields["part"] = json!(part);
@@ -268,7 +268,7 @@ both_databases! {
 }
 
 /// So many grams of another site of the same centre, issued; gives the centre's block.
-fn another_site(story: &Story<'_>, grams: i64) -> String {
+pub fn another_site(story: &Story<'_>, grams: i64) -> String {
     let app = story.app;
     let site = permitted_site(app, &story.centre, "CTR2", &["R12", "R13"]);
     let scale = app.scale(&site);

@@ -1,4 +1,4 @@
-//! A certificate over what was treated, and its retirement for a made company.
+//! A certificate over what was treated, the sale of a part of it to a made company, and that part's retirement.
 
 use crate::cli::CommandError;
 use crate::cli::demo::poster::Saying;
@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 
 /// What came out of it.
 pub(super) struct Issued {
-    /// The holder's serial numbers.
+    /// The serial numbers of the part that was sold.
     pub(super) serial: SerialBlock,
     /// The entry of its retirement.
     pub(super) retired: EntryIndex,
 }
 
 impl Story<'_, '_> {
-    /// The issuer issues what the pool gives, and the centre retires its block for a made company.
+    /// The issuer issues what the pool gives; the centre sells a part of its block to a made company, which retires it.
     pub(super) fn certify(&mut self) -> Result<Issued, CommandError> {
-        let (issuer, centre) = (self.parties.issuer.clone(), self.parties.centre.clone());
+        let (issuer, buyer) = (self.parties.issuer.clone(), self.parties.buyer.clone());
         let number = self.poster.next_number();
         let (issued_at, retired_at) = (self.plan.moment(950)?, self.plan.moment(970)?);
         let issue = match self.said_before(issuer.id, number)? {
@@ -33,18 +33,19 @@ impl Story<'_, '_> {
         self.poster.say_as(&issuer, Saying::new("certificate_issued", &issued_at, issue.clone()), number)?;
         self.poster.flush()?;
         self.poster.try_in_vain(&issuer, Saying::new("certificate_issued", &issued_at, issue))?;
+        let sold = self.sell(&serial, &self.plan.moment(960)?)?;
         let number = self.poster.next_number();
-        let (fields, openings) = self.retirement(&serial)?;
+        let (fields, openings) = self.retirement(&sold)?;
         self.poster.say_as(
-            &centre,
+            &buyer,
             Saying::new("certificate_retired", &retired_at, fields.clone()).opened(openings.clone()),
             number,
         )?;
         self.poster.flush()?;
         let again = Saying::new("certificate_retired", &retired_at, fields).opened(openings);
-        self.poster.try_in_vain(&centre, again)?;
-        let retired = self.index_of(centre.id, number)?;
-        Ok(Issued { serial, retired })
+        self.poster.try_in_vain(&buyer, again)?;
+        let retired = self.index_of(buyer.id, number)?;
+        Ok(Issued { serial: sold, retired })
     }
 
     pub(super) fn draft(&self) -> Result<Value, CommandError> {

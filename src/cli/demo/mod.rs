@@ -15,6 +15,7 @@ mod plan;
 mod poster;
 mod progress;
 mod report;
+mod selling;
 mod story;
 mod summary;
 

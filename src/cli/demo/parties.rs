@@ -50,6 +50,8 @@ pub(super) struct Parties {
     pub(super) vendor: Party,
     pub(super) carrier: Party,
     pub(super) refinery: Party,
+    /// The company that buys a part of the certificate.
+    pub(super) buyer: Party,
 }
 
 /// What is registered of a party.
@@ -107,6 +109,8 @@ const CARRIER: Joining =
     Joining { name: "carrier", number: 9, country: "BE", roles: &["carrier"], hosted: true, code: None };
 const REFINERY: Joining =
     Joining { name: "refinery", number: 10, country: "BE", roles: &["treater"], hosted: false, code: Some("REFINE") };
+const BUYER: Joining =
+    Joining { name: "buyer", number: 11, country: "BE", roles: &["buyer"], hosted: false, code: None };
 
 impl Parties {
     /// Registers everybody: organisations, keys, sites.
@@ -127,6 +131,7 @@ impl Parties {
         let (collector, beneficiary, centre) = (join(&COLLECTOR)?, join(&BENEFICIARY)?, join(&CENTRE)?);
         let (treater, auditor, issuer) = (join(&TREATER)?, join(&AUDITOR)?, join(&ISSUER)?);
         let (donor, vendor, carrier, refinery) = (join(&DONOR)?, join(&VENDOR)?, join(&CARRIER)?, join(&REFINERY)?);
+        let buyer = join(&BUYER)?;
         Ok(Self {
             operator,
             collector,
@@ -139,6 +144,7 @@ impl Parties {
             vendor,
             carrier,
             refinery,
+            buyer,
         })
     }
 }

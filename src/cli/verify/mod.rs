@@ -1,6 +1,7 @@
 //! `loopledger verify`: a certificate's bundle, checked offline; two of them beside one another, and beside what was seen before.
 
 mod extract;
+mod life;
 mod memory;
 mod proofs;
 mod since;

@@ -1,10 +1,12 @@
 //! The verdict on a bundle in plain words: what was checked, what was not, and as of when.
 
-use crate::proof::verify::{Seen, Verdict};
-use std::collections::BTreeMap;
+use crate::cli::verify::life::write_life;
+use crate::domain::sums::{Described, Sums};
+use crate::domain::time::Date;
+use crate::proof::verify::{CertificateFacts, Seen, Verdict};
 use std::fmt::Write as _;
 
-fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(super) fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{name:<22} {value}");
 }
@@ -24,18 +26,10 @@ pub(in crate::cli) fn in_words(verdict: &Verdict) -> String {
     }
     line(&mut out, "net", format!("{} kg, one unit each", certificate.units));
     line(&mut out, "dismantled at", format!("{}, vintage {}", certificate.site, certificate.vintage));
-    write_shares(&mut out, verdict);
+    write_shares(&mut out, certificate);
     line(&mut out, "scheme", format!("{} under rule set {}", certificate.scheme, certificate.rule_set));
     line(&mut out, "issued", format!("entry {} by {}", certificate.issued, certificate.issuer));
-    match (&certificate.retired, certificate.is_buffer) {
-        (Some(retired), _) => {
-            let (from, until) = &retired.period;
-            let words = format!("entry {}, for {from} to {until}, {}", retired.entry, retired.purpose_kind);
-            line(&mut out, "retired", words);
-        }
-        (None, true) => line(&mut out, "buffer", "it covers later errors and belongs to nobody"),
-        (None, false) => line(&mut out, "held", "not retired in what is shown: nobody may claim it yet"),
-    }
+    write_life(&mut out, certificate);
     for (pointer, value) in &verdict.openings {
         line(&mut out, &in_plain(pointer), value);
     }
@@ -84,24 +78,39 @@ fn in_plain(pointer: &str) -> String {
     pointer.replace('/', "  ").replace('_', " ")
 }
 
-fn write_shares(out: &mut String, verdict: &Verdict) {
-    let mut by_operation: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    let (mut hazardous, mut total) = (0, 0);
-    for share in &verdict.certificate.shares {
-        *by_operation.entry((&share.operation, &share.operation_name)).or_default() += share.grams;
-        total += share.grams;
-        hazardous += if share.hazardous { share.grams } else { 0 };
+/// What a certificate's page adds up too, of the grams that a bundle shows.
+fn sums_of(certificate: &CertificateFacts) -> Sums {
+    let mut sums = Sums::default();
+    for share in &certificate.shares {
+        let described = Described {
+            operation: &share.operation,
+            fraction: &share.fraction,
+            waste_code: None,
+            hazardous: share.hazardous,
+            arising: None,
+            place: share.site.split_once('-'),
+            day: share.day.clone(),
+            documented: false,
+            related: false,
+            hosted: false,
+        };
+        sums.count(share.grams, &described);
     }
-    for ((operation, name), grams) in by_operation {
-        line(out, "treated", format!("{operation} {name}: {}", kilograms(grams)));
+    sums
+}
+
+fn write_shares(out: &mut String, certificate: &CertificateFacts) {
+    let sums = sums_of(certificate);
+    for (operation, grams) in &sums.by_operation {
+        let share = certificate.shares.iter().find(|share| share.operation == *operation);
+        let name = share.map(|share| share.operation_name.as_str()).unwrap_or_default();
+        line(out, "treated", format!("{operation} {name}: {}", kilograms(*grams)));
     }
-    line(out, "hazardous", format!("{} of {}", kilograms(hazardous), kilograms(total)));
-    let days = || verdict.certificate.shares.iter().map(|share| share.day.as_str());
-    let sites: std::collections::BTreeSet<&str> = verdict.certificate.shares.iter().map(|s| s.site.as_str()).collect();
-    let (from, until) = (days().min().unwrap_or_default(), days().max().unwrap_or_default());
-    let sites: Vec<&str> = sites.into_iter().collect();
-    line(out, "treated at", format!("{}, {from} to {until}", sites.join(", ")));
-    let arising = &verdict.certificate.arising;
+    line(out, "hazardous", format!("{} of {}", kilograms(sums.hazardous), kilograms(sums.total)));
+    let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    let sites: Vec<&str> = sums.sites.iter().map(String::as_str).collect();
+    line(out, "treated at", format!("{}, {} to {}", sites.join(", "), day(sums.from), day(sums.until)));
+    let arising = &certificate.arising;
     line(out, "arose in", if arising.is_empty() { "not shown".to_owned() } else { arising.join(", ") });
 }
 
@@ -115,7 +124,8 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     );
     out.push_str("signature under keys registered before it; issuer, centre, treater and auditor in their roles; serial numbers;\n");
     out.push_str("that the units rest on exactly their grams of final treatments, none twice in this issue; weights on verified\n");
-    out.push_str("scales; custody from hand to hand since the batch; the closed batch; permit and audits on the day of treatment.\n");
+    out.push_str("scales; custody from hand to hand since the batch; the closed batch; permit and audits on the day of treatment;\n");
+    out.push_str("that each step of its life was its holder's, its issuer's or an auditor's to take, and none is missing in between.\n");
     for words in &verdict.not_shown {
         let _ = writeln!(out, "Not shown: {words}.");
     }

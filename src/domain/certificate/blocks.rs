@@ -56,15 +56,33 @@ pub fn part_of(allotments: &[Allotment], skip: i64, take: i64) -> Vec<Allotment>
 }
 
 impl Certificate {
+    /// Its own grams under some of its units.
+    pub fn grams_under(&self, units: &SerialBlock) -> Vec<Allotment> {
+        let skip = (units.first - self.serial.first) * UNIT_G;
+        part_of(&self.allotments, skip, units.units() * UNIT_G)
+    }
+
+    /// Its units that rest on its own grams, in stretches: those that no others back.
+    pub fn self_backed(&self) -> Vec<SerialBlock> {
+        let mut backed: Vec<&SerialBlock> = self.backing.iter().map(|backing| &backing.units).collect();
+        backed.sort_unstable_by_key(|units| units.first);
+        let (mut stretches, mut next) = (Vec::new(), self.serial.first);
+        for units in backed {
+            stretches.extend(self.serial.part(next, units.first - 1));
+            next = units.last + 1;
+        }
+        stretches.extend(self.serial.part(next, self.serial.last));
+        stretches
+    }
+
     /// A part of it as a certificate of its own, in the same hands and the same state.
     fn child(&self, serial: SerialBlock) -> Self {
-        let skip = (serial.first - self.serial.first) * UNIT_G;
         let own = |failing: &Failing| {
             let shared = serial.shared_with(failing.first, failing.last)?;
             Some(Failing { first: shared.first, last: shared.last, ..failing.clone() })
         };
         Self {
-            allotments: part_of(&self.allotments, skip, serial.units() * UNIT_G),
+            allotments: self.grams_under(&serial),
             failing: self.failing.iter().filter_map(own).collect(),
             backing: self.backing.iter().filter_map(|backing| backing.within(serial.first, serial.last)).collect(),
             split_from: Some(self.serial.clone()),

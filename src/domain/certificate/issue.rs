@@ -127,6 +127,15 @@ pub fn certificate_issued(state: &mut State<'_>, context: &Context<'_>, event: &
     pool::take(state, proposal.pool, &proposal.taken, &roots, units)
 }
 
+/// The two blocks of an issue come into being, issued by whoever may. For whoever sees a part of the ledger alone: what the
+/// pool gives and the site may receive, [`certificate_issued`] asks.
+pub(crate) fn put_issued(state: &mut State<'_>, context: &Context<'_>, event: &CertificateIssued) -> Result<(), Stop> {
+    let rules = rules_in_force(state)?;
+    let second = require_issuer(state, context, event, rules)?;
+    require_unrelated_issuer(state, context, event, rules)?;
+    put_blocks(state, context, event, rules, second).map(drop)
+}
+
 /// The statement says what the pool gives; whose second signature it waits for is its author's to say.
 fn require_as_proposed(event: &CertificateIssued, proposed: &CertificateIssued) -> Result<(), Stop> {
     if event.scheme != proposed.scheme {

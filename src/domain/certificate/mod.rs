@@ -25,6 +25,9 @@ pub use trade::{certificate_cancelled, certificate_split, certificate_transferre
 
 pub(crate) use account::account_changes;
 pub(crate) use failing::judge;
+pub(crate) use issue::put_issued;
+pub(crate) use replacement::replaced_as_shown;
+pub(crate) use retirement::require_distinct;
 
 use crate::domain::apply::{Context, refuse};
 use crate::domain::codes::SchemeName;

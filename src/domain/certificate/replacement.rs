@@ -8,6 +8,7 @@ use crate::domain::certificate::{
     Backing, Backs, Certificate, CertificateStatus, Failing, SiteTally, Withdrawal, blocks, issued_by_author, named,
     tally,
 };
+use crate::domain::codes::Role;
 use crate::domain::event::{CertificateReplaced, Replacement, WithdrawalReason};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::serial::SerialBlock;
@@ -35,40 +36,107 @@ fn replace(
     replacement: &Replacement,
     pointer: &str,
 ) -> Result<(), Stop> {
-    let certificate = issued_by_author(state, context, &event.certificate, "/certificate")?;
-    if !matches!(certificate.status, CertificateStatus::Held | CertificateStatus::Retired) {
-        let detail = "what is held or retired is replaced; withdraw stock or buffer that fails";
-        return refuse(RefusalCode::CertificateNotHeld, "/certificate", detail);
-    }
+    let certificate = replaceable(state, context, event)?;
     let is_fraud = require_failing(&certificate, &replacement.failed, &format!("{pointer}/failed"))?;
-    if replacement.failed.units() != replacement.backing.units() {
-        let detail =
-            format!("{} units fail, {} would back them", replacement.failed.units(), replacement.backing.units());
-        return refuse(RefusalCode::UnitsInvalid, format!("{pointer}/backing"), detail);
-    }
-    let backing = backing(state, context, &certificate, replacement, is_fraud, &format!("{pointer}/backing"))?;
-    let by = Backs { certificate: certificate.serial.clone(), units: replacement.failed.clone() };
-    let withdrawn = Some(Withdrawal { entry: context.index, reason: WithdrawalReason::NotEligible });
-    let status = CertificateStatus::Withdrawn;
-    tally::put(state, Certificate { status, withdrawn, backs: Some(by), ..backing })?;
+    require_as_many(replacement, pointer)?;
+    let pointer = format!("{pointer}/backing");
+    let (found, origin) = offered(state, context, &certificate, replacement, &pointer)?;
+    require_turn(state, &certificate, origin, is_fraud, &pointer)?;
+    give(state, context, event, replacement, found)?;
     // The block that was cut may have been this very certificate's neighbour, never itself: it is read again.
     let certificate = named(state, &event.certificate, "/certificate")?;
     tally::put(state, backed(certificate, replacement, context))
 }
 
+/// The same for whoever sees some blocks alone, as a bundle shows them: that the units failed, and that it was the turn of those
+/// that back them, only whoever knows all units of the site can judge. Of blocks that are not known nothing is asked.
+pub(crate) fn replaced_as_shown(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &CertificateReplaced,
+) -> Result<(), Stop> {
+    for (position, replacement) in event.replacements.iter().enumerate() {
+        let pointer = format!("/replacements/{position}/backing");
+        let is_block_known = state.certificate(&replacement.block().to_string())?.is_some();
+        require_as_many(replacement, &pointer)?;
+        if state.certificate(&event.certificate.to_string())?.is_none() {
+            context.require_role(state, &[Role::Issuer, Role::Operator])?;
+            if is_block_known {
+                let found = named(state, replacement.block(), &pointer)?;
+                require_sound(&found, replacement, &pointer)?;
+                give(state, context, event, replacement, found)?;
+            }
+            continue;
+        }
+        let certificate = replaceable(state, context, event)?;
+        require_units(&certificate, &replacement.failed, &pointer)?;
+        if is_block_known {
+            let (found, origin) = offered(state, context, &certificate, replacement, &pointer)?;
+            require_elsewhere(origin, is_tainted(&certificate, &replacement.failed), &pointer)?;
+            give(state, context, event, replacement, found)?;
+        }
+        let certificate = named(state, &event.certificate, "/certificate")?;
+        tally::put(state, backed(certificate, replacement, context))?;
+    }
+    Ok(())
+}
+
+/// The certificate, if its issuer replaces units of it and it still lives.
+fn replaceable(state: &State<'_>, context: &Context<'_>, event: &CertificateReplaced) -> Result<Certificate, Stop> {
+    let certificate = issued_by_author(state, context, &event.certificate, "/certificate")?;
+    if !matches!(certificate.status, CertificateStatus::Held | CertificateStatus::Retired) {
+        let detail = "what is held or retired is replaced; withdraw stock or buffer that fails";
+        return refuse(RefusalCode::CertificateNotHeld, "/certificate", detail);
+    }
+    Ok(certificate)
+}
+
+fn require_as_many(replacement: &Replacement, pointer: &str) -> Result<(), Stop> {
+    if replacement.failed.units() == replacement.backing.units() {
+        return Ok(());
+    }
+    let detail = format!("{} units fail, {} would back them", replacement.failed.units(), replacement.backing.units());
+    refuse(RefusalCode::UnitsInvalid, format!("{pointer}/backing"), detail)
+}
+
+/// The backing units end as a certificate of their own, and their grams are the failed units'.
+fn give(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    event: &CertificateReplaced,
+    replacement: &Replacement,
+    found: Certificate,
+) -> Result<(), Stop> {
+    let backing = blocks::cut(state, found, &replacement.backing)?;
+    let by = Backs { certificate: event.certificate.clone(), units: replacement.failed.clone() };
+    let withdrawn = Some(Withdrawal { entry: context.index, reason: WithdrawalReason::NotEligible });
+    let status = CertificateStatus::Withdrawn;
+    tally::put(state, Certificate { status, withdrawn, backs: Some(by), ..backing })
+}
+
 /// Whether all these units fail, and whether fraud taints them.
 fn require_failing(certificate: &Certificate, failed: &SerialBlock, pointer: &str) -> Result<bool, Stop> {
-    if !certificate.serial.holds(failed) {
-        return refuse(RefusalCode::UnitsInvalid, pointer, "these are not units of the certificate");
-    }
+    require_units(certificate, failed, pointer)?;
     let covers = |(first, last): &(i64, i64)| *first <= failed.first && failed.last <= *last;
     if !certificate.failing_units().iter().any(covers) {
         let detail = "some of these units do not fail; only failing units are replaced";
         return refuse(RefusalCode::UnitsInvalid, pointer, detail);
     }
+    Ok(is_tainted(certificate, failed))
+}
+
+fn require_units(certificate: &Certificate, failed: &SerialBlock, pointer: &str) -> Result<(), Stop> {
+    if certificate.serial.holds(failed) {
+        return Ok(());
+    }
+    refuse(RefusalCode::UnitsInvalid, pointer, "these are not units of the certificate")
+}
+
+/// Whether fraud taints some of these units.
+fn is_tainted(certificate: &Certificate, failed: &SerialBlock) -> bool {
     let taints =
         |failing: &Failing| failing.treatment.is_none() && failed.shared_with(failing.first, failing.last).is_some();
-    Ok(certificate.failing.iter().any(taints))
+    certificate.failing.iter().any(taints)
 }
 
 /// Where backing units come from.
@@ -79,23 +147,28 @@ enum Origin {
     OtherSite,
 }
 
-/// The backing units as a certificate of their own, if it is their turn.
-fn backing(
-    state: &mut State<'_>,
+/// The block that gives backing units, sound as it is, and where it comes from.
+fn offered(
+    state: &State<'_>,
     context: &Context<'_>,
     certificate: &Certificate,
     replacement: &Replacement,
-    is_fraud: bool,
     pointer: &str,
-) -> Result<Certificate, Stop> {
-    let block = replacement.cut_from.as_ref().unwrap_or(&replacement.backing);
-    let found = named(state, block, pointer)?;
-    if !block.holds(&replacement.backing) || block.overlaps(&certificate.serial) {
-        return refuse(
-            RefusalCode::UnitsInvalid,
-            pointer,
-            "these are not units of that block, or the failing ones themselves",
-        );
+) -> Result<(Certificate, Origin), Stop> {
+    let found = named(state, replacement.block(), pointer)?;
+    if found.serial.overlaps(&certificate.serial) {
+        let detail = "these are not units of that block, or the failing ones themselves";
+        return refuse(RefusalCode::UnitsInvalid, pointer, detail);
+    }
+    require_sound(&found, replacement, pointer)?;
+    let origin = origin_of(state, context, certificate, &found, pointer)?;
+    Ok((found, origin))
+}
+
+fn require_sound(found: &Certificate, replacement: &Replacement, pointer: &str) -> Result<(), Stop> {
+    if !found.serial.holds(&replacement.backing) {
+        let detail = "these are not units of that block, or the failing ones themselves";
+        return refuse(RefusalCode::UnitsInvalid, pointer, detail);
     }
     let (first, last) = (replacement.backing.first, replacement.backing.last);
     let fails = |failing: &Failing| failing.first <= last && first <= failing.last;
@@ -103,9 +176,11 @@ fn backing(
         let detail = "what fails, is frozen or waits for a second signature backs nothing";
         return refuse(RefusalCode::UnitsFailing, pointer, detail);
     }
-    let origin = origin_of(state, context, certificate, &found, pointer)?;
-    require_turn(state, certificate, origin, is_fraud, pointer)?;
-    blocks::cut(state, found, &replacement.backing)
+    if !matches!(found.status, CertificateStatus::Held | CertificateStatus::Buffer) {
+        let detail = "these units have ended, or are not issued yet";
+        return refuse(RefusalCode::CertificateNotHeld, pointer, detail);
+    }
+    Ok(())
 }
 
 /// Unsold stock of the site, its buffer, or what of other sites may be given: their buffer, or units that the centre of the
@@ -136,6 +211,14 @@ fn origin_of(
     }
 }
 
+fn require_elsewhere(origin: Origin, is_fraud: bool, pointer: &str) -> Result<(), Stop> {
+    if is_fraud && origin != Origin::OtherSite {
+        let detail = "after fraud other sites replace, and not the one whose certificate it is";
+        return refuse(RefusalCode::BackingOutOfTurn, pointer, detail);
+    }
+    Ok(())
+}
+
 /// What comes before it must be used up.
 fn require_turn(
     state: &State<'_>,
@@ -144,10 +227,7 @@ fn require_turn(
     is_fraud: bool,
     pointer: &str,
 ) -> Result<(), Stop> {
-    if is_fraud && origin != Origin::OtherSite {
-        let detail = "after fraud other sites replace, and not the one whose certificate it is";
-        return refuse(RefusalCode::BackingOutOfTurn, pointer, detail);
-    }
+    require_elsewhere(origin, is_fraud, pointer)?;
     let tally = state.site_tally(&SiteTally::id_of(&certificate.site))?;
     let (stock, buffer) = tally.map_or((0, 0), |tally| (tally.stock, tally.buffer));
     let before = match origin {

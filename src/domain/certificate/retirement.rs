@@ -32,7 +32,8 @@ fn pointer_to(position: usize) -> String {
     position.checked_sub(1).map_or_else(|| "/certificate".to_owned(), |further| format!("/further/{further}"))
 }
 
-fn require_distinct(event: &CertificateRetired) -> Result<(), Stop> {
+/// No unit is named twice.
+pub(crate) fn require_distinct(event: &CertificateRetired) -> Result<(), Stop> {
     let blocks: Vec<&SerialBlock> = event.blocks().collect();
     for (position, block) in blocks.iter().enumerate() {
         if blocks.iter().take(position).any(|earlier| earlier.overlaps(block)) {

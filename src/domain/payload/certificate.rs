@@ -203,6 +203,13 @@ record! {
     }
 }
 
+impl Replacement {
+    /// The block that gives the backing units: they are a part of it, or all.
+    pub fn block(&self) -> &SerialBlock {
+        self.cut_from.as_ref().unwrap_or(&self.backing)
+    }
+}
+
 record! {
     /// The issuer replaces units whose grams failed: after an error from the site's unsold stock, then from its buffer, then
     /// from other sites; after fraud from other sites alone (rules.md §7).

@@ -1,14 +1,16 @@
 //! What a certificate says, checked against the statements that a bundle shows.
 
-use crate::domain::certificate::{UNIT_G, blocks, part_of, period_fits};
+use crate::domain::certificate::{Certificate, CertificateStatus, UNIT_G, blocks};
 use crate::domain::codes::{AuditOutcome, Role};
 use crate::domain::eligibility::audit_in_force;
-use crate::domain::event::{Allotment, CertificateIssued, CertificateRetired, Event};
+use crate::domain::event::{Allotment, CertificateIssued, Event};
 use crate::domain::ids::{BatchId, EntryIndex, SiteId};
 use crate::domain::registry::SiteAudit;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::{Date, OccurredAt};
+use crate::proof::verify::life::{Lives, ShownIssue};
+use crate::proof::verify::life_facts::{LifeFacts, RetiredFacts};
 use crate::proof::verify::matter::{Batch, Matter};
 use crate::proof::verify::scheme::SchemeCheck;
 use crate::proof::verify::shown::{Shown, ShownStatement};
@@ -33,18 +35,7 @@ pub struct Share {
     /// Country and code of the site of treatment.
     pub site: String,
     /// The day.
-    pub day: String,
-}
-
-/// How it was retired.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetiredFacts {
-    /// The entry.
-    pub entry: u64,
-    /// First and last day of the period.
-    pub period: (String, String),
-    /// For what.
-    pub purpose_kind: String,
+    pub day: Date,
 }
 
 /// What a certificate says and rests on.
@@ -72,7 +63,7 @@ pub struct CertificateFacts {
     pub site: String,
     /// The month of the pool.
     pub vintage: String,
-    /// Its grams, by allotment.
+    /// The grams on which its units rest now, by allotment: those of other blocks where these back it.
     pub shares: Vec<Share>,
     /// Where the waste arose, as far as shown.
     pub arising: Vec<String>,
@@ -80,6 +71,8 @@ pub struct CertificateFacts {
     pub not_shown: Vec<String>,
     /// Its retirement.
     pub retired: Option<RetiredFacts>,
+    /// What became of it since its issue.
+    pub life: LifeFacts,
 }
 
 fn or_invalid<T>(value: Option<T>, problem: impl Into<String>) -> Result<T, Rejection> {
@@ -89,59 +82,73 @@ fn or_invalid<T>(value: Option<T>, problem: impl Into<String>) -> Result<T, Reje
 /// Checks the certificate that the bundle is about.
 pub(super) fn check(shown: &Shown, serial: &str) -> Result<CertificateFacts, Rejection> {
     let block = or_invalid(SerialBlock::parse(serial), "the bundle names no serial numbers")?;
-    let mut issues = shown.all().filter_map(|said| match &said.statement.event {
-        Event::CertificateIssued(issue) if issue.certificate == block || issue.buffer == block => Some((said, issue)),
-        _ => None,
-    });
-    let (said, issue) = or_invalid(issues.next(), "the issue of the certificate is not shown")?;
-    if issues.next().is_some() {
-        return invalid("the certificate is issued twice");
+    let lives = Lives::read(shown, &block)?;
+    let unknown = "the issue of the certificate is not shown, or not how it was split from what was issued";
+    let certificate = or_invalid(lives.certificate(&block), unknown)?;
+    let own = Resting { certificate, units: certificate.self_backed() };
+    let mut resting = vec![own];
+    for backing in &certificate.backing {
+        let unknown = || format!("the units {} are not shown, which back {}", backing.by, backing.units);
+        let giving = or_invalid(lives.giving(backing), unknown())?;
+        resting.push(Resting { certificate: giving, units: vec![backing.by.clone()] });
     }
-    let rules = or_invalid(shown.rules_at(said.index), "this software does not carry the rule set in force")?;
-    let site = check_issue(shown, said, issue, rules)?;
-    // Over both blocks of the issue: what the other one shares with this one is sold twice.
-    require_disjoint(&issue.allotments)?;
-    require_treated(shown, &issue.allotments)?;
-    let is_buffer = issue.buffer == block;
-    let skip = if is_buffer { issue.certificate.units() } else { 0 };
-    let own = part_of(&issue.allotments, skip * UNIT_G, block.units() * UNIT_G);
-    let matter = Matter::before(shown, said.index, rules).map_err(Rejection::Invalid)?;
-    let mut case = Case { shown, issue, said, rules, matter, arising: BTreeSet::new(), not_shown: BTreeSet::new() };
-    let mut shares = Vec::with_capacity(own.len());
-    for allotment in &own {
-        let at = |problem: String| Rejection::Invalid(format!("treatment {}: {problem}", allotment.treatment));
-        shares.push(case.check_allotment(allotment).map_err(at)?);
+    require_disjoint(&resting.iter().flat_map(Resting::grams).collect::<Vec<_>>())?;
+    let (mut shares, mut arising, mut not_shown) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let issues: BTreeSet<EntryIndex> = resting.iter().map(|resting| resting.certificate.issued).collect();
+    for issue in issues {
+        let issue = or_invalid(lives.issue(issue), "the issue of a block that backs others is not shown")?;
+        let mut case = Case::of(shown, issue)?;
+        for resting in resting.iter().filter(|resting| resting.certificate.issued == issue.said.index) {
+            shares.extend(case.check_all(resting)?);
+        }
+        case.require_inputs(&issue.issue.allotments)?;
+        arising.append(&mut case.arising);
+        not_shown.append(&mut case.not_shown);
     }
-    case.require_inputs(&issue.allotments)?;
-    let retired = check_retirement(shown, said, issue, &block)?;
+    let issue = or_invalid(lives.issue(certificate.issued), unknown)?;
     Ok(CertificateFacts {
         serial: serial.to_owned(),
         units: block.units(),
-        is_buffer,
+        is_buffer: certificate.status == CertificateStatus::Buffer,
         is_test: shown.is_test(),
-        scheme: issue.scheme.to_string(),
-        rule_set: rules.version.clone(),
-        issued: said.index.0,
-        issuer: said.statement.common.org.to_string(),
-        holder: (!is_buffer).then(|| issue.holder.to_string()),
-        site,
-        vintage: issue.vintage.to_string(),
+        scheme: certificate.scheme.to_string(),
+        rule_set: certificate.rule_set.version.to_string(),
+        issued: certificate.issued.0,
+        issuer: certificate.issuer.to_string(),
+        holder: certificate.holder.map(|holder| holder.to_string()),
+        site: issue.site.clone(),
+        vintage: block.vintage.to_string(),
         shares,
-        arising: case.arising.into_iter().collect(),
-        not_shown: case.not_shown.into_iter().collect(),
-        retired,
+        arising: arising.into_iter().collect(),
+        not_shown: not_shown.into_iter().collect(),
+        retired: certificate.retired.as_ref().map(RetiredFacts::from),
+        life: LifeFacts::of(&lives, certificate),
     })
 }
 
+/// Units of one block that rest on its own grams.
+struct Resting<'a> {
+    certificate: &'a Certificate,
+    units: Vec<SerialBlock>,
+}
+
+impl Resting<'_> {
+    fn grams(&self) -> Vec<Allotment> {
+        self.units.iter().flat_map(|units| self.certificate.grams_under(units)).collect()
+    }
+}
+
 /// The issue itself: who, under which scheme, which numbers, how many grams.
-fn check_issue(
+pub(super) fn check_issue(
     shown: &Shown,
     said: &ShownStatement,
     issue: &CertificateIssued,
     rules: &RuleSet,
 ) -> Result<String, Rejection> {
-    let issuer = said.statement.common.org;
-    if issuer == shown.operator() || !shown.has_role(&issuer, &[Role::Issuer]) {
+    let issuer = said.party();
+    // What the operator issues waits for another organisation, where the rule set knows a second signature.
+    let is_operators = issuer == shown.operator() && rules.scheme.registry.is_some();
+    if !is_operators && (issuer == shown.operator() || !shown.has_role(&issuer, &[Role::Issuer])) {
         return invalid("it is not issued by an issuer who is not the operator");
     }
     if issue.scheme.as_str() != rules.scheme.name || (rules.scheme.test_only && !shown.is_test()) {
@@ -165,6 +172,9 @@ fn check_issue(
     if registered.is_suspended_at(said.index) {
         return invalid("the site of the batches was suspended when the certificate was issued");
     }
+    // Over both blocks of the issue: what the other one shares with this one is sold twice.
+    require_disjoint(&issue.allotments)?;
+    require_treated(shown, &issue.allotments)?;
     Ok(format!("{}-{}", registered.country, registered.code))
 }
 
@@ -195,44 +205,7 @@ fn require_treated(shown: &Shown, allotments: &[Allotment]) -> Result<(), Reject
     Ok(())
 }
 
-fn check_retirement(
-    shown: &Shown,
-    issued: &ShownStatement,
-    issue: &CertificateIssued,
-    block: &SerialBlock,
-) -> Result<Option<RetiredFacts>, Rejection> {
-    let mut retirements = shown.all().filter_map(|said| match &said.statement.event {
-        Event::CertificateRetired(retired) if retired.certificate == *block => Some((said, retired)),
-        _ => None,
-    });
-    let Some((said, retired)) = retirements.next() else { return Ok(None) };
-    if retirements.next().is_some() {
-        return invalid("the certificate is retired twice");
-    }
-    let by_holder = issue.certificate == *block && said.statement.common.org == issue.holder;
-    if !by_holder || said.index <= issued.index {
-        return invalid("it is not retired by its holder after its issue");
-    }
-    let rules = or_invalid(shown.rules_at(said.index), "this software does not carry the rule set in force")?;
-    let expiry = issued.time.date().and_then(|day| day.plus_months(rules.scheme.valid_months));
-    if said.time.date().zip(expiry).is_none_or(|(day, expiry)| day > expiry) {
-        return invalid("it was retired after it had expired");
-    }
-    if period_fits(block, &retired.period, rules.scheme.period_months).is_err() {
-        return invalid("the period of the retirement does not fit the vintage");
-    }
-    Ok(Some(facts_of(said.index, retired)))
-}
-
-fn facts_of(entry: EntryIndex, retired: &CertificateRetired) -> RetiredFacts {
-    RetiredFacts {
-        entry: entry.0,
-        period: (retired.period.from.to_string(), retired.period.until.to_string()),
-        purpose_kind: retired.purpose_kind.to_string(),
-    }
-}
-
-/// A certificate under examination.
+/// The blocks of one issue under examination.
 struct Case<'a> {
     shown: &'a Shown,
     issue: &'a CertificateIssued,
@@ -244,6 +217,27 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    fn of(shown: &'a Shown, issue: &ShownIssue<'a>) -> Result<Self, Rejection> {
+        let ShownIssue { said, issue, .. } = *issue;
+        let rules = or_invalid(shown.rules_at(said.index), "this software does not carry the rule set in force")?;
+        let matter = Matter::before(shown, said.index, rules).map_err(Rejection::Invalid)?;
+        Ok(Self { shown, issue, said, rules, matter, arising: BTreeSet::new(), not_shown: BTreeSet::new() })
+    }
+
+    /// Everything on which a block was issued; gives the grams on which the units that are asked about rest.
+    fn check_all(&mut self, resting: &Resting<'_>) -> Result<Vec<Share>, Rejection> {
+        let mut treatments: BTreeMap<EntryIndex, Share> = BTreeMap::new();
+        for allotment in &resting.certificate.allotments {
+            let at = |problem: String| Rejection::Invalid(format!("treatment {}: {problem}", allotment.treatment));
+            treatments.insert(allotment.treatment, self.check_allotment(allotment).map_err(at)?);
+        }
+        let share = |part: &Allotment| {
+            let grams = part.to.get() - part.from.get();
+            treatments.get(&part.treatment).map(|share| Share { grams, ..share.clone() })
+        };
+        Ok(resting.grams().iter().filter_map(share).collect())
+    }
+
     fn check_allotment(&mut self, allotment: &Allotment) -> Result<Share, String> {
         let said = self.shown.statement(allotment.treatment).filter(|said| said.index < self.said.index);
         let said = said.ok_or("it is not shown, or comes after the issue")?;
@@ -313,7 +307,7 @@ impl<'a> Case<'a> {
             fraction: class,
             hazardous,
             site: format!("{}-{}", site.country, site.code),
-            day: day.to_string(),
+            day,
         })
     }
 

@@ -4,7 +4,10 @@
 //! entry's inclusion path, the openings, every signature under the key rules, and then what the certificate says.
 
 mod certificate;
+mod doubts;
 pub mod history;
+mod life;
+mod life_facts;
 mod matter;
 mod scheme;
 mod shown;
@@ -12,6 +15,7 @@ mod signed;
 pub mod since;
 
 pub use certificate::{CertificateFacts, Share};
+pub use life_facts::{BackedFacts, LifeFacts, PendingFacts, RetiredFacts, StepFacts};
 pub use signed::{Seen, Trust};
 
 use crate::domain::event::CertificateRetired;
@@ -136,7 +140,7 @@ pub fn verify_bundle(bundle: &Bundle, trust: Trust<'_>) -> Result<Verdict, Rejec
         hosted: shown.hosted(),
         as_of: entries.last().map(|entry| entry.time.to_string()).unwrap_or_default(),
         not_shown: not_shown(&shown, &certificate, &openings, &erased),
-        remarks: shown.remarks(),
+        remarks: [shown.remarks(), doubts::after(&shown, EntryIndex(certificate.issued))].concat(),
         certificate,
         openings,
         erased,

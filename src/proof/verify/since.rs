@@ -1,7 +1,7 @@
 //! What a service says was said since of a certificate: an answer of `/v1/certificates/{serial}/status`, checked against a
 //! bundle. Of the service's word nothing counts but what the checkpoint proves.
 
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Replacement};
 use crate::domain::serial::SerialBlock;
 use crate::limits::STATUS_TEXT_MAX;
 use crate::proof::bundle::Bundle;
@@ -151,27 +151,65 @@ fn in_words(
     if is_known {
         return Ok((format!("{head}: the bundle shows it too"), false));
     }
+    let about = SerialBlock::parse(serial);
     let meaning = match shown.map(|(_, said)| said) {
         Some(Event::CertificateRetired(retired)) => {
-            if Some(&retired.certificate) != SerialBlock::parse(serial).as_ref() {
+            let is_about = |block: &&SerialBlock| about.as_ref().is_some_and(|about| about.overlaps(block));
+            let Some(block) = retired.blocks().find(is_about) else {
                 return invalid(format!("the status: entry {index} retires another certificate"));
-            }
+            };
             let (from, until) = (&retired.period.from, &retired.period.until);
-            format!("the certificate was RETIRED, for {from} to {until}: nobody else may claim it")
+            format!("{} RETIRED, for {from} to {until}: nobody else may claim it", was(block, serial))
         }
         Some(Event::ValueErased(erased)) => format!("values of entry {} were erased", erased.entry),
-        _ => {
-            let meanings: Vec<String> = event.concerns.iter().map(meaning_of).collect();
+        said => said.and_then(|said| step_of(said, serial)).unwrap_or_else(|| {
+            let meanings: Vec<String> = event.concerns.iter().map(|concern| meaning_of(concern, serial)).collect();
             meanings.join("; ")
-        }
+        }),
     };
     Ok((format!("{head}: {meaning}"), true))
 }
 
-fn meaning_of(concern: &WrittenConcern) -> String {
+/// The certificate, or a block of which it is a part or that is a part of it.
+fn was(block: &SerialBlock, serial: &str) -> String {
+    let block = block.to_string();
+    if block == serial { "the certificate was".to_owned() } else { format!("{block} was") }
+}
+
+/// A step in a certificate's life.
+fn step_of(said: &Event, serial: &str) -> Option<String> {
+    Some(match said {
+        Event::CertificateCountersigned(event) => format!("{} signed a second time", was(&event.certificate, serial)),
+        Event::CertificateTransferred(event) => {
+            format!("{} handed on to {}", was(&event.certificate, serial), event.to)
+        }
+        Event::CertificateSplit(event) => {
+            let parts: Vec<String> = event.into.iter().map(ToString::to_string).collect();
+            format!("{} split into {}", was(&event.certificate, serial), parts.join(", "))
+        }
+        Event::CertificateCancelled(event) => {
+            format!("{} GIVEN UP by its holder: nobody may claim it", was(&event.certificate, serial))
+        }
+        Event::CertificateWithdrawn(event) => {
+            let (units, reason) = (event.part.as_ref().unwrap_or(&event.certificate), event.reason);
+            format!("{} WITHDRAWN by its issuer, or annotated if it is retired ({reason})", was(units, serial))
+        }
+        Event::CertificateFrozen(event) => format!("{} FROZEN ({})", was(&event.certificate, serial), event.reason),
+        Event::CertificateUnfrozen(event) => format!("{} let go again", was(&event.certificate, serial)),
+        Event::CertificateReplaced(event) => {
+            let pair = |one: &Replacement| format!("{} by {}", one.failed, one.backing);
+            let pairs: Vec<String> = event.replacements.iter().map(pair).collect();
+            format!("units that fail are backed by others: {}", pairs.join(", "))
+        }
+        _ => return None,
+    })
+}
+
+fn meaning_of(concern: &WrittenConcern, serial: &str) -> String {
     let id = &concern.id;
     match concern.kind.as_str() {
-        "certificate" => "it is about the certificate".to_owned(),
+        "certificate" if id == serial => "it is about the certificate".to_owned(),
+        "certificate" => format!("it is about {id}, of which it is a part or that is a part of it"),
         "treatment" => format!("it is about the treatment of entry {id} or its batch: what was certified may not hold"),
         "key" => {
             let since = concern.since_index.map_or_else(|| "the first".to_owned(), |since| since.to_string());

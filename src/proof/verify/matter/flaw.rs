@@ -25,6 +25,7 @@ pub(in crate::proof::verify) enum What {
     BorderNotCovered,
     ExportBanned,
     Compromised,
+    Corrected,
 }
 
 impl What {
@@ -45,12 +46,15 @@ impl What {
             Self::BorderNotCovered => "it crossed a border without the consent or paper that it needed",
             Self::ExportBanned => "the law of the country of dispatch keeps it from where it went",
             Self::Compromised => "a key that signed for it was reported compromised before the issue",
+            Self::Corrected => {
+                "a statement behind it was corrected, in a way that this version of the verifier does not follow down the lineage"
+            }
         }
     }
 
     /// Whether an auditor's finding about the entry clears it.
     const fn is_clearable(self) -> bool {
-        !matches!(self, Self::Unweighed | Self::Papers | Self::Compromised)
+        !matches!(self, Self::Unweighed | Self::Papers | Self::Compromised | Self::Corrected)
     }
 }
 
@@ -73,7 +77,7 @@ pub(super) struct Cures {
 }
 
 /// Whether whoever says something is neither another party nor declared to be related to it.
-fn is_independent(shown: &Shown, said: &ShownStatement, other: OrganisationId) -> bool {
+pub(super) fn is_independent(shown: &Shown, said: &ShownStatement, other: OrganisationId) -> bool {
     other != said.party() && !shown.are_related(PartyId(said.party().0), PartyId(other.0), said.index)
 }
 

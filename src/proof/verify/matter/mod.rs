@@ -3,6 +3,7 @@
 //!
 //! What is not shown stays unknown and is said to be; what is shown and cannot be, makes the bundle invalid.
 
+mod corrected;
 mod flaw;
 mod hands;
 mod sources;
@@ -19,6 +20,7 @@ use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::OccurredAt;
 use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
+use corrected::Corrections;
 use flaw::Cures;
 use hands::{Answer, Shipped};
 use std::collections::{BTreeSet, HashMap};
@@ -56,6 +58,8 @@ pub(super) struct Lot {
     used: bool,
     /// Whether it was used up by being lost: it may be found.
     lost: bool,
+    /// Whether its mass is what a correction says: what repeats it may say another, which is followed no further.
+    followed: bool,
 }
 
 /// Everything that happened.
@@ -78,19 +82,6 @@ pub(super) struct Matter<'a> {
 
 const CUSTODY: &str = "custody from hand to hand is not shown";
 
-/// Corrections whose last word is against them: they changed nothing.
-fn corrections_disputed(shown: &Shown, until: EntryIndex) -> BTreeSet<EntryIndex> {
-    let mut disputed = BTreeSet::new();
-    for said in shown.before(until) {
-        match &said.statement.event {
-            Event::CorrectionDisputed(event) => _ = disputed.insert(event.correction),
-            Event::CorrectionConfirmed(event) => _ = disputed.remove(&event.correction),
-            _ => {}
-        }
-    }
-    disputed
-}
-
 impl<'a> Matter<'a> {
     /// Goes through everything before the issue.
     pub(super) fn before(shown: &'a Shown, until: EntryIndex, rules: &'a RuleSet) -> Result<Self, String> {
@@ -106,15 +97,10 @@ impl<'a> Matter<'a> {
             cures: Cures::before(shown, until),
             treated: HashMap::new(),
         };
-        let disputed = corrections_disputed(shown, until);
+        let corrections = Corrections::before(shown, until)?;
         for said in shown.before(until) {
-            if let Event::Corrected(event) = &said.statement.event
-                && !disputed.contains(&said.index)
-            {
-                let problem = "which this version of the verifier does not follow down the lineage";
-                return Err(format!("entry {} corrects entry {}, {problem}", said.index, event.entry));
-            }
-            matter.take(said).map_err(|problem| format!("entry {}: {problem}", said.index))?;
+            let taken = matter.take_corrected(said, &corrections);
+            taken.map_err(|problem| format!("entry {}: {problem}", said.index))?;
         }
         Ok(matter)
     }
@@ -221,6 +207,8 @@ impl<'a> Matter<'a> {
         let mut left = lot.unwrap_or_else(|| self.unknown(said));
         if left.grams.is_some_and(|grams| grams.get() != sum) {
             left.gaps.insert("the parts of a split do not add up to the lot".to_owned());
+            let repeats = left.followed.then(|| said.flaw(What::Corrected));
+            left.flaws.extend(repeats);
         }
         for part in &event.parts {
             let (taken, rest) = left.sources.take(part.net_g);
@@ -287,6 +275,7 @@ impl<'a> Matter<'a> {
             unshown: false,
             used: false,
             lost: false,
+            followed: false,
         }
     }
 

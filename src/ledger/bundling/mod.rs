@@ -1,5 +1,7 @@
 //! Bundles: gathering what proves a certificate to somebody who has nothing but the ledger's key.
 
+mod life;
+
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
 use crate::domain::delegation::{Delegation, Relation};
@@ -58,6 +60,8 @@ struct Collector<'a> {
     supported: BTreeSet<String>,
     /// Batches whose turning points are in.
     turned: BTreeSet<BatchId>,
+    /// Relations that bear on who may issue, hold and sign.
+    relations: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -106,12 +110,11 @@ impl Ledger {
     /// Counts the statements behind a certificate and those that rest on hosted keys, over the part of its lineage that a
     /// bundle would show.
     ///
-    /// Anybody may ask, so it is worked out once: later statements do not change what a certificate was issued on.
-    /// What is said of its values later counts too, so how many are erased is part of the question.
+    /// Anybody may ask, so it is worked out once, and again only when something was said of the certificate or its values.
     pub fn count_statements(&self, registered: &Registered) -> Result<Counted, StoreError> {
         let certificate = &registered.certificate;
         let poisoned = |_| StoreError::damaged("the memory of certificates is poisoned");
-        let asked = (certificate.serial.to_string(), certificate.retired.is_some(), registered.erased.len());
+        let asked = (certificate.serial.to_string(), registered.last_entry());
         if let Some(known) = self.counted.read().map_err(poisoned)?.get(&asked) {
             return Ok(*known);
         }
@@ -165,7 +168,14 @@ fn unproved(error: ProofError<StoreError>) -> StoreError {
 
 impl<'a> Collector<'a> {
     fn new(database: &'a mut Database, size: u64) -> Self {
-        Self { database, size, read: BTreeMap::new(), supported: BTreeSet::new(), turned: BTreeSet::new() }
+        Self {
+            database,
+            size,
+            read: BTreeMap::new(),
+            supported: BTreeSet::new(),
+            turned: BTreeSet::new(),
+            relations: BTreeSet::new(),
+        }
     }
 
     /// Adds everything behind a certificate: what it cannot do without, then lineage, nearest first, up to a bound. Gives
@@ -180,7 +190,11 @@ impl<'a> Collector<'a> {
                 self.add(erased.by)?;
             }
         }
-        let treatments = treatments_behind(self.database, certificate)?;
+        let giving = self.add_life(certificate)?;
+        let mut treatments = treatments_behind(self.database, certificate)?;
+        for block in &giving {
+            treatments.extend(treatments_behind(self.database, block)?);
+        }
         for treatment in &treatments {
             self.add(treatment.entry)?;
             self.add_way_back(treatment)?;
@@ -215,12 +229,16 @@ impl<'a> Collector<'a> {
         Ok(true)
     }
 
-    /// All entries of a node's path, in order, read page by page.
+    /// All entries of a node's path, in order.
     fn path(&mut self, node: Node, at_most: usize) -> Result<Vec<EntryIndex>, StoreError> {
-        let subject = subject_of_node(node);
+        self.about(&subject_of_node(node), at_most)
+    }
+
+    /// All entries about a subject, in order, read page by page.
+    fn about(&mut self, subject: &str, at_most: usize) -> Result<Vec<EntryIndex>, StoreError> {
         let (mut path, mut from) = (Vec::new(), 0);
         while path.len() < at_most {
-            let page = mentions::of_subject(self.database, &subject, from, PAGE_ROWS_MAX)?;
+            let page = mentions::of_subject(self.database, subject, from, PAGE_ROWS_MAX)?;
             let Some(last) = page.last() else { break };
             from = last.0 + 1;
             path.extend(page);
@@ -346,7 +364,7 @@ impl<'a> Collector<'a> {
     /// Keys, organisations, sites, scales and audits behind what is shown, until nothing is missing.
     fn add_supports(&mut self) -> Result<(), StoreError> {
         loop {
-            let mut wanted: BTreeSet<String> = BTreeSet::new();
+            let mut wanted = self.relations.clone();
             for read in self.read.values() {
                 wanted.extend(supports_of(read));
             }
@@ -395,7 +413,8 @@ fn supports_of(read: &Read) -> Vec<String> {
     }
     let party = read.statement.common.party();
     match &read.statement.event {
-        Event::CertificateIssued(event) => ids.push(event.pool_site.to_string()),
+        Event::CertificateIssued(event) => ids.extend([event.pool_site.to_string(), event.holder.to_string()]),
+        Event::CertificateTransferred(event) => ids.push(event.to.to_string()),
         Event::SiteAudited(event) => ids.push(event.audited_site.to_string()),
         Event::SiteRegistered(event) => ids.push(event.organisation.to_string()),
         Event::SiteChanged(event) => ids.push(event.changed_site.to_string()),
