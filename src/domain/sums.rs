@@ -73,11 +73,18 @@ pub struct Described<'a> {
     pub place: Option<(&'a str, &'a str)>,
     /// The day of treatment.
     pub day: Date,
-    /// Whether they rest on papers of a plant without a key.
+    /// What the proof of them lacks.
+    pub weakness: Weakness,
+}
+
+/// What the proof of grams lacks, although they are eligible.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weakness {
+    /// They rest on papers of a plant without a key.
     pub documented: bool,
-    /// Whether they changed hands between related parties.
+    /// They changed hands between related parties.
     pub related: bool,
-    /// Whether a statement behind them is signed by a key that the operator holds.
+    /// A statement behind them is signed by a key that the operator holds.
     pub hosted: bool,
 }
 
@@ -100,9 +107,9 @@ impl Sums {
         }
         let only = |holds: bool| if holds { grams } else { 0 };
         self.hazardous += only(of.hazardous);
-        self.documented += only(of.documented);
-        self.related += only(of.related);
-        self.hosted += only(of.hosted);
+        self.documented += only(of.weakness.documented);
+        self.related += only(of.weakness.related);
+        self.hosted += only(of.weakness.hosted);
         let day = &of.day;
         self.from = self.from.take().filter(|from| from <= day).or_else(|| Some(day.clone()));
         self.until = self.until.take().filter(|until| until >= day).or_else(|| Some(day.clone()));

@@ -111,7 +111,7 @@ fn body_of(status: CertificateStatus) -> CertificateStatusBody {
         size: status.checkpoint.size,
         root: status.checkpoint.root.to_string(),
         checkpoint: status.checkpoint.note,
-        events: status.events.into_iter().map(|event| event_body(event)).collect(),
+        events: status.events.into_iter().map(event_body).collect(),
         complete: status.complete,
         serial,
     }

@@ -6,8 +6,8 @@ use crate::domain::event::Allotment;
 use crate::domain::evidence::FlawCode;
 use crate::domain::ids::{EntryIndex, KeyId, SiteId};
 use crate::domain::registry::{Key, Site};
-use crate::domain::sums::Described;
 pub use crate::domain::sums::Sums;
+use crate::domain::sums::{Described, Weakness};
 use crate::domain::treatment::Treatment;
 use crate::ledger::Ledger;
 use crate::ledger::certificates::Registered;
@@ -47,9 +47,11 @@ impl Places {
             arising: treatment.arising.as_ref().map(|arising| arising.country.as_str()),
             place: self.sites.get(&treatment.site).map(|[country, code]| (country.as_str(), code.as_str())),
             day: treatment.day.clone(),
-            documented: has(FlawCode::Documented),
-            related: has(FlawCode::RelatedParties),
-            hosted: treatment.evidence.signers.iter().any(|signer| self.hosted.contains(&signer.kid)),
+            weakness: Weakness {
+                documented: has(FlawCode::Documented),
+                related: has(FlawCode::RelatedParties),
+                hosted: treatment.evidence.signers.iter().any(|signer| self.hosted.contains(&signer.kid)),
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The verdict on a bundle in plain words: what was checked, what was not, and as of when.
 
 use crate::cli::verify::life::write_life;
-use crate::domain::sums::{Described, Sums};
+use crate::domain::sums::{Described, Sums, Weakness};
 use crate::domain::time::Date;
 use crate::proof::verify::{CertificateFacts, Seen, Verdict};
 use std::fmt::Write as _;
@@ -90,9 +90,7 @@ fn sums_of(certificate: &CertificateFacts) -> Sums {
             arising: None,
             place: share.site.split_once('-'),
             day: share.day.clone(),
-            documented: false,
-            related: false,
-            hosted: false,
+            weakness: Weakness::default(),
         };
         sums.count(share.grams, &described);
     }

@@ -130,8 +130,8 @@ pub(crate) fn certified_of(state: &State<'_>, treatment: EntryIndex, line: &Line
     Ok(length(&certified_in(&certified(state, treatment)?, line)))
 }
 
-/// After [`withdraw`] and a correction's new facts: certified grams of these treatments use up what their batches can back, the
-/// first that were certified first; what is beyond stays uncovered, and fails.
+/// After [`super::entering::withdraw`] and a correction's new facts: certified grams of these treatments use up what their batches
+/// can back, the first that were certified first; what is beyond stays uncovered, and fails.
 pub(crate) fn cover_certified(state: &mut State<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
     let mut claims = Vec::new();
     for entry in treatments {

@@ -87,7 +87,7 @@ fn append(
 }
 
 /// Takes lines of a treatment out of their pools again, because what they rest on was corrected. Grams on which units rest
-/// stay where they are, and are covered anew by [`cover_certified`]. A range keeps its place, empty, so that no other one moves.
+/// stay where they are, and are covered anew by [`super::certified::cover_certified`]. A range keeps its place, empty, so that no other one moves.
 pub(crate) fn withdraw(
     state: &mut State<'_>,
     entry: EntryIndex,

@@ -70,7 +70,7 @@ impl Matter<'_> {
         if let (Some(right), Some(confirmed)) = (right, &last.confirmed) {
             let (index, time, signer) = (said.index, said.time, last.said.signer);
             self.take(&ShownStatement { index, time, signer, statement: right, links: said.links.clone() })?;
-            self.mark_named(&said.statement, &Mark::Followed(confirmed.clone()));
+            self.mark_named(&said.statement, &Mark::Followed(said.index, confirmed.clone()));
             return Ok(());
         }
         self.take(said)?;
@@ -100,7 +100,8 @@ impl Matter<'_> {
         let mut is_any = false;
         for id in items {
             if let Some(lot) = self.items.get_mut(&id) {
-                lot.followed |= mark.put(&mut lot.flaws, &mut lot.latest);
+                let followed = mark.put(&mut lot.flaws, &mut lot.latest);
+                lot.followed = followed.or(lot.followed);
                 is_any = true;
             }
         }
@@ -118,18 +119,23 @@ impl Matter<'_> {
 enum Mark {
     /// It is not followed.
     Flaw(Flaw),
-    /// It is, since then.
-    Followed(OccurredAt),
+    /// That of an entry is, since then.
+    Followed(EntryIndex, OccurredAt),
 }
 
 impl Mark {
-    /// Gives whether it is followed.
-    fn put(&self, flaws: &mut BTreeSet<Flaw>, latest: &mut OccurredAt) -> bool {
+    /// Gives the entry whose correction is followed.
+    fn put(&self, flaws: &mut BTreeSet<Flaw>, latest: &mut OccurredAt) -> Option<EntryIndex> {
         match self {
-            Self::Flaw(flaw) => _ = flaws.insert(*flaw),
-            Self::Followed(since) => *latest = latest.clone().later(since),
+            Self::Flaw(flaw) => {
+                flaws.insert(*flaw);
+                None
+            }
+            Self::Followed(entry, since) => {
+                *latest = latest.clone().later(since);
+                Some(*entry)
+            }
         }
-        matches!(self, Self::Followed(_))
     }
 }
 

@@ -58,8 +58,8 @@ pub(super) struct Lot {
     used: bool,
     /// Whether it was used up by being lost: it may be found.
     lost: bool,
-    /// Whether its mass is what a correction says: what repeats it may say another, which is followed no further.
-    followed: bool,
+    /// The entry whose correction gave it its mass: what repeats that may say another, which is followed no further.
+    followed: Option<EntryIndex>,
 }
 
 /// Everything that happened.
@@ -207,8 +207,7 @@ impl<'a> Matter<'a> {
         let mut left = lot.unwrap_or_else(|| self.unknown(said));
         if left.grams.is_some_and(|grams| grams.get() != sum) {
             left.gaps.insert("the parts of a split do not add up to the lot".to_owned());
-            let repeats = left.followed.then(|| said.flaw(What::Corrected));
-            left.flaws.extend(repeats);
+            left.flaws.extend(left.followed.map(|entry| Flaw { entry, what: What::Corrected }));
         }
         for part in &event.parts {
             let (taken, rest) = left.sources.take(part.net_g);
@@ -275,7 +274,7 @@ impl<'a> Matter<'a> {
             unshown: false,
             used: false,
             lost: false,
-            followed: false,
+            followed: None,
         }
     }
 
