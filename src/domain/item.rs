@@ -301,7 +301,7 @@ impl Item {
         // Nobody counted the pieces of a part; all of it has all of them.
         let pieces = self.pieces.filter(|_| rest == Grams::ZERO);
         let (sources, given, owed) = (part_sources, part_given, part_owed);
-        let part = Self { grams, sources, given, owed, pieces, ..self.clone() };
+        let part = Self { sources, given, owed, grams, pieces, ..self.clone() };
         let (sources, given, owed) = (rest_sources, rest_given, rest_owed);
         (part, Self { grams: rest, sources, given, owed, pieces: None, ..self })
     }

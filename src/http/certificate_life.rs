@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StepBody {
     /// The entry that says it.
-    entry: u64,
+    pub(super) entry: u64,
     /// Why, as a code: `review`, `fraud`; `issued_in_error`, `not_eligible`, `fraud`; `issue` or `withdrawal` that waits.
-    reason: &'static str,
+    pub(super) reason: &'static str,
 }
 
 /// Units whose grams fail, and that nothing backs.
@@ -31,11 +31,11 @@ pub(super) struct FailingBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BackedBody {
     /// Serial numbers of the units.
-    units: String,
+    pub(super) units: String,
     /// Serial numbers of those that were withdrawn for them.
-    by: String,
+    pub(super) by: String,
     /// The entry.
-    entry: u64,
+    pub(super) entry: u64,
 }
 
 /// What became of a certificate.

@@ -3,6 +3,7 @@
 use crate::domain::certificate::{Backing, Certificate, CertificateStatus, PendingKind, UNIT_G};
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::Date;
+use crate::http::certificate_life::{BackedBody, StepBody};
 use crate::http::get_certificate::RetirementBody;
 use crate::http::table::{listed, text};
 use crate::ledger::register::{Claim, Listed};
@@ -39,7 +40,7 @@ pub(super) struct BlockBody {
     pending: Option<&'static str>,
     /// That it is stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    frozen: Option<ReasonBody>,
+    frozen: Option<StepBody>,
     /// Its units whose grams fail, and that nothing backs yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failing: Vec<String>,
@@ -54,33 +55,13 @@ pub(super) struct BlockBody {
     backs: Option<String>,
     /// Why and by which entry it was withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
-    withdrawn: Option<ReasonBody>,
+    withdrawn: Option<StepBody>,
     /// Why and by which entry its retirement was annotated: the claim stays, its grams do not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
-    annotated: Option<ReasonBody>,
+    annotated: Option<StepBody>,
     /// How it was retired.
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<RetirementBody>,
-}
-
-/// A reason, and the entry that says so.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ReasonBody {
-    /// The entry.
-    entry: u64,
-    /// Why.
-    reason: &'static str,
-}
-
-/// Units that others back.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BackedBody {
-    /// Units of this block.
-    units: String,
-    /// The withdrawn units whose grams back them.
-    by: String,
-    /// The entry that replaced them.
-    entry: u64,
 }
 
 /// The columns. Their order is kept; new ones come behind the last.
@@ -124,7 +105,7 @@ impl BlockBody {
         let withdrawn = certificate
             .withdrawn
             .as_ref()
-            .map(|withdrawn| ReasonBody { entry: withdrawn.entry.0, reason: withdrawn.reason.as_str() });
+            .map(|withdrawn| StepBody { entry: withdrawn.entry.0, reason: withdrawn.reason.as_str() });
         let (annotated, withdrawn) = if certificate.retired.is_some() { (withdrawn, None) } else { (None, withdrawn) };
         let Claim { openings, erased } = listed.claim.clone().unwrap_or_default();
         Self {
@@ -142,7 +123,7 @@ impl BlockBody {
             frozen: certificate
                 .frozen
                 .as_ref()
-                .map(|frozen| ReasonBody { entry: frozen.entry.0, reason: frozen.reason.as_str() }),
+                .map(|frozen| StepBody { entry: frozen.entry.0, reason: frozen.reason.as_str() }),
             failing: named(serial, certificate.failing_units()),
             unbacked: named(serial, unbacked),
             backed: backed(certificate),
@@ -162,8 +143,8 @@ impl BlockBody {
 
     /// The block as a line of CSV; what has an entry and a reason is `reason by entry`.
     pub(super) fn line(self) -> Vec<String> {
-        let reason = |reason: Option<ReasonBody>| {
-            reason.map(|ReasonBody { entry, reason }| format!("{reason} by {entry}")).unwrap_or_default()
+        let reason = |reason: Option<StepBody>| {
+            reason.map(|StepBody { entry, reason }| format!("{reason} by {entry}")).unwrap_or_default()
         };
         let retired = self.retired.as_ref();
         let erased = retired.map(|retired| {
