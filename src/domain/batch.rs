@@ -348,6 +348,7 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
     };
     let country = country_of(state, context, Some(batch.site))?;
     let overridden = overridden(state, context, event.waste_code.as_ref(), country.as_ref())?;
+    let by_table = waste_code(state, context, &event.fraction, None, country.as_ref())?;
     let waste_code = waste_code(state, context, &event.fraction, overridden.as_ref(), country.as_ref())?;
     warnings.extend(code_warning(waste_code.as_ref()).into_iter().chain(warning));
     let (done, about) = ((TallyKind::Dismantled, batch.site), RecordId::new(RecordKind::Item, &event.lot));
@@ -368,7 +369,8 @@ pub fn dismantled(state: &mut State<'_>, context: &Context<'_>, event: &Dismantl
         last_occurred: new.last_occurred.max(batch.last_occurred),
         ..new
     };
-    let (batch, lot) = hazardous::leave(context, batch.giving(&event.fraction, grams, is_known), lot);
+    let (batch, lot) =
+        hazardous::leave(context, batch.giving(&event.fraction, grams, is_known), lot, by_table.as_ref());
     state.put(Record::Item(lot));
     state.put(Record::Batch(batch.touched(context)?));
     Ok(warnings)

@@ -8,6 +8,7 @@
 use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::batch::Batch;
 use crate::domain::codes::ItemStatus;
+use crate::domain::codes::WasteCode;
 use crate::domain::composition::{Composition, SourceId};
 use crate::domain::eligibility::e_resource_1;
 use crate::domain::event::Event;
@@ -71,9 +72,9 @@ impl Item {
     }
 }
 
-/// A lot that leaves a batch as hazardous waste owes its grams to it.
-pub(crate) fn leave(context: &Context<'_>, batch: Batch, lot: Item) -> (Batch, Item) {
-    if lot.waste_code.as_ref().is_none_or(|code| !code.is_hazardous()) {
+/// A lot that leaves a batch as hazardous waste owes its grams to it; also where somebody states another code than the table's.
+pub(crate) fn leave(context: &Context<'_>, batch: Batch, lot: Item, by_table: Option<&WasteCode>) -> (Batch, Item) {
+    if !lot.waste_code.as_ref().into_iter().chain(by_table).any(WasteCode::is_hazardous) {
         return (batch, lot);
     }
     let known = batch.hazardous;
@@ -110,8 +111,20 @@ pub(crate) fn accept(
         return Ok(item);
     }
     state.require_loaded(item.owed.batches().map(|batch| batch.to_string()))?;
+    // What weighs less than it owes by more than scales differ has lost the rest on the way.
+    let owed_g = item.owed.total();
+    let is_short = item.grams.get() + rules.bands.handover_g(owed_g, Grams::ZERO) < owed_g.get();
+    let (owed, lost) = if is_short { item.owed.take(item.grams) } else { (item.owed.clone(), Composition::default()) };
+    for share in lost.shares() {
+        let Some(batch) = share.source.batch().map(|id| state.batch(&id)).transpose()?.flatten().cloned() else {
+            continue;
+        };
+        let gone_g = SignedGrams(batch.hazardous.gone_g.0 + share.grams.get());
+        let hazardous = Hazardous { gone_g, ..batch.hazardous };
+        state.put(Record::Batch(Batch { hazardous, ..batch }));
+    }
     let behind = item.evidence.clone().and(context);
-    for share in item.owed.shares() {
+    for share in owed.shares() {
         let Some(id) = share.source.batch() else { continue };
         let Some(batch) = state.batch(&id)?.cloned() else { continue };
         // What comes when enough is accepted adds nothing, so neither do its doubts.

@@ -3,7 +3,8 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Part, Provenance, Role, TableCode, WasteCode, WasteCodeOverride,
+    Arising, Condition, Country, ItemKind, ItemStatus, Part, Provenance, Role, SourceKind, TableCode, WasteCode,
+    WasteCodeOverride,
 };
 use crate::domain::composition::{Composition, SourceId, TooManySources, WasteSource, given_of};
 use crate::domain::due::{self, DueKind};
@@ -232,6 +233,7 @@ pub fn collected(state: &mut State<'_>, context: &Context<'_>, event: &Collected
         CollectedKind::Lot => ItemKind::Lot,
     };
     require_lot_weight(kind, &event.weight)?;
+    require_no_reuse(state, &event.provenance)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
     let lacks =
@@ -249,6 +251,15 @@ fn require_lot_weight(kind: ItemKind, weight: &crate::domain::mass::Weight) -> R
     Ok(())
 }
 
+/// Only what was retired under this ledger comes from reuse; whoever brings waste in says where that is from.
+fn require_no_reuse(state: &State<'_>, provenance: &Provenance) -> Result<(), Stop> {
+    if provenance.kind == SourceKind::Reuse && rules_in_force(state)?.scheme.conditions.is_some() {
+        let detail = "what was in use under this ledger is retired; say where waste from outside comes from";
+        return refuse(RefusalCode::CodeUnknown, "/provenance/kind", detail);
+    }
+    Ok(())
+}
+
 /// Waste from outside the scheme is received at a centre's gate; what the permit does not cover is taken with a warning.
 pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) -> Result<Vec<Warning>, Stop> {
     context.require_role(state, &[Role::Recycler])?;
@@ -257,6 +268,7 @@ pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) 
     }
     require_new(state, &event.item, "/item")?;
     require_lot_weight(ItemKind::Lot, &event.weight)?;
+    require_no_reuse(state, &event.provenance)?;
     let mut weighed = weigh(state, context, &event.class, &event.weight)?;
     weighed.warnings.extend(signal::of_load(state, context, event)?);
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());

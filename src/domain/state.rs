@@ -8,7 +8,7 @@ use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
 use crate::domain::certificate::{
-    AccountChange, Certificate, Expiring, IssuedYear, PoolTally, SiteTally, account_changes,
+    AccountChange, Certificate, Expiring, IssuedYear, PartsListed, PoolTally, SiteTally, account_changes,
 };
 use crate::domain::codes::Hash;
 use crate::domain::correction::{Correction, CorrectionsOf};
@@ -139,6 +139,8 @@ record_kinds! {
     PoolRange(PoolRange) = "pool_range", PoolRange::id;
     /// A certificate.
     Certificate(Certificate) = "certificate", |certificate| certificate.serial.to_string();
+    /// Where the units of a block that was split are looked for.
+    PartsListed(PartsListed) = "parts_listed", PartsListed::id;
     /// How many stretches of a treatment's grams were certified.
     Certified(Certified) = "certified", Certified::id;
     /// Grams of a treatment on which units rest.
@@ -336,6 +338,7 @@ impl Record {
             | Self::Due(_)
             | Self::Pool(_)
             | Self::PoolRange(_)
+            | Self::PartsListed(_)
             | Self::Certified(_)
             | Self::CertifiedStretch(_)
             | Self::PoolTally(_)
@@ -780,6 +783,8 @@ impl<'base> State<'base> {
         pool_range(str) -> PoolRange;
         /// The certificate of that serial.
         certificate(str) -> Certificate;
+        /// Where the units of a split block are looked for; the id is [`PartsListed::id_of`].
+        parts_listed(str) -> PartsListed;
         /// How often a treatment was certified; the id is [`Certified::id_of`].
         certified(str) -> Certified;
         /// The certified stretch of that id.

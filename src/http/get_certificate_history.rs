@@ -56,8 +56,9 @@ pub(super) struct HistoryEventBody {
     index: u64,
     /// When the ledger wrote it down.
     time: String,
-    /// Its type. Those of certificates can be read by everybody.
-    r#type: &'static str,
+    /// Its type, if it is an entry of certificates, which everybody can read; of others it is only told that they are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
 }
 
 /// Read a certificate's history.
@@ -108,5 +109,9 @@ fn holder_body(holding: Holding) -> HolderBody {
 }
 
 fn event_body(event: &HistoryEvent) -> HistoryEventBody {
-    HistoryEventBody { index: event.index.0, time: event.time.to_string(), r#type: event.type_name }
+    HistoryEventBody {
+        index: event.index.0,
+        time: event.time.to_string(),
+        r#type: event.type_name.starts_with("certificate_").then_some(event.type_name),
+    }
 }

@@ -268,7 +268,7 @@ impl From<Refused> for Problem {
 impl From<OrderRefusal> for Problem {
     fn from(refusal: OrderRefusal) -> Self {
         let status = match refusal.code {
-            OrderCode::RoleMissing | OrderCode::NotTheSeller | OrderCode::NotTheBuyer => StatusCode::FORBIDDEN,
+            OrderCode::RoleMissing | OrderCode::NotTheSeller => StatusCode::FORBIDDEN,
             OrderCode::FactorUnknown | OrderCode::ClassUnknown | OrderCode::AmountInvalid => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

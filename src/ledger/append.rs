@@ -393,12 +393,13 @@ impl<'a> Run<'a> {
         let changes = overlay.into_changes();
         require_written_loaded(layer, &changes)?;
         let concerned = changes.concerned(&signed.statement.common);
-        staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         let changes = layer.placed(changes, index, context.remembered(&warnings));
         self.require_witnessed(&signed.statement.event, &changes)?;
         let delivered = self.accepted.deliveries.iter().chain(&staged.accepted.deliveries);
         let deliveries = self.orders.admit(&signed.statement, &posted.openings, index, &delivered)?;
         staged.accepted.deliveries.extend(deliveries);
+        // Nothing of what admission refuses is left behind.
+        staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));
         layer.absorb(changes);
         Ok(Outcome::Accepted(self.frame(staged, signed, &posted.openings, warnings)))
     }

@@ -64,19 +64,24 @@ pub struct Registered {
 impl Registered {
     /// The grams on which its units rest now: its own, and for units that others back, theirs.
     pub fn resting_on(&self) -> Vec<Allotment> {
-        let own = self.certificate.self_backed();
-        let own = own.iter().flat_map(|units| self.certificate.grams_under(units));
-        let given = self.certificate.backing.iter().flat_map(|backing| {
-            let block = self.giving.iter().find(|block| block.serial.holds(&backing.by));
-            block.map(|block| block.grams_under(&backing.by)).unwrap_or_default()
-        });
-        own.chain(given).collect()
+        resting_on(&self.certificate, &self.giving)
     }
 
     /// The last entry that says something of it, or of the values of its retirement.
     pub fn last_entry(&self) -> EntryIndex {
         self.erased.iter().map(|value| value.by).fold(self.changed, EntryIndex::max)
     }
+}
+
+/// The grams on which a certificate's units rest, with the blocks that back some of them.
+pub(crate) fn resting_on(certificate: &Certificate, giving: &[Certificate]) -> Vec<Allotment> {
+    let own = certificate.self_backed();
+    let own = own.iter().flat_map(|units| certificate.grams_under(units));
+    let given = certificate.backing.iter().flat_map(|backing| {
+        let block = giving.iter().find(|block| block.serial.holds(&backing.by));
+        block.map(|block| block.grams_under(&backing.by)).unwrap_or_default()
+    });
+    own.chain(given).collect()
 }
 
 impl Ledger {

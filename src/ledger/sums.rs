@@ -1,6 +1,5 @@
 //! What the grams of certificates are, added up from their records: for a certificate's page and for a year's statement.
 
-use crate::domain::certificate::Certificate;
 use crate::domain::codes::{KeyCustody, WasteCode};
 use crate::domain::event::Allotment;
 use crate::domain::evidence::FlawCode;
@@ -57,13 +56,8 @@ impl Places {
 }
 
 impl Sums {
-    /// Adds the grams of a certificate; among `treatments`, by their entries, are those that it rests on.
-    pub fn add(&mut self, certificate: &Certificate, treatments: &BTreeMap<EntryIndex, &Treatment>, places: &Places) {
-        self.add_parts(&certificate.allotments, treatments, places);
-    }
-
-    /// Adds some grams of treatments.
-    fn add_parts(&mut self, parts: &[Allotment], treatments: &BTreeMap<EntryIndex, &Treatment>, places: &Places) {
+    /// Adds some grams of treatments; among `treatments`, by their entries, are those.
+    pub fn add_parts(&mut self, parts: &[Allotment], treatments: &BTreeMap<EntryIndex, &Treatment>, places: &Places) {
         for part in parts {
             if let Some(treatment) = treatments.get(&part.treatment) {
                 self.count(part.to.get() - part.from.get(), &places.described(treatment));

@@ -10,6 +10,7 @@ use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::time::Date;
 use crate::domain::treatment::Treatment;
 use crate::ledger::Ledger;
+use crate::ledger::certificates::{giving_blocks, resting_on};
 use crate::ledger::register::{Listed, listed};
 use crate::ledger::sums::{Places, Sums};
 use crate::limits::PAGE_ROWS_MAX;
@@ -67,14 +68,19 @@ impl Ledger {
 
 /// Adds a page's blocks up: their treatments are read once.
 fn add_page(database: &mut Database, statement: &mut YearStatement, page: &[Listed]) -> Result<(), StoreError> {
-    let entries: BTreeSet<EntryIndex> = page.iter().flat_map(|block| treatments_of(&block.certificate)).collect();
+    let mut giving = Vec::with_capacity(page.len());
+    for block in page {
+        giving.push(giving_blocks(database, &block.certificate)?);
+    }
+    let all = page.iter().map(|block| &block.certificate).chain(giving.iter().flatten());
+    let entries: BTreeSet<EntryIndex> = all.flat_map(treatments_of).collect();
     let ids: Vec<String> = entries.into_iter().map(Treatment::id_of).collect();
     let treatments: Vec<Treatment> = records::load_of(database, &ids)?;
     let places = Places::of(database, &treatments)?;
     let by_entry: BTreeMap<EntryIndex, &Treatment> =
         treatments.iter().map(|treatment| (treatment.entry, treatment)).collect();
-    for Listed { certificate, .. } in page {
-        statement.sums.add(certificate, &by_entry, &places);
+    for (Listed { certificate, .. }, giving) in page.iter().zip(&giving) {
+        statement.sums.add_parts(&resting_on(certificate, giving), &by_entry, &places);
         statement.units += certificate.serial.units();
     }
     Ok(())

@@ -116,13 +116,11 @@ pub fn waiting(database: &mut Database) -> StoreResult<Vec<OrderRow>> {
     Ok(waiting.load(database)?)
 }
 
-/// Advance orders of a seller that are open and may lack units.
+/// Orders of a seller that wait for units, and advance orders that may come to.
 pub fn advance_of(database: &mut Database, seller: &str) -> StoreResult<Vec<OrderRow>> {
-    let waits = [OrderStatus::Reserved.as_str(), OrderStatus::Waiting.as_str()];
-    let advance = orders::table
-        .filter(orders::seller.eq(seller))
-        .filter(orders::standing.eq_any(waits))
-        .filter(orders::advance.eq(1));
+    let (reserved, waiting) = (OrderStatus::Reserved.as_str(), OrderStatus::Waiting.as_str());
+    let in_advance = orders::standing.eq(reserved).and(orders::advance.eq(1));
+    let advance = orders::table.filter(orders::seller.eq(seller)).filter(orders::standing.eq(waiting).or(in_advance));
     Ok(advance.load(database)?)
 }
 

@@ -295,6 +295,7 @@ impl Run<'_> {
         }
         self.model.require_disjoint();
         self.require_sums();
+        self.require_sum_rule();
     }
 
     /// Time goes by; everybody gets a new token, as old ones expire.
@@ -570,6 +571,27 @@ impl Run<'_> {
             self.model.cut(from, (backing, backing));
             self.model.change((backing, backing), |unit| unit.status = Status::Withdrawn);
             self.model.change((failed, failed), |unit| unit.backed_by = Some(backing));
+        }
+    }
+
+    /// The sum rule, as everybody reads it: what was issued is what stands somewhere, and the model has it there too.
+    fn require_sum_rule(&self) {
+        let pools = self.app().get("/v1/register/pools", "").json();
+        let Some(pool) = pools["pools"].as_array().and_then(|pools| pools.first()) else {
+            return assert_eq!(self.model.issued(), 0);
+        };
+        let now = self.app().now_ms.load(Ordering::SeqCst);
+        let is_expired = |unit: &Unit| unit.status == Status::Held && now > unit.issued_ms + MONTHS_24_MS;
+        let count = |holds: &dyn Fn(&Unit) -> bool| self.model.units.values().filter(|unit| holds(unit)).count();
+        let of = |status: Status| count(&|unit: &Unit| unit.status == status && !is_expired(unit));
+        let failing = self.model.units.keys().filter(|number| self.model.fails(**number)).count();
+        let expected = json!({
+            "issued": self.model.issued(), "pending": 0, "held": of(Status::Held), "expired": count(&is_expired),
+            "retired": of(Status::Retired), "cancelled": of(Status::Cancelled), "withdrawn": of(Status::Withdrawn),
+            "buffer": of(Status::Buffer), "failing": failing,
+        });
+        for (name, units) in expected.as_object().expect("counts") {
+            assert_eq!(&pool[name], units, "{name}: {pool}");
         }
     }
 

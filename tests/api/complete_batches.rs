@@ -147,7 +147,6 @@ both_databases! {
         let fields = json!({"entry": closed["index"], "reason": "incorrect_data", "instead": instead});
         app.say(&story.centre, "corrected", &fields).accepted();
         story.is_eligible(ended.of_steel, 80_000);
-        // The receipt of boards that never came: the steel waits again.
         story.issue(Some(20));
         let work = story.work();
         assert_eq!((&work["totals"]["allotted_g"], &work["totals"]["free_g"]), (&json!(20_000), &json!(80_000)));

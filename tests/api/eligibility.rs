@@ -387,6 +387,8 @@ both_databases! {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
         let receive = |change: Value| story.at_centre("received", with(story.receipt(&new_id(), &story.weighed(10_000)), &change));
+        let reuse = json!({"provenance": {"kind": "reuse", "counted_elsewhere": "none"}});
+        receive(reuse).refused(422, "code_unknown", "/provenance/kind");
         receive(json!({"pieces": null})).refused(422, "list_invalid", "/pieces");
         receive(json!({"pieces": 2})).refused(422, "list_invalid", "/missing/0/count");
         let twice = json!({"missing": [{"part": "toner", "count": 1}, {"part": "toner", "count": 2}]});

@@ -128,6 +128,27 @@ both_databases! {
         story.draft(None).refused(422, "units_invalid", "/vintage");
     }
 
+    /// What somebody else froze is not withdrawn as an error, which would set its grams free; nor does the buffer shrink so. What
+    /// waits for a second signature in vain is taken back.
+    fn no_error_where_there_is_none(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        let serial = story.issue(None);
+        let withdraw = |serial: &str, reason: &str| {
+            say(&app, &story.issuer, "certificate_withdrawn", &json!({"certificate": serial, "reason": reason}))
+        };
+        withdraw(&units(98, 100), "issued_in_error").refused(409, "nothing_to_answer", "/reason");
+        let second = json!({"certificate": serial, "reason": "issued_in_error", "second": "organisation"});
+        say(&app, &story.issuer, "certificate_withdrawn", &second).accepted();
+        say(&app, &story.issuer, "certificate_unfrozen", &json!({"certificate": serial})).accepted();
+        let fraud = json!({"certificate": serial, "reason": "fraud"});
+        say(&app, &story.auditor, "certificate_frozen", &fraud).accepted();
+        withdraw(&serial, "issued_in_error").refused(409, "certificate_frozen", "/reason");
+        withdraw(&serial, "fraud").accepted();
+        story.draft(None).refused(422, "units_invalid", "/vintage");
+    }
+
     /// Its issuer or an auditor stops a block; what an auditor stopped, an auditor lets go.
     fn frozen_and_unfrozen(kind) {
         let app = TestApp::start(kind);

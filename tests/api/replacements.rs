@@ -222,6 +222,32 @@ both_databases! {
         assert_eq!(standing(&app, &units(1, 100)), is("retired", json!([])));
     }
 
+    /// A block that was sold piece by piece, unit after unit, is found down to its last piece.
+    fn sold_piece_by_piece(kind) {
+        const UNITS: i64 = 600;
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let treatment = story.whole_batch(700_000);
+        let whole = story.issue(None);
+        let last = UNITS + 79;
+        assert_eq!(whole, units(1, last));
+        let split = |first: i64| {
+            let fields = json!({"certificate": units(first, last), "into": [units(first, first), units(first + 1, last)]});
+            crate::harness::signed(&story.centre, "certificate_split", &fields)
+        };
+        let splits: Vec<String> = (1..UNITS).map(split).collect();
+        for lines in splits.chunks(200) {
+            let told = app.post_batch(&story.centre.token, "each", lines).lines();
+            assert!(told.iter().all(|line| line["status"] == 201), "{told:?}");
+        }
+        let document = json!({"sha256": "2".repeat(64), "blake3": "3".repeat(64)});
+        let fields = json!({"treatment": treatment, "outcome": "held", "severity": "major", "document": document});
+        app.say(&story.auditor, "audit_finding", &fields).accepted();
+        for (first, end) in [(1, 1), (UNITS / 2, UNITS / 2), (UNITS, last)] {
+            assert_eq!(standing(&app, &units(first, end)), is("held", json!([[first, end]])));
+        }
+    }
+
     /// Units that back others fail those, when their own grams fail in turn.
     fn backing_that_fails(kind) {
         let app = TestApp::start(kind);

@@ -1,13 +1,17 @@
 //! Blocks of units: how an issue is divided, and how a block is cut.
 
-use crate::domain::certificate::{Backing, Certificate, CertificateStatus, Failing, UNIT_G, tally};
+use crate::domain::certificate::{
+    Backing, Certificate, CertificateStatus, Failing, PartsListed, UNIT_G, UnitNumbers, tally,
+};
 use crate::domain::codes::{Country, Month, SiteCode};
 use crate::domain::event::Allotment;
 use crate::domain::mass::Grams;
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{State, Stop};
+use crate::domain::state::{Record, State, Stop};
 
 const PPM: i64 = 1_000_000;
+/// Parts that are listed under one block, at most.
+const PARTS_LISTED_MAX: usize = 256;
 
 /// Units that go to the buffer of an issue: the scheme's share, rounded up.
 pub fn buffer_units(units: i64, buffer_ppm: i64) -> i64 {
@@ -102,11 +106,33 @@ impl Backing {
     }
 }
 
+/// The list in which the parts of a block stand too, if it has room for so many.
+fn list_with_room(state: &State<'_>, parent: &Certificate, parts: usize) -> Result<Option<PartsListed>, Stop> {
+    let Some(UnitNumbers { first, last }) = parent.listed_in else { return Ok(None) };
+    let host = SerialBlock { first, last, ..parent.serial.clone() };
+    let list = state.parts_listed(&PartsListed::id_of(&host))?.cloned();
+    Ok(list.filter(|list| list.parts.len() + parts <= PARTS_LISTED_MAX))
+}
+
 /// A block becomes the given parts, which partition it.
 pub(super) fn divide(state: &mut State<'_>, parent: Certificate, into: &[SerialBlock]) -> Result<(), Stop> {
+    let list = list_with_room(state, &parent, into.len())?;
+    let list = match list {
+        Some(list) => {
+            let now = |block: &SerialBlock| if *block == parent.serial { into.to_vec() } else { vec![block.clone()] };
+            PartsListed { parts: list.parts.iter().flat_map(now).collect(), of: list.of }
+        }
+        None => PartsListed { of: parent.serial.clone(), parts: into.to_vec() },
+    };
+    let listed_in = Some(UnitNumbers { first: list.of.first, last: list.of.last });
     for part in into {
-        tally::put(state, parent.child(part.clone()))?;
+        tally::put(state, Certificate { listed_in: listed_in.clone(), ..parent.child(part.clone()) })?;
     }
+    if list.of != parent.serial {
+        let own = PartsListed { of: parent.serial.clone(), parts: into.to_vec() };
+        state.put(Record::PartsListed(own));
+    }
+    state.put(Record::PartsListed(list));
     let (status, into) = (CertificateStatus::Split, into.to_vec());
     // Failing units and backing go with the parts.
     tally::put(state, Certificate { status, into, failing: Vec::new(), backing: Vec::new(), ..parent })

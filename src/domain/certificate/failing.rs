@@ -4,13 +4,13 @@
 //! against their site until they are withdrawn or replaced. Certificates that exist are never changed (rules.md §7).
 
 use crate::domain::apply::{Context, rules_in_force};
-use crate::domain::certificate::{Certificate, CertificateStatus, Failing, UNIT_G, tally};
-use crate::domain::eligibility::{self, Gap};
-use crate::domain::ids::{EntryIndex, SiteId};
+use crate::domain::certificate::{Certificate, CertificateStatus, Failing, PartsListed, UNIT_G, tally};
+use crate::domain::eligibility;
+use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, CertifiedStretch, Span};
+use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
-use crate::domain::time::LedgerTime;
 use std::collections::BTreeMap;
 
 /// Numbers of units: first and last of a stretch.
@@ -52,8 +52,7 @@ fn judge_treatment(
     for (root, stretches) in of_roots {
         let Some(root) = state.certificate(&root)?.cloned() else { continue };
         let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
-        // What grows old in store since then changes nothing of what was issued.
-        let sound = sound_grams(state, treatment, all, root.site, root.issued_at)?;
+        let sound = sound_grams(state, treatment, all, &root)?;
         let lost = pool::without(&living, &sound);
         let (resting, failing) = (units_on(&root, treatment, &living), units_on(&root, treatment, &lost));
         for leaf in leaves(state, &root.serial, &resting)? {
@@ -66,22 +65,23 @@ fn judge_treatment(
     Ok(())
 }
 
-/// The grams of a treatment that left batches of a site and back what was certified on them at a time.
+/// The grams of a treatment that back what was certified on them in one issue: by the rules of its own scheme, and what grows old
+/// in store since then changes nothing.
 fn sound_grams(
     state: &State<'_>,
     treatment: EntryIndex,
     stretches: &[CertifiedStretch],
-    site: SiteId,
-    at: LedgerTime,
+    root: &Certificate,
 ) -> Result<Vec<Span>, Stop> {
     let mut sound = Vec::new();
     let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
+    let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
     for line in &treatment.lines {
-        if line.batch_in(state)?.is_none_or(|batch| batch.site != site) {
+        if line.batch_in(state)?.is_none_or(|batch| batch.site != root.site) {
             continue;
         }
-        let gaps = eligibility::standing(state, treatment, line, at)?.gaps;
-        if !gaps.iter().any(|gap| Gap::fails_units(*gap)) {
+        let gaps = eligibility::standing(state, treatment, line, root.issued_at)?.gaps;
+        if !gaps.iter().any(|gap| gap.fails_units() && (has_conditions || !gap.is_new_with_1())) {
             sound.extend(pool::backed_in(state, line, stretches)?);
         }
     }
@@ -108,7 +108,7 @@ fn units_on(root: &Certificate, treatment: EntryIndex, grams: &[Span]) -> Vec<Nu
 fn leaves(state: &State<'_>, root: &SerialBlock, units: &[Numbers]) -> Result<Vec<Certificate>, Stop> {
     let (mut found, mut level) = (Vec::new(), vec![root.clone()]);
     while !level.is_empty() {
-        state.require_loaded(level.iter().map(SerialBlock::to_string))?;
+        state.require_loaded(level.iter().flat_map(|serial| [serial.to_string(), PartsListed::id_of(serial)]))?;
         let mut next = Vec::new();
         for serial in &level {
             let Some(certificate) = state.certificate(&serial.to_string())?.cloned() else { continue };
@@ -116,9 +116,11 @@ fn leaves(state: &State<'_>, root: &SerialBlock, units: &[Numbers]) -> Result<Ve
                 found.push(certificate);
                 continue;
             }
+            let list = state.parts_listed(&PartsListed::id_of(serial))?;
+            let parts = list.map_or(&certificate.into, |list| &list.parts);
             let concerned =
                 |part: &&SerialBlock| units.iter().any(|(first, last)| part.shared_with(*first, *last).is_some());
-            next.extend(certificate.into.iter().filter(concerned).cloned());
+            next.extend(parts.iter().filter(concerned).cloned());
         }
         level = next;
     }

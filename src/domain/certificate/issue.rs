@@ -189,6 +189,7 @@ fn put_blocks(
         allotments: part_of(&event.allotments, skip * UNIT_G, serial.units() * UNIT_G),
         split_from: None,
         into: Vec::new(),
+        listed_in: None,
         pending: pending.clone(),
         frozen: None,
         retired: None,

@@ -165,6 +165,39 @@ record! {
 }
 
 record! {
+    /// The numbers of some units.
+    pub struct UnitNumbers {
+        /// The first.
+        first: i64,
+        /// The last.
+        last: i64,
+    }
+}
+
+record! {
+    /// Where the units of a block that was split are looked for: in its parts, and instead of a part that was split in the parts of
+    /// that, as long as they are few. So a block that is sold piece by piece has its pieces a few steps away, not thousands.
+    pub struct PartsListed {
+        /// The block.
+        of: SerialBlock,
+        /// Blocks that have all its units, each once.
+        parts: Vec<SerialBlock>,
+    }
+}
+
+impl PartsListed {
+    /// The record's id.
+    pub fn id(&self) -> String {
+        Self::id_of(&self.of)
+    }
+
+    /// The id of a block's list.
+    pub fn id_of(block: &SerialBlock) -> String {
+        format!("parts/{block}")
+    }
+}
+
+record! {
     /// A certificate.
     pub struct Certificate {
         /// Its serial numbers: its id.
@@ -197,6 +230,8 @@ record! {
         split_from: Option<SerialBlock>,
         /// The blocks into which it was split.
         into: Vec<SerialBlock>,
+        /// First and last unit of the block under which it is listed.
+        listed_in: Option<UnitNumbers>,
         /// What of it waits for a second signature.
         pending: Option<Pending>,
         /// That it is stopped.
@@ -238,6 +273,14 @@ impl Certificate {
     /// How many of its units fail.
     pub fn failing_count(&self) -> i64 {
         self.failing_units().iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// Whether it covers nothing for now: its issue waits for a second signature, or somebody other than its issuer froze it.
+    /// What the issuer itself stopped it can let go, and comes first all the same.
+    pub fn is_out_of_reach(&self) -> bool {
+        let issue = |pending: &Pending| pending.what == PendingKind::Issue;
+        self.pending.as_ref().is_some_and(issue)
+            || self.frozen.as_ref().is_some_and(|frozen| frozen.organisation != self.issuer)
     }
 
     /// Whether it is stopped as a whole: a second signature is awaited, or it is frozen.

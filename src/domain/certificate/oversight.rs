@@ -14,7 +14,7 @@ use crate::domain::event::{
 };
 use crate::domain::finding::require_unrelated;
 use crate::domain::ids::{EntryIndex, PartyId};
-use crate::domain::pool;
+use crate::domain::pool::{self, Span};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
@@ -138,11 +138,20 @@ fn require_withdrawable(
         CertificateStatus::Cancelled | CertificateStatus::Withdrawn | CertificateStatus::Split => {
             refuse(RefusalCode::CertificateNotHeld, "/certificate", "these units have ended before")
         }
-        CertificateStatus::Retired if certificate.withdrawn.is_some() => {
+        CertificateStatus::Retired if is_annotated(certificate, event.reason) => {
             refuse(RefusalCode::NothingToAnswer, "/certificate", "this retirement is annotated already")
         }
         CertificateStatus::Retired if event.reason == WithdrawalReason::IssuedInError => {
             let detail = "a retired certificate is annotated because its grams are not eligible, or for fraud";
+            refuse(RefusalCode::NothingToAnswer, "/reason", detail)
+        }
+        _ if event.reason == WithdrawalReason::IssuedInError && is_tainted(certificate) => {
+            let detail =
+                "somebody else froze these units, or fraud taints them: withdraw them as such, it sets no grams free";
+            refuse(RefusalCode::CertificateFrozen, "/reason", detail)
+        }
+        CertificateStatus::Buffer if event.reason == WithdrawalReason::IssuedInError => {
+            let detail = "the buffer is withdrawn when its units fail; what was issued in error is its holder's block";
             refuse(RefusalCode::NothingToAnswer, "/reason", detail)
         }
         _ if certificate.pending.as_ref().is_some_and(|pending| pending.what == PendingKind::Withdrawal) => {
@@ -153,6 +162,18 @@ fn require_withdrawable(
     }
 }
 
+/// Whether nothing is left to annotate: fraud may be found after an error.
+fn is_annotated(certificate: &Certificate, reason: WithdrawalReason) -> bool {
+    let earlier = certificate.withdrawn.as_ref().map(|withdrawn| withdrawn.reason);
+    earlier.is_some_and(|earlier| earlier == reason || earlier == WithdrawalReason::Fraud)
+}
+
+/// Whether somebody other than the issuer stopped it, or fraud taints it.
+fn is_tainted(certificate: &Certificate) -> bool {
+    let by_others = certificate.frozen.as_ref().is_some_and(|frozen| frozen.organisation != certificate.issuer);
+    by_others || certificate.failing.iter().any(|failing| failing.treatment.is_none())
+}
+
 /// Units end; what was issued in error sets its grams free. On a retired certificate it is an annotation, and after fraud all
 /// its units are to be replaced.
 fn withdraw(
@@ -161,9 +182,15 @@ fn withdraw(
     certificate: Certificate,
     reason: WithdrawalReason,
 ) -> Result<(), Stop> {
+    if reason == WithdrawalReason::IssuedInError && is_tainted(&certificate) {
+        // It was frozen while its withdrawal waited for a second signature.
+        let detail = "somebody else froze these units, or fraud taints them";
+        return refuse(RefusalCode::CertificateFrozen, "/certificate", detail);
+    }
     let withdrawn = Some(Withdrawal { entry: context.index, reason });
     if certificate.status == CertificateStatus::Retired {
-        let tainted = (reason == WithdrawalReason::Fraud).then(|| tainted(context, &certificate));
+        let is_fraud = reason == WithdrawalReason::Fraud;
+        let tainted = if is_fraud { tainted(context, &certificate) } else { Vec::new() };
         let failing = certificate.failing.iter().cloned().chain(tainted).collect();
         return tally::put(state, Certificate { withdrawn, failing, ..certificate });
     }
@@ -179,10 +206,14 @@ fn withdraw(
     judge(state, context, &treatments)
 }
 
-/// Fraud taints all units of a certificate.
-fn tainted(context: &Context<'_>, certificate: &Certificate) -> Failing {
+/// Fraud taints all units of a certificate that rest on its own grams; what others back by now does not rest on the site's.
+fn tainted(context: &Context<'_>, certificate: &Certificate) -> Vec<Failing> {
     let SerialBlock { first, last, .. } = certificate.serial;
-    Failing { cause: context.index, since: context.time, treatment: None, first, last }
+    let backed: Vec<Span> =
+        certificate.backing.iter().map(|backing| (backing.units.first, backing.units.last + 1)).collect();
+    let (cause, since, treatment) = (context.index, context.time, None);
+    let failing = |(first, end): Span| Failing { cause, since, treatment, first, last: end - 1 };
+    pool::without(&[(first, last + 1)], &backed).into_iter().map(failing).collect()
 }
 
 /// Its issuer or an auditor stops a certificate.
@@ -197,7 +228,8 @@ pub fn certificate_frozen(state: &mut State<'_>, context: &Context<'_>, event: &
         return refuse(RefusalCode::NothingToAnswer, "/certificate", detail);
     }
     let frozen = Some(Frozen { entry: context.index, reason: event.reason, organisation: context.party() });
-    let tainted = (event.reason == FreezeReason::Fraud).then(|| tainted(context, &certificate));
+    let is_fraud = event.reason == FreezeReason::Fraud;
+    let tainted = if is_fraud { tainted(context, &certificate) } else { Vec::new() };
     let failing = certificate.failing.iter().cloned().chain(tainted).collect();
     tally::put(state, Certificate { frozen, failing, ..certificate })
 }
@@ -209,6 +241,14 @@ pub fn certificate_unfrozen(
     event: &CertificateUnfrozen,
 ) -> Result<(), Stop> {
     let certificate = overseen(state, context, &event.certificate)?;
+    let is_withdrawal = |pending: &Pending| pending.what == PendingKind::Withdrawal;
+    if certificate.frozen.is_none()
+        && certificate.issuer == context.party()
+        && certificate.pending.as_ref().is_some_and(is_withdrawal)
+    {
+        // Nobody has signed second: its issuer takes the withdrawal back.
+        return tally::put(state, Certificate { pending: None, ..certificate });
+    }
     let Some(frozen) = certificate.frozen.clone() else {
         return refuse(RefusalCode::NothingToAnswer, "/certificate", "this certificate is not frozen");
     };

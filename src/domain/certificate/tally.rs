@@ -151,9 +151,9 @@ pub struct Units {
     pub frozen: i64,
     /// Failing and not backed.
     pub failing: i64,
-    /// Not failing and not stopped, in the hands of its own centre.
+    /// Not failing and within reach, in the hands of its own centre.
     pub stock: i64,
-    /// Not failing and not stopped, in the buffer.
+    /// Not failing and within reach, in the buffer.
     pub sound_buffer: i64,
 }
 
@@ -171,7 +171,7 @@ impl Units {
                 | CertificateStatus::Buffer
         );
         let failing = certificate.failing_count();
-        let sound = |counts: bool| if counts && !certificate.is_stopped() { units - failing } else { 0 };
+        let sound = |counts: bool| if counts && !certificate.is_out_of_reach() { units - failing } else { 0 };
         Self {
             by_status: [
                 only(status == CertificateStatus::Pending),

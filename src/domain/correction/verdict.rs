@@ -2,12 +2,14 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::SiteAccount;
+use crate::domain::batch::Batch;
 use crate::domain::correction::records::substance;
 use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run};
 use crate::domain::correction::{ALONE_MS, Correction, CorrectionStatus};
 use crate::domain::delegation::are_related;
 use crate::domain::event::Event;
 use crate::domain::evidence::{Flaw, FlawCode};
+use crate::domain::hazardous::Hazardous;
 use crate::domain::ids::{EntryIndex, OrganisationId, PartyId};
 use crate::domain::item::Item;
 use crate::domain::pool;
@@ -189,7 +191,13 @@ fn is_material(first: Option<&Record>, now: &Record) -> bool {
         (Record::Batch(one), Record::Batch(other)) => {
             let mass = (one.input_g, one.left_g, &one.fed, &one.given)
                 != (other.input_g, other.left_g, &other.fed, &other.given);
+            // What became of its hazardous grams and which parts came out decide what its other grams back.
+            let became = |batch: &Batch| {
+                let hazardous = Hazardous { since: None, evidence: None, ..batch.hazardous.clone() };
+                (hazardous, batch.outputs.clone(), batch.residual.clone())
+            };
             mass || (&one.flags, one.status, one.site) != (&other.flags, other.status, other.site)
+                || became(one) != became(other)
         }
         (Record::Handover(one), Record::Handover(other)) => {
             let what = (&one.items, &one.lots, one.status, one.disputed)

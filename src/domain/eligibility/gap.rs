@@ -233,10 +233,18 @@ impl Gap {
         !matches!(self, Self::SiteSuspended)
     }
 
-    /// Whether units fail that rest on such grams already. What is undecided or only implausible, or stops new issues alone,
-    /// fails none.
+    /// Whether units fail that rest on such grams already. What is undecided, only implausible or only in doubt, or stops new
+    /// issues alone, fails none: an auditor's finding says it.
     pub(crate) const fn fails_units(self) -> bool {
-        !matches!(self, Self::SiteSuspended | Self::CorrectionUndecided | Self::SignalRaised)
+        !matches!(
+            self,
+            Self::SiteSuspended
+                | Self::CorrectionUndecided
+                | Self::SignalRaised
+                | Self::KeyCompromised
+                | Self::BatchSiteNotAudited
+                | Self::TreatmentSiteNotAudited
+        )
     }
 
     pub(super) const fn of(flaw: FlawCode) -> Self {

@@ -137,7 +137,9 @@ pub(crate) fn cover_certified(state: &mut State<'_>, treatments: &[EntryIndex]) 
     for entry in treatments {
         let Some(treatment) = state.treatment(*entry)?.cloned() else { continue };
         let stretches = certified(state, *entry)?;
-        for (position, line) in treatment.lines.iter().enumerate().filter(|(_, line)| line.places.is_empty()) {
+        // A line that an earlier correction left certified as a whole has no place in a pool either, and is covered.
+        let is_bare = |line: &Line| line.places.is_empty() && line.covered == Grams::ZERO;
+        for (position, line) in treatment.lines.iter().enumerate().filter(|(_, line)| is_bare(line)) {
             for stretch in &stretches {
                 let spans = certified_in(std::slice::from_ref(stretch), line);
                 claims.extend(spans.into_iter().map(|span| (stretch.issued, *entry, span, position)));

@@ -11,8 +11,6 @@ codes! {
         RoleMissing = "role_missing",
         /// Only the seller and the operator do this.
         NotTheSeller = "not_the_seller",
-        /// Only who ordered does this.
-        NotTheBuyer = "not_the_buyer",
         /// The ledger is closed: nothing is delivered any more.
         LedgerClosed = "ledger_closed",
         /// As many orders of this buyer are open as may.

@@ -24,7 +24,20 @@ pub fn what_the_register_says(tale: &Tale, roots: &[String]) -> String {
     let all: i64 = sums.values().sum();
     let sums: Vec<String> = sums.into_iter().map(|(status, units)| format!("{units} {status}")).collect();
     let head = format!("What the register says of the Nairobi centre on {}\n\n", tale.today());
-    finished(head + &rows.written() + &format!("\n{all} units were issued: {}\n", listed(sums)))
+    finished(head + &rows.written() + &format!("\n{all} units were issued: {}\n", listed(sums)) + &cover(tale))
+}
+
+/// What covers an error of the centre, and what it must cover.
+fn cover(tale: &Tale) -> String {
+    let pools = tale.app.get("/v1/register/pools", "").json();
+    let site = tale.id("site of Nairobi centre");
+    let is_its_own = |cover: &&Value| cover["site"] == site.as_str();
+    let sites = pools["sites"].as_array().expect("sites");
+    let [stock, buffer, failing, deficit] = match sites.iter().find(is_its_own) {
+        Some(cover) => ["stock", "buffer", "failing", "deficit"].map(|name| cover[name].clone()),
+        None => panic!("the centre stands in no register: {pools}"),
+    };
+    format!("sound and unsold: {stock}; sound in the buffer: {buffer}; failing: {failing}; deficit: {deficit}\n")
 }
 
 fn add(rows: &mut Table, serial: &str, page: &Value) {
