@@ -463,6 +463,7 @@ impl Run<'_> {
             Status::Held if unit.holder != Some(0) => Some("certificate_sold"),
             Status::Cancelled | Status::Withdrawn => Some("certificate_not_held"),
             Status::Retired if unit.annotated || in_error => Some("nothing_to_answer"),
+            Status::Buffer if in_error => Some("nothing_to_answer"),
             _ => None,
         };
         if !self.expect(if in_error { "withdrawn in error" } else { "withdrawn" }, &answer, refusal) {
@@ -547,10 +548,12 @@ impl Run<'_> {
             };
             self.model.units.keys().filter(sound).find(in_stock).copied()
         };
-        let own_stock = (block.0..=block.1).any(|number| {
-            let unit = &self.model.units[&number];
-            unit.status == Status::Held && unit.holder == Some(0) && !unit.frozen && !self.model.fails(number)
-        });
+        // Also what its issuer has frozen, or stands beside the failing unit, is unsold stock and would come first.
+        let in_stock = |number: &i64| {
+            let unit = &self.model.units[number];
+            unit.status == Status::Held && unit.holder == Some(0) && !self.model.fails(*number)
+        };
+        let any_stock = self.model.units.keys().any(in_stock);
         let (stock, buffer) = (of(Status::Held), of(Status::Buffer));
         let Some(backing) = stock.or(buffer) else { return };
         let from = self.model.blocks.iter().find(|block| (block.0..=block.1).contains(&backing)).copied();
@@ -563,8 +566,7 @@ impl Run<'_> {
         let status = self.model.first_of(block).status;
         let refusal = match status {
             Status::Buffer => Some("certificate_not_held"),
-            // Units of the same block are unsold stock too, and would come first.
-            _ if stock.is_none() && own_stock => Some("backing_out_of_turn"),
+            _ if stock.is_none() && any_stock => Some("backing_out_of_turn"),
             _ => None,
         };
         if self.expect("replaced", &answer, refusal) {
