@@ -5,14 +5,13 @@
 
 use crate::client::Answer;
 use crate::corrections::instead;
-use crate::harness::{Kind, Party, TestApp, postgres_is_here};
+use crate::harness::{Kind, Party, TestApp};
+use crate::modelling::every_case;
 use crate::story::{Story, changed_retirement};
 use loopledger::domain::ids::OrganisationId;
 use loopledger::ledger::tokens::{self, Scope};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
@@ -650,24 +649,6 @@ fn run(kind: Kind, steps: &[Step]) -> BTreeMap<&'static str, usize> {
 
 #[test]
 fn every_unit_is_where_a_naive_model_has_it() {
-    let kinds: &[Kind] = if postgres_is_here() { &[Kind::Sqlite, Kind::Postgres] } else { &[Kind::Sqlite] };
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u8>().ok());
-    let cases = number("LOOPLEDGER_TEST_CASES").unwrap_or(2);
-    let seed = [number("LOOPLEDGER_TEST_SEED").unwrap_or(10); 32];
-    let config =
-        Config { cases: u32::from(cases), failure_persistence: None, max_shrink_iters: 16, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let total = RefCell::new(BTreeMap::<&str, usize>::new());
-    let outcome = runner.run(&prop::collection::vec(step(), 250..350), |steps| {
-        for kind in kinds {
-            for (event, count) in run(*kind, &steps) {
-                *total.borrow_mut().entry(event).or_default() += count;
-            }
-        }
-        Ok(())
-    });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    let total = total.into_inner();
     let all = [
         "treated",
         "issued",
@@ -685,7 +666,6 @@ fn every_unit_is_where_a_naive_model_has_it() {
         "refused",
         "passed",
     ];
-    for event in all {
-        assert!(total.get(event).is_some_and(|count| *count > 1), "{event} hardly happened: {total:?}");
-    }
+    let steps = prop::collection::vec(step(), 250..350);
+    every_case(&steps, (2, 10), |kind, steps| run(kind, steps), (&all, 1));
 }

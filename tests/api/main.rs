@@ -54,6 +54,7 @@ mod malicious;
 mod mass_model;
 mod metrics;
 mod mirror;
+mod modelling;
 mod openings;
 mod orders;
 mod orders_race;

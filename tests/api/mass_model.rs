@@ -4,10 +4,10 @@
 //! The model is a list of facts and a function that adds them up from the beginning. To correct a fact it changes the list
 //! and adds up again; where some later fact cannot stand by then, the service must have found the same.
 
-use crate::harness::{Kind, NOON_MS, Party, TestApp, new_id, postgres_is_here};
+use crate::harness::{Kind, NOON_MS, Party, TestApp, new_id};
+use crate::modelling::every_case;
 use crate::story::permitted_site;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -750,24 +750,6 @@ fn run(kind: Kind, steps: &[(Step, i64)]) -> BTreeMap<&'static str, usize> {
 
 #[test]
 fn every_gram_is_where_a_naive_model_has_it() {
-    let kinds: &[Kind] = if postgres_is_here() { &[Kind::Sqlite, Kind::Postgres] } else { &[Kind::Sqlite] };
-    // The same cases in every run; more of others for whoever asks for them.
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u8>().ok());
-    let cases = number("LOOPLEDGER_TEST_CASES").unwrap_or(24);
-    let seed = [number("LOOPLEDGER_TEST_SEED").unwrap_or(5); 32];
-    let config = Config { cases: u32::from(cases), failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let total = std::cell::RefCell::new(BTreeMap::<&str, usize>::new());
-    let outcome = runner.run(&prop::collection::vec((step(), days_ago()), 40..120), |steps| {
-        for kind in kinds {
-            for (event, count) in run(*kind, &steps) {
-                *total.borrow_mut().entry(event).or_default() += count;
-            }
-        }
-        Ok(())
-    });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    let total = total.into_inner();
     let all = [
         "collected",
         "received",
@@ -788,7 +770,6 @@ fn every_gram_is_where_a_naive_model_has_it() {
         "corrected",
         "correction blocked",
     ];
-    for event in all {
-        assert!(total.get(event).is_some_and(|count| *count > 5), "{event} hardly happened: {total:?}");
-    }
+    let steps = prop::collection::vec((step(), days_ago()), 40..120);
+    every_case(&steps, (24, 5), |kind, steps| run(kind, steps), (&all, 5));
 }

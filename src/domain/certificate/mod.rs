@@ -275,7 +275,7 @@ impl Certificate {
         self.failing_units().iter().map(|(first, last)| last - first + 1).sum()
     }
 
-    /// Whether it covers nothing for now: its issue waits for a second signature, or somebody other than its issuer froze it.
+    /// Whether it covers nothing until somebody else acts: its issue waits for a second signature, or somebody other than its issuer froze it.
     /// What the issuer itself stopped it can let go, and comes first all the same.
     pub fn is_out_of_reach(&self) -> bool {
         let issue = |pending: &Pending| pending.what == PendingKind::Issue;
