@@ -208,6 +208,17 @@ impl Statement {
         Ok(Self { common, event })
     }
 
+    /// Whether it counts as one person's of two: it asks for another person's signature, or signs second and says who does. A
+    /// second signature of another organisation needs no actor.
+    pub const fn rests_on_a_person(&self) -> bool {
+        match &self.event {
+            Event::CertificateIssued(event) => matches!(event.second, Some(SecondSignature::Person)),
+            Event::CertificateWithdrawn(event) => matches!(event.second, Some(SecondSignature::Person)),
+            Event::CertificateCountersigned(_) => self.common.actor.is_some(),
+            _ => false,
+        }
+    }
+
     /// Every identifier that stands in it: what a partial state should hold before the rules are asked.
     pub fn identifiers(&self) -> Vec<String> {
         let mut found = Vec::new();

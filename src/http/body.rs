@@ -95,8 +95,9 @@ pub(super) fn prepare_jws(
 ) -> Result<Posted, Problem> {
     let posted = ledger.prepare(jws, openings)?;
     caller.require_author(posted.identity.0)?;
-    if caller.0.person.is_some() {
-        caller.require_actor(Unverified::read(jws)?.statement.common.actor)?;
+    match &posted.signed {
+        Some(signed) => caller.require_person(&signed.statement)?,
+        None => caller.require_person(&Unverified::read(jws)?.statement)?,
     }
     Ok(posted)
 }
@@ -117,7 +118,7 @@ fn prepare_hosted(
         return Err(Problem::new(status, "token_of_another_organisation", "/org", detail));
     }
     // Before it is signed: what a key has signed once could be posted by anybody.
-    caller.require_actor(statement.common.actor)?;
+    caller.require_person(&statement)?;
     // A retry is the statement that stands there, also after its key was revoked; it is not signed anew.
     let identity = (author, statement.common.id);
     let jws = match ledger.stored_statement(identity, payload)? {

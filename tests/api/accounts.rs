@@ -212,13 +212,7 @@ both_databases! {
         };
         token("x", &["post"]).refused(400, "field_invalid", "/person");
         token(&new_id(), &["post", "relay"]).refused(400, "field_invalid", "/scopes");
-        let person = || {
-            let id = new_id();
-            let created = token(&id, &["post"]).json();
-            assert_eq!(created["person"], json!(id));
-            (id, created["token"].as_str().expect("a token").to_owned())
-        };
-        let ((one, of_one), (two, of_two)) = (person(), person());
+        let ((one, of_one), (two, of_two)) = (app.person_of(&story.issuer), app.person_of(&story.issuer));
         let tokens = app.get("/v1/tokens", &app.operator.token).json();
         let persons: Vec<_> = tokens["tokens"].as_array().expect("tokens").iter().filter(|token| token["person"] == one).collect();
         assert_eq!(persons.len(), 1);
@@ -229,6 +223,7 @@ both_databases! {
         draft["second"] = json!("person");
         post(&of_two, "certificate_issued", &draft).refused(403, "actor_differs", "/actor");
         let issue = signed(&story.issuer, "certificate_issued", &draft);
+        app.post_jws(&story.issuer.token, &issue).refused(403, "person_token_needed", "/actor");
         app.post_jws(&of_one, &issue).accepted();
         assert_eq!(app.post_jws(&of_one, &issue).status, 200, "the same again");
         let sign = |token: &str, actor: &str| {
@@ -236,6 +231,7 @@ both_databases! {
         };
         post(&of_two, "certificate_countersigned", &json!({"certificate": units(1, 19)})).refused(403, "actor_differs", "/actor");
         sign(&of_one, &two).refused(403, "actor_differs", "/actor");
+        sign(&story.issuer.token, &two).refused(403, "person_token_needed", "/actor");
         sign(&of_one, &one).refused(403, "wrong_receiver", "/org");
         sign(&of_two, &two).accepted();
         let withdraw = |second: Option<&str>| {
@@ -263,9 +259,11 @@ both_databases! {
         story.whole_batch(20_000);
         let mut draft = story.draft(None).json();
         app.say(&story.issuer, "certificate_issued", &draft).refused(403, "second_signature_needed", "/second");
+        let (person, of_person) = app.person_of(&story.issuer);
         draft["second"] = json!("person");
-        draft["actor"] = json!(new_id());
-        app.say(&story.issuer, "certificate_issued", &draft).refused(403, "second_signature_needed", "/second");
+        draft["actor"] = json!(person);
+        let issue = signed(&story.issuer, "certificate_issued", &draft);
+        app.post_jws(&of_person, &issue).refused(403, "second_signature_needed", "/second");
         draft["second"] = json!("organisation");
         app.say(&story.issuer, "certificate_issued", &draft).accepted();
         assert_eq!(account(&app, &story.centre)["holdings"][0]["now"]["pending"], "issue");

@@ -453,6 +453,15 @@ impl TestApp {
         self.say(&self.operator, "rules_adopted", &json!({"rule_set": name})).accepted();
     }
 
+    /// A person of an organisation: their id, and a token that is theirs alone.
+    pub fn person_of(&self, party: &Party) -> (String, String) {
+        let id = new_id();
+        let wanted = json!({"organisation": party.id, "scopes": ["post"], "person": id});
+        let created = self.post_json("/v1/tokens", &self.operator.token, &wanted).json();
+        assert_eq!(created["person"], json!(id));
+        (id, created["token"].as_str().expect("a token").to_owned())
+    }
+
     /// A new organisation with a key of its own and a token that posts and reads.
     pub fn join(&self, roles: &[&str]) -> Party {
         self.join_in("XD", roles)

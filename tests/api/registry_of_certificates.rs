@@ -1,7 +1,7 @@
 //! What happens to certificates between issue and end: hands, parts, second signatures, freezing, withdrawal.
 
 use crate::client::Answer;
-use crate::harness::{Party, TestApp, both_databases, new_id};
+use crate::harness::{Party, TestApp, both_databases, new_id, signed};
 use crate::story::Story;
 use serde_json::{Value, json};
 
@@ -79,21 +79,25 @@ both_databases! {
         let serial = units(1, 19);
         assert_eq!((status(&app, &serial), status(&app, &units(20, 20))), ("pending".into(), "pending".into()));
         transfer(&story, &story.centre, &serial, &buyer).refused(409, "certificate_pending", "/certificate");
-        sign(&app.operator, &serial, Some(&new_id())).refused(403, "wrong_receiver", "/org");
+        sign(&app.operator, &serial, Some(&new_id())).refused(403, "person_token_needed", "/actor");
+        sign(&app.operator, &serial, None).refused(403, "wrong_receiver", "/org");
         sign(&story.centre, &serial, None).refused(403, "role_missing", "/org");
         sign(&story.issuer, &serial, None).accepted();
         sign(&story.issuer, &serial, None).refused(409, "nothing_to_answer", "/certificate");
         assert_eq!((status(&app, &serial), status(&app, &units(20, 20))), ("held".into(), "buffer".into()));
         // Two persons of one issuer.
-        let (one, two) = (new_id(), new_id());
+        let ((one, of_one), (two, of_two)) = (app.person_of(&story.issuer), app.person_of(&story.issuer));
         let mut draft = story.draft(Some(20)).json();
         draft["second"] = json!("person");
-        say(&app, &story.issuer, "certificate_issued", &draft).refused(422, "person_missing", "/actor");
         draft["actor"] = json!(one);
-        say(&app, &story.issuer, "certificate_issued", &draft).accepted();
-        sign(&story.issuer, &units(21, 39), Some(&one)).refused(403, "wrong_receiver", "/org");
+        app.post_jws(&of_one, &signed(&story.issuer, "certificate_issued", &draft)).accepted();
+        let sign_as = |token: &str, actor: &str| {
+            let fields = json!({"certificate": units(21, 39), "actor": actor});
+            app.post_jws(token, &signed(&story.issuer, "certificate_countersigned", &fields))
+        };
+        sign_as(&of_one, &one).refused(403, "wrong_receiver", "/org");
         sign(&story.issuer, &units(21, 39), None).refused(403, "wrong_receiver", "/org");
-        sign(&story.issuer, &units(21, 39), Some(&two)).accepted();
+        sign_as(&of_two, &two).accepted();
         let withdrawal = json!({"certificate": units(21, 39), "reason": "issued_in_error", "second": "organisation"});
         say(&app, &story.issuer, "certificate_withdrawn", &withdrawal).accepted();
         assert_eq!(status(&app, &units(21, 39)), "held");
