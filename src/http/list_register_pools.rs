@@ -80,6 +80,8 @@ pub(super) struct PoolsBody {
     operator: String,
     /// Entries of the ledger that are counted.
     as_of_size: u64,
+    /// The day, by this node's clock, by which held units are expired or not.
+    as_of_day: String,
     /// By site and month.
     pools: Vec<PoolBody>,
     /// The sites of these pools.
@@ -126,6 +128,7 @@ fn body_of(operator: String, page: PoolsPage) -> PoolsBody {
     PoolsBody {
         operator,
         as_of_size: page.size,
+        as_of_day: page.day.to_string(),
         pools: page.pools.iter().map(PoolBody::from).collect(),
         sites: page.sites.iter().map(SiteCoverBody::from).collect(),
         next: page.next,

@@ -61,6 +61,8 @@ pub struct PoolsPage {
     pub sites: Vec<(Site, SiteTally)>,
     /// Entries of the ledger that are counted.
     pub size: u64,
+    /// The day on which units count as expired or not.
+    pub day: Date,
     /// The record behind which the next page begins; `None` on the last.
     pub next: Option<String>,
 }
@@ -107,7 +109,7 @@ impl Ledger {
                 let name = sites.get(&tally.site).map(|(site, _)| pool_name(is_test, site, &tally));
                 pools.push(CountedPool { tally, expired, name: name.unwrap_or_default() });
             }
-            Ok(PoolsPage { pools, sites: sites.into_values().collect(), size, next })
+            Ok(PoolsPage { pools, sites: sites.into_values().collect(), size, day: today.clone(), next })
         })
     }
 

@@ -4,6 +4,7 @@ use crate::client::{Answer, RequestBuilder};
 use crate::erasure::files_hold;
 use crate::harness::{Party, TestApp, both_databases, new_id};
 use crate::readme::{block, printed, shell};
+use crate::replacements::Error;
 use crate::story::{Story, changed_retirement};
 use loopledger::proof::commitment::commit;
 use serde_json::{Value, json};
@@ -349,7 +350,7 @@ both_databases! {
         app.say(&story.issuer, "certificate_unfrozen", &json!({"certificate": units(1, 40)})).accepted();
         let Some(checked) = python(&[&app.url]) else { return };
         let expected = format!(
-            "ERT-XD-CTR1-202611 issued=123 pending=0 held=57 retired=38 cancelled=10 withdrawn=13 buffer=5\n\
+            "ERT-XD-CTR1-202611 issued=123 pending=0 held=57 expired=0 retired=38 cancelled=10 withdrawn=13 buffer=5\n\
              the register adds up: 14 entries, as of {}\n",
             app.ledger.readiness().expect("ready"),
         );
@@ -358,52 +359,121 @@ both_databases! {
         assert_eq!(printed(&shell(folder, &block("check the register"), &[("URL", &app.url)])), expected);
         forge(&app, &buyer);
     }
+
+    /// The same of units that others back, and of those whose time is over; and holders who came too late are found.
+    fn anybody_adds_up_what_was_replaced_and_what_is_over(kind) {
+        let app = TestApp::start(kind);
+        let error = Error::after_issue(&app);
+        let sold = units(1, 100);
+        error.correct_to(98_200);
+        error.replace(&sold, &units(99, 99), &units(103, 103), Some(&units(101, 106))).accepted();
+        error.replace(&sold, &units(100, 100), &units(104, 104), Some(&units(104, 106))).accepted();
+        let cancel = json!({"certificate": units(101, 102)});
+        app.say(&error.story.centre, "certificate_cancelled", &cancel).accepted();
+        app.now_ms.fetch_add(732 * DAY_MS, Ordering::SeqCst);
+        let Some(checked) = python(&[&app.url]) else { return };
+        let expected = format!(
+            "ERT-XD-CTR1-202611 issued=110 pending=0 held=0 expired=2 retired=100 cancelled=2 withdrawn=2 buffer=4\n\
+             the register adds up: 7 entries, as of {}\n",
+            app.ledger.readiness().expect("ready"),
+        );
+        assert_eq!(printed(&checked), expected);
+        let told = Told::by(&app);
+        told.is_wrong_with(&told.with(4, &units(99, 99), &units(98, 99)), &told.sums, "as many units fail as back them");
+        told.is_wrong_with(&told.with(4, &units(99, 99), &units(110, 110)), &told.sums, "are not the certificate's");
+        told.is_wrong_with(&told.with(5, &units(104, 104), &units(99, 99)), &told.sums, "are not units of");
+        told.is_wrong_with(&told.without(5), &told.sums, "it tells of 2 expired, the entries of 3");
+        told.is_wrong_with(&told.at(6, "2028-11-24"), &told.sums, "was over on 2028-11-23");
+        told.is_wrong_with(&told.lines, &told.sums.replace("\"expired\":2", "\"expired\":0"), "it tells of 0 expired");
+        assert_eq!(told.check(&told.at(6, "2028-11-23"), &told.sums).0, Some(0), "the last day is included");
+    }
+}
+
+/// What a service tells of its register, to be changed.
+struct Told {
+    folder: tempfile::TempDir,
+    lines: Vec<String>,
+    sums: String,
+}
+
+impl Told {
+    fn by(app: &TestApp) -> Self {
+        let lines = app.get("/v1/register/entries", "").text.lines().map(str::to_owned).collect();
+        let sums = app.get("/v1/register/pools", "").text;
+        Self { folder: tempfile::tempdir().expect("a folder"), lines, sums }
+    }
+
+    /// What the script exits with, and what it prints.
+    fn check(&self, lines: &[String], sums: &str) -> (Option<i32>, String) {
+        let file = |name: &str, text: &str| {
+            let path = self.folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path.display().to_string()
+        };
+        let (entries, pools) = (file("entries", &lines.join("\n")), file("pools", sums));
+        let output = python(&["--entries", &entries, "--pools", &pools]).expect("Python");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn is_wrong_with(&self, lines: &[String], sums: &str, words: &str) {
+        let (code, told) = self.check(lines, sums);
+        assert_eq!((code, told.contains("WRONG") && told.contains(words)), (Some(1), true), "{words}: {told}");
+    }
+
+    /// An entry whose payload says something else; who reads no signatures must still see that it does not add up.
+    fn with(&self, position: usize, from: &str, to: &str) -> Vec<String> {
+        self.changed(position, |entry| {
+            let jws = entry["statement"].as_str().expect("a statement");
+            let parts: Vec<&str> = jws.split('.').collect();
+            let payload = data_encoding::BASE64URL_NOPAD.decode(parts[1].as_bytes()).expect("a payload");
+            let payload = String::from_utf8(payload).expect("ASCII");
+            assert!(payload.contains(from), "{from} is not in {payload}");
+            let payload = data_encoding::BASE64URL_NOPAD.encode(payload.replace(from, to).as_bytes());
+            entry["statement"] = json!(format!("{}.{payload}.{}", parts[0], parts[2]));
+        })
+    }
+
+    /// An entry that was written down on another day.
+    fn at(&self, position: usize, day: &str) -> Vec<String> {
+        self.changed(position, |entry| entry["time"] = json!(format!("{day}T12:00:00.000Z")))
+    }
+
+    fn changed(&self, position: usize, change: impl Fn(&mut Value)) -> Vec<String> {
+        let mut entry: Value = serde_json::from_str(&self.lines[position]).expect("an entry");
+        change(&mut entry);
+        let mut lines = self.lines.clone();
+        lines[position] = entry.to_string();
+        lines
+    }
+
+    fn without(&self, position: usize) -> Vec<String> {
+        [&self.lines[..position], &self.lines[position + 1..]].concat()
+    }
 }
 
 /// What a service could tell that lies, and what the script says to it.
 fn forge(app: &TestApp, buyer: &Party) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (entries, pools) = (folder.path().join("entries"), folder.path().join("pools"));
-    let lines: Vec<String> = app.get("/v1/register/entries", "").text.lines().map(str::to_owned).collect();
-    let sums = app.get("/v1/register/pools", "").text;
-    let check = |lines: &[String], sums: &str| {
-        std::fs::write(&entries, lines.join("\n")).expect("written");
-        std::fs::write(&pools, sums).expect("written");
-        let (entries, pools) = (entries.display().to_string(), pools.display().to_string());
-        let output = python(&["--entries", &entries, "--pools", &pools]).expect("Python");
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    assert_eq!(check(&lines, &sums).0, Some(0));
-    // An entry whose payload says something else; who reads no signatures must still see that it does not add up.
-    let with = |position: usize, from: &str, to: &str| {
-        let mut forged = lines.clone();
-        let mut entry: Value = serde_json::from_str(&lines[position]).expect("an entry");
-        let jws = entry["statement"].as_str().expect("a statement");
-        let parts: Vec<&str> = jws.split('.').collect();
-        let payload = data_encoding::BASE64URL_NOPAD.decode(parts[1].as_bytes()).expect("a payload");
-        let payload = String::from_utf8(payload).expect("ASCII");
-        assert!(payload.contains(from), "{from} is not in {payload}");
-        let payload = data_encoding::BASE64URL_NOPAD.encode(payload.replace(from, to).as_bytes());
-        entry["statement"] = json!(format!("{}.{payload}.{}", parts[0], parts[2]));
-        forged[position] = entry.to_string();
-        forged
-    };
-    let without = |position: usize| [&lines[..position], &lines[position + 1..]].concat();
+    let told = Told::by(app);
+    assert_eq!(told.check(&told.lines, &told.sums).0, Some(0));
+    let sums = || told.sums.clone();
     let table = [
-        (with(5, "\"from\":0,", "\"from\":1,"), sums.clone(), "units rest on"),
-        (with(5, &units(101, 109), &units(91, 109)), sums.clone(), "has 100 units, and units 91 to 110 are issued"),
-        (with(2, &buyer.id, &new_id()), sums.replace("\"held\":57", "\"held\":56"), "it tells of 56 held"),
-        (with(3, &units(61, 70), &units(1, 40)), sums.clone(), "disposes of it"),
-        (with(1, &units(41, 60), &units(40, 60)), sums.clone(), "not the block's units in order"),
-        (without(3), sums.clone(), "it tells of 57 held, the entries of 67"),
-        (without(6), sums.clone(), "there is no block"),
-        (without(7), sums.clone(), "back two units"),
-        ([lines.clone(), vec![lines[3].clone()]].concat(), sums.clone(), "stands behind entry"),
-        (lines.clone(), sums.replace("\"retired\":38", "\"retired\":37"), "it tells of 37 retired, the entries of 38"),
-        (with(3, "certificate_cancelled", "certificate_sums"), sums.clone(), "nothing that this script knows"),
+        (told.with(5, "\"from\":0,", "\"from\":1,"), sums(), "units rest on"),
+        (told.with(5, &units(101, 109), &units(91, 109)), sums(), "has 100 units, and units 91 to 110 are issued"),
+        (told.with(2, &buyer.id, &new_id()), sums().replace("\"held\":57", "\"held\":56"), "it tells of 56 held"),
+        (told.with(3, &units(61, 70), &units(1, 40)), sums(), "disposes of it"),
+        (told.with(1, &units(41, 60), &units(40, 60)), sums(), "not the block's units in order"),
+        (told.without(3), sums(), "it tells of 57 held, the entries of 67"),
+        (told.without(6), sums(), "there is no block"),
+        (told.without(7), sums(), "back two units"),
+        ([told.lines.clone(), vec![told.lines[3].clone()]].concat(), sums(), "stands behind entry"),
+        (
+            told.lines.clone(),
+            sums().replace("\"retired\":38", "\"retired\":37"),
+            "it tells of 37 retired, the entries of 38",
+        ),
+        (told.with(3, "certificate_cancelled", "certificate_sums"), sums(), "nothing that this script knows"),
     ];
     for (lines, sums, words) in table {
-        let (code, told) = check(&lines, &sums);
-        assert_eq!((code, told.contains("WRONG") && told.contains(words)), (Some(1), true), "{words}: {told}");
+        told.is_wrong_with(&lines, &sums, words);
     }
 }

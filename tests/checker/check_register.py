@@ -6,7 +6,8 @@
 
 Reads /v1/register/entries (one entry a line) and replays them: which units were issued, on which grams, in whose account they
 are and how they ended. Checks that the numbers of a pool count from 1, each once; that no gram backs two living units; that only
-holders, issuers and those who sign second say what is theirs to say; and that every unit stands in exactly one place. Prints
+holders, issuers and those who sign second say what is theirs to say, and holders in time; that what replaces failing units gives
+as many; and that every unit stands in exactly one place. Prints
 the sums of each pool and compares them with /v1/register/pools. Exits 0 if all holds, 1 if not, 2 if it cannot read.
 
 Needs Python 3 and no packages. Signatures it does not check: check_ledger.py and `loopledger audit` do; that an entry is in the
@@ -19,8 +20,9 @@ import sys
 import urllib.request
 
 UNIT_G = 1000
+VALID_YEARS = 2  # 24 months from the issue, the last day included.
 RULES = "issued countersigned transferred split cancelled retired frozen unfrozen withdrawn replaced".split()
-PLACES = ["pending", "held", "retired", "cancelled", "withdrawn", "buffer"]
+PLACES = ["pending", "held", "expired", "retired", "cancelled", "withdrawn", "buffer"]
 SERIAL = re.compile(r"(ERT?-[A-Z]{2}-[A-Z0-9]{2,8}-[0-9]{6})-([0-9]{7,})-([0-9]{7,})")
 
 
@@ -41,12 +43,20 @@ def read_serial(text):
     return pool, first, last
 
 
+def last_day(issued):
+    """The last day on which what was issued on a day can be handed on or retired."""
+    year = int(issued[:4]) + VALID_YEARS
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    rest = "-02-28" if issued[4:] == "-02-29" and not is_leap else issued[4:]
+    return f"{year:04}{rest}"
+
+
 class Issue:
     """What was issued by one entry: the grams of its units, in their order."""
 
-    def __init__(self, first, allotments, issuer, actor):
+    def __init__(self, first, allotments, issuer, actor, day):
         self.first, self.allotments, self.issuer, self.actor = first, allotments, issuer, actor
-        self.blocks = []
+        self.blocks, self.last_day = [], last_day(day)
 
     def grams(self, first, last):
         """The grams of some units: (treatment, from, to)."""
@@ -64,6 +74,9 @@ class Block:
         self.issue, self.first, self.last, self.place, self.holder = issue, first, last, place, holder
         self.frozen, self.withdrawal = False, None
 
+    def is_over(self, day):
+        return self.place == "held" and day > self.issue.last_day
+
     def part(self, first, last):
         part = Block(self.issue, first, last, self.place, self.holder)
         part.frozen, part.withdrawal = self.frozen, self.withdrawal
@@ -72,7 +85,8 @@ class Block:
 
 class Register:
     def __init__(self, operator):
-        self.operator, self.blocks, self.counts, self.living, self.last, self.ledger = operator, {}, {}, {}, -1, None
+        self.operator, self.blocks, self.counts, self.living = operator, {}, {}, {}
+        self.last, self.ledger, self.day = -1, None, ""
 
     def take(self, line):
         """The next entry."""
@@ -80,7 +94,7 @@ class Register:
         payload = json.loads(base64.urlsafe_b64decode(entry["statement"].split(".")[1] + "=="))
         require(entry["index"] > self.last, f"entry {entry['index']} stands behind entry {self.last}")
         require(self.ledger in (None, entry["ledger"]), f"entry {entry['index']} is of another ledger")
-        self.last, self.ledger = entry["index"], entry["ledger"]
+        self.last, self.ledger, self.day = entry["index"], entry["ledger"], entry["time"][:10]
         prefix, _, rule = payload["type"].partition("_")
         known = prefix == "certificate" and rule in RULES
         require(known, f"entry {entry['index']}: {payload['type']} is nothing that this script knows")
@@ -99,6 +113,7 @@ class Register:
         require(block.place == "held", f"{text} is {block.place}")
         require(block.holder == party, f"{text} is held by {block.holder}, and {party} disposes of it")
         require(not block.frozen and not block.withdrawal, f"{text} is stopped")
+        require(not block.is_over(self.day), f"the time of {text} was over on {block.issue.last_day}")
         return block
 
     def cut(self, text, part):
@@ -133,7 +148,7 @@ class Register:
         before = self.counts.get(pool, 0)
         numbered = other == pool and first == before + 1 and after == middle + 1
         require(numbered, f"the pool {pool} has {before} units, and units {first} to {last} are issued")
-        issue = Issue(first, said["allotments"], party, said.get("actor"))
+        issue = Issue(first, said["allotments"], party, said.get("actor"), self.day)
         grams = sum(allotment["to"] - allotment["from"] for allotment in said["allotments"])
         require(grams == (last - before) * UNIT_G, f"{last - before} units rest on {grams} g")
         self.take_grams((taken["treatment"], taken["from"], taken["to"]) for taken in said["allotments"])
@@ -228,14 +243,14 @@ class Register:
             require(last - first == backing.last - backing.first, "as many units fail as back them")
             backing.place = "withdrawn"
 
-    def sums(self):
-        """Units of each pool by where they stand; every unit stands somewhere, once."""
+    def sums(self, day):
+        """Units of each pool by where they stand on a day; every unit stands somewhere, once."""
         pools = {pool: dict.fromkeys(PLACES, 0) for pool in self.counts}
         next_unit = dict.fromkeys(self.counts, 1)
         for (pool, first, last), block in sorted(self.blocks.items()):
             require(first == next_unit[pool], f"units {next_unit[pool]} to {first - 1} of {pool} stand nowhere or twice")
             next_unit[pool] = last + 1
-            pools[pool][block.place] += last - first + 1
+            pools[pool]["expired" if block.is_over(day) else block.place] += last - first + 1
         for pool, issued in self.counts.items():
             require(next_unit[pool] == issued + 1, f"units of {pool} stand nowhere")
             pools[pool]["issued"] = issued
@@ -248,7 +263,7 @@ def compare(counted, pools):
     told = {pool["pool"]: pool for pool in pools["pools"]}
     require(set(told) == set(counted), f"it tells of the pools {sorted(told)}, the entries of {sorted(counted)}")
     for name, sums in counted.items():
-        own = dict(told[name], held=told[name]["held"] + told[name]["expired"])
+        own = told[name]
         for place in ["issued", *PLACES]:
             require(own[place] == sums[place], f"{name}: it tells of {own[place]} {place}, the entries of {sums[place]}")
 
@@ -268,9 +283,9 @@ def fetch_all(url):
         page = json.loads(body)
         if pools is None:
             pools = page
-        elif page["as_of_size"] == pools["as_of_size"]:
+        elif all(page[moment] == pools[moment] for moment in ("as_of_size", "as_of_day")):
             pools["pools"] += page["pools"]
-        else:  # The ledger grew in between: the sums of two moments do not belong together.
+        else:  # The ledger grew in between, or it is midnight: the sums of two moments do not belong together.
             path, pools = "/v1/register/pools?format=json", None
     path, lines = "/v1/register/entries", []
     while path:
@@ -296,7 +311,7 @@ def main(arguments):
     try:
         for line in lines:
             register.take(line)
-        counted = register.sums()
+        counted = register.sums(pools["as_of_day"])
         for name, sums in sorted(counted.items()):
             print(name, *(f"{place}={sums[place]}" for place in ["issued", *PLACES]))
         compare(counted, pools)
