@@ -194,6 +194,11 @@ fn open_batch(state: &State<'_>, context: &Context<'_>, id: &BatchId) -> Result<
 }
 
 impl Batch {
+    /// What stands behind what went into it, and behind the acceptances of its hazardous grams.
+    pub fn behind(&self) -> impl Iterator<Item = &Evidence> {
+        [&self.evidence].into_iter().chain(&self.hazardous.evidence)
+    }
+
     /// The same batch after an entry about it.
     fn touched(self, context: &Context<'_>) -> Result<Self, Stop> {
         let last_occurred = self.last_occurred.max(context.occurred_by_now()?);

@@ -174,6 +174,14 @@ impl Ledger {
     }
 }
 
+impl SiteAudit {
+    /// Whether the visit was not more than so many months before or after a day.
+    pub fn is_around(&self, day: &Date, months: u32) -> bool {
+        day.minus_months(months).is_some_and(|from| from <= self.on)
+            && day.plus_months(months).is_some_and(|until| self.on <= until)
+    }
+}
+
 impl Site {
     /// The yearly capacity that its permits give for a day; of several the greatest.
     pub(crate) fn capacity_on(&self, day: &Date) -> Option<Grams> {

@@ -88,6 +88,18 @@ pub struct Weakness {
     pub hosted: bool,
 }
 
+impl Weakness {
+    /// What the proof of grams lacks that rest on two things.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            documented: self.documented || other.documented,
+            related: self.related || other.related,
+            hosted: self.hosted || other.hosted,
+        }
+    }
+}
+
 impl Sums {
     /// Counts some grams in.
     pub fn count(&mut self, grams: i64, of: &Described<'_>) {

@@ -2,16 +2,11 @@
 
 use crate::domain::certificate::CertificateStatus;
 use crate::domain::codes::Country;
-use crate::domain::registry::Site;
 use crate::domain::rule_set;
-use crate::domain::state::{Record, RecordKind};
-use crate::domain::sums::{Outcome, Sums};
-use crate::ledger::Ledger;
-use crate::ledger::certificates::Registered;
+use crate::domain::sums::Outcome;
+use crate::ledger::certificate_page::CertificatePage;
 use crate::ledger::payments::Paid;
-use crate::store::StoreError;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// A payment to the centre that papers show.
@@ -31,7 +26,7 @@ pub(super) struct PaidBody {
 }
 
 /// Shares of a certificate's grams. All of it was treated; none of these sums may be claimed for the whole.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CertificateClaims {
     /// Grams under a recycling operation, R2 to R9.
     recycled_g: i64,
@@ -53,7 +48,7 @@ pub(super) struct CertificateClaims {
     treated_in_europe_g: i64,
     /// Grams treated in any other country.
     treated_elsewhere_g: i64,
-    /// Organisations that audited the sites of dismantling and treatment.
+    /// Organisations whose audits of the sites of dismantling and treatment it rests on: those in force at its issue.
     auditors: Vec<String>,
     /// The centre that sold it, once it is retired.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,9 +59,9 @@ pub(super) struct CertificateClaims {
 }
 
 impl CertificateClaims {
-    /// Of a certificate whose grams are added up.
-    pub(super) fn of(ledger: &Ledger, registered: &Registered, sums: &Sums) -> Result<Self, StoreError> {
-        let certificate = &registered.certificate;
+    /// Of a certificate as its page has it.
+    pub(super) fn of(page: &CertificatePage) -> Self {
+        let (certificate, sums) = (&page.registered.certificate, &page.sums);
         let rules = rule_set::find(&certificate.rule_set);
         let is_european = |country: &str| {
             let jurisdiction = Country::parse(country).and_then(|country| rules?.jurisdiction(&country));
@@ -75,11 +70,8 @@ impl CertificateClaims {
         let home = certificate.serial.country.as_str();
         let abroad = || sums.by_country.iter().filter(|(country, _)| *country != home);
         let in_europe: i64 = abroad().filter(|(country, _)| is_european(country)).map(|(_, grams)| grams).sum();
-        let sites = sites_of(ledger, registered)?;
-        let centre = sites.iter().find(|site| site.id == certificate.site).and_then(|site| site.organisation);
-        let auditors: BTreeSet<String> =
-            sites.iter().flat_map(|site| &site.audits).map(|audit| audit.by.to_string()).collect();
-        Ok(Self {
+        let centre = page.site().and_then(|site| site.organisation);
+        Self {
             recycled_g: sums.of(Outcome::Recycled),
             otherwise_recovered_g: sums.of(Outcome::OtherwiseRecovered),
             disposed_g: sums.of(Outcome::Disposed),
@@ -90,17 +82,17 @@ impl CertificateClaims {
             treated_locally_g: sums.by_country.get(home).copied().unwrap_or_default(),
             treated_in_europe_g: in_europe,
             treated_elsewhere_g: abroad().map(|(_, grams)| grams).sum::<i64>() - in_europe,
-            auditors: auditors.into_iter().collect(),
+            auditors: page.auditors().iter().map(ToString::to_string).collect(),
             seller: centre
                 .filter(|_| certificate.status == CertificateStatus::Retired)
                 .map(|centre| centre.to_string()),
-            paid: ledger.payments(certificate)?.into_iter().map(PaidBody::from).collect(),
-        })
+            paid: page.paid.iter().map(PaidBody::from).collect(),
+        }
     }
 }
 
-impl From<Paid> for PaidBody {
-    fn from(paid: Paid) -> Self {
+impl From<&Paid> for PaidBody {
+    fn from(paid: &Paid) -> Self {
         Self {
             entry: paid.entry.0,
             by: paid.by.to_string(),
@@ -109,17 +101,4 @@ impl From<Paid> for PaidBody {
             papers: paid.papers.iter().map(|entry| entry.0).collect(),
         }
     }
-}
-
-/// The sites of dismantling and treatment, each once.
-fn sites_of(ledger: &Ledger, registered: &Registered) -> Result<Vec<Site>, StoreError> {
-    let treated_at = registered.treatments.iter().map(|treatment| treatment.site.to_string());
-    let ids: BTreeSet<String> = treated_at.chain([registered.certificate.site.to_string()]).collect();
-    let mut sites = Vec::with_capacity(ids.len());
-    for id in ids {
-        if let Some(Record::Site(site)) = ledger.registered(RecordKind::Site, &id)? {
-            sites.push(site);
-        }
-    }
-    Ok(sites)
 }

@@ -72,7 +72,7 @@ pub(super) struct CertificateLife {
 
 impl CertificateLife {
     /// Of a certificate, on a day, under a rule set that gives so many months for replacement.
-    pub(super) fn of(certificate: &Certificate, today: Option<&Date>, replacement_months: Option<u32>) -> Self {
+    pub(super) fn of(certificate: &Certificate, today: &Date, replacement_months: Option<u32>) -> Self {
         let step = |entry: u64, reason| StepBody { entry, reason };
         Self {
             pending: certificate.pending.as_ref().map(|pending| step(pending.entry.0, pending.what.as_str())),
@@ -100,13 +100,13 @@ impl CertificateLife {
     }
 }
 
-fn failing_body(failing: &Failing, today: Option<&Date>, months: Option<u32>) -> FailingBody {
+fn failing_body(failing: &Failing, today: &Date, months: Option<u32>) -> FailingBody {
     let since = failing.since.date();
     let due = since.as_ref().zip(months).and_then(|(since, months)| since.plus_months(months));
     FailingBody {
         units: [failing.first, failing.last],
         since: since.map(|day| day.to_string()).unwrap_or_default(),
         fraud: failing.treatment.is_none(),
-        unbacked: today.zip(due.as_ref()).is_some_and(|(today, due)| today > due),
+        unbacked: due.is_some_and(|due| *today > due),
     }
 }

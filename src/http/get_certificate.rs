@@ -3,18 +3,20 @@
 use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::erasure::ErasedValue;
 use crate::domain::event::CertificateRetired;
+use crate::domain::ids::OrganisationId;
+use crate::domain::registry::SiteAudit;
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{Record, RecordKind};
-use crate::domain::time::LedgerTime;
+use crate::domain::time::Date;
 use crate::http::blocking;
 use crate::http::certificate_claims::CertificateClaims;
 use crate::http::certificate_life::CertificateLife;
 use crate::http::list_events::ErasedBody;
 use crate::http::problem::Problem;
+use crate::http::register_body::{expires, status_on};
 use crate::ledger::Ledger;
 use crate::ledger::bundling::Counted;
+use crate::ledger::certificate_page::CertificatePage;
 use crate::ledger::certificates::Registered;
-use crate::ledger::sums::Sums;
 use crate::proof::commitment::Opening;
 use crate::store::StoreError;
 use actix_web::{get, web};
@@ -148,47 +150,42 @@ pub(super) async fn get_certificate(
 }
 
 fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, StoreError> {
-    let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
-    let counted = ledger.count_statements(&registered)?;
-    let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
-    let sums = ledger.sums(&registered)?;
-    let claims = CertificateClaims::of(ledger, &registered, &sums)?;
-    let mut body = body_of(&registered, counted, sums);
-    body.claims = claims;
-    body.operator = ledger.operator.to_string();
-    let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
-    let certificate = &registered.certificate;
-    if today.as_ref().is_none_or(|today| certificate.is_expired(today)) {
-        body.status = "expired";
-    }
-    let is_held = certificate.status == CertificateStatus::Held;
-    body.expires = certificate.expires.as_ref().filter(|_| is_held).map(ToString::to_string);
+    let Some(page) = ledger.certificate_page(serial)? else { return Ok(None) };
+    let counted = ledger.count_statements(&page.registered)?;
+    let today = ledger.today()?;
     let registry = ledger.rules_in_force()?.scheme.registry.as_ref();
-    body.life = CertificateLife::of(certificate, today.as_ref(), registry.map(|registry| registry.replacement_months));
-    if let Some(Record::Site(site)) = site {
-        body.permit = site.permits.last().map(|permit| format!("{} until {}", permit.number, permit.valid_until));
-        body.audits =
-            site.audits.iter().map(|audit| format!("{} {} by {}", audit.on, audit.outcome, audit.by)).collect();
-    }
-    Ok(Some(body))
+    let months = registry.map(|registry| registry.replacement_months);
+    let life = CertificateLife::of(&page.registered.certificate, &today, months);
+    Ok(Some(body_of(page, counted, life, (ledger.operator, &today))))
 }
 
-fn body_of(registered: &Registered, counted: Counted, sums: Sums) -> CertificateBody {
-    let Certificate { serial, status, issued, issued_at, issuer, scheme, rule_set, .. } = &registered.certificate;
-    let site = format!("{}-{}", serial.country, serial.site);
+fn body_of(
+    page: CertificatePage,
+    counted: Counted,
+    life: CertificateLife,
+    (operator, today): (OrganisationId, &Date),
+) -> CertificateBody {
+    let claims = CertificateClaims::of(&page);
+    let permit = page.site().and_then(|site| site.permits.last());
+    let permit = permit.map(|permit| format!("{} until {}", permit.number, permit.valid_until));
+    let audit = |audit: &SiteAudit| format!("{} {} by {}", audit.on, audit.outcome, audit.by);
+    let audits = page.site().map(|site| site.audits.iter().map(audit).collect()).unwrap_or_default();
+    let CertificatePage { registered, sums, .. } = page;
+    let certificate = &registered.certificate;
+    let serial = &certificate.serial;
     CertificateBody {
         serial: serial.to_string(),
-        status: status.as_str(),
-        expires: None,
+        status: status_on(certificate, today),
+        expires: expires(certificate),
         net_kg: serial.units(),
         test: serial.test,
-        sentence: sums.sentence(serial.units(), company(registered).as_deref()),
+        sentence: sums.sentence(serial.units(), company(&registered).as_deref()),
         not_permitted: NOT_PERMITTED.to_vec(),
-        scheme: scheme.to_string(),
-        rule_set: rule_set.version.to_string(),
-        site,
-        permit: None,
-        audits: Vec::new(),
+        scheme: certificate.scheme.to_string(),
+        rule_set: certificate.rule_set.version.to_string(),
+        site: format!("{}-{}", serial.country, serial.site),
+        permit,
+        audits,
         vintage: serial.vintage.to_string(),
         treated: [sums.from, sums.until].map(|day| day.map(|day| day.to_string()).unwrap_or_default()),
         by_operation_g: sums.by_operation,
@@ -199,13 +196,13 @@ fn body_of(registered: &Registered, counted: Counted, sums: Sums) -> Certificate
         statements: counted.statements,
         statements_by_hosted_keys: counted.hosted,
         counted_whole_lineage: counted.complete,
-        issued: issued.0,
-        issued_at: issued_at.to_string(),
-        issuer: issuer.to_string(),
-        operator: String::new(),
-        retired: RetirementBody::of(&registered.certificate, &registered.openings, &registered.erased),
-        life: CertificateLife::of(&registered.certificate, None, None),
-        claims: CertificateClaims::default(),
+        issued: certificate.issued.0,
+        issued_at: certificate.issued_at.to_string(),
+        issuer: certificate.issuer.to_string(),
+        operator: operator.to_string(),
+        retired: RetirementBody::of(certificate, &registered.openings, &registered.erased),
+        life,
+        claims,
     }
 }
 

@@ -24,7 +24,11 @@ pub(super) struct HistoryQuery {
 /// Where a block comes from.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HistoryBody {
-    /// The block that was issued, then each part that was cut from the one before, and last the block itself.
+    /// The block from which the first of `blocks` was cut: it has a history of its own. Absent if that was issued as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_from: Option<String>,
+    /// The block that was issued, then each part that was cut from the one before, and last the block itself; the last thousand
+    /// steps of a longer way.
     blocks: Vec<String>,
     /// In whose accounts they came with the events of this page, by id alone: names are not in the ledger.
     holders: Vec<HolderBody>,
@@ -92,6 +96,7 @@ pub(super) async fn get_certificate_history(
 
 fn body_of(history: History) -> HistoryBody {
     HistoryBody {
+        cut_from: history.further.as_ref().map(ToString::to_string),
         blocks: history.chain.iter().map(ToString::to_string).collect(),
         holders: history.holdings.into_iter().map(holder_body).collect(),
         events: history.events.iter().map(event_body).collect(),

@@ -54,8 +54,8 @@ pub(super) struct LaterEventBody {
 /// What a later entry is about.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConcernBody {
-    /// certificate (or a block of which it was a part, or that is a part of it), treatment (or its batch), key (reported
-    /// compromised) or site (suspended now).
+    /// certificate (or a block of which it was a part, or that is a part of it), treatment (its batch, or what either rests on),
+    /// key (reported compromised) or site (suspended now, or audited since and not found to conform).
     kind: &'static str,
     /// Its serial numbers, entry, thumbprint or id.
     id: String,
@@ -68,9 +68,9 @@ pub(super) struct ConcernBody {
 ///
 /// Public. As of the newest checkpoint that a quorum of the witnesses cosigned, or of the newest at all if none covers it. Later
 /// events of the certificate (handed on, split, frozen, retired, withdrawn, replaced, values erased), of the blocks of which it
-/// was a part as far as they concern its units, and of its parts; corrections and findings about the treatments behind it and
-/// behind what backs it, keys that signed behind it and were reported compromised, sites that are suspended now: each with the
-/// proof that its entry is under the checkpoint. `loopledger verify BUNDLE --url` asks for it and checks it. That there is nothing
+/// was a part as far as they concern its units, and of its parts; corrections, findings and cures about the treatments behind it and
+/// behind what backs it, keys that signed behind it (custody before the batch, acceptances, cures and audits too) and were reported
+/// compromised, sites that are suspended now or that an audit found otherwise: each with the proof that its entry is under the checkpoint. `loopledger verify BUNDLE --url` asks for it and checks it. That there is nothing
 /// else, only replaying everything can show.
 #[utoipa::path(
     tag = "certificates",

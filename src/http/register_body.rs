@@ -193,7 +193,8 @@ pub(super) fn status_on(certificate: &Certificate, today: &Date) -> &'static str
     if certificate.is_expired(today) { "expired" } else { certificate.status.as_str() }
 }
 
-fn expires(certificate: &Certificate) -> Option<String> {
+/// The last day on which it can be retired, while it is held.
+pub(super) fn expires(certificate: &Certificate) -> Option<String> {
     let is_held = certificate.status == CertificateStatus::Held;
     certificate.expires.as_ref().filter(|_| is_held).map(ToString::to_string)
 }

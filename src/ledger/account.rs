@@ -5,6 +5,7 @@ use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
+use crate::ledger::ancestry::{Ancestry, ancestry};
 use crate::ledger::lookup::read_event;
 use crate::ledger::{Ledger, erasure};
 use crate::limits::PAGE_ROWS_MAX;
@@ -53,7 +54,9 @@ pub struct HistoryEvent {
 /// Where a block comes from.
 #[derive(Debug, Clone)]
 pub struct History {
-    /// The block and those of which it is a part, from the one that was issued on.
+    /// The block from which the first of the chain was cut, where that was not issued: more than are read at once.
+    pub further: Option<SerialBlock>,
+    /// The blocks of which it is a part, each cut from the one before, and last the block itself.
     pub chain: Vec<SerialBlock>,
     /// In whose accounts they came with these events.
     pub holdings: Vec<Holding>,
@@ -109,7 +112,9 @@ impl Ledger {
         self.store.snapshot(|database| {
             let Some(block) = records::find::<Certificate>(database, &serial.to_string())? else { return Ok(None) };
             let retired = block.retired.as_ref().map(|retired| retired.entry);
-            let chain = chain_of(database, block)?;
+            let Ancestry { blocks, further } = ancestry(database, &block)?;
+            let chain: Vec<SerialBlock> =
+                blocks.into_iter().rev().chain([block]).map(|certificate| certificate.serial).collect();
             let serials: Vec<String> = chain.iter().map(ToString::to_string).collect();
             let subject = |serial: &String| RecordId::new(RecordKind::Certificate, serial).subject();
             let subjects: Vec<String> = serials.iter().map(subject).collect();
@@ -128,21 +133,9 @@ impl Ledger {
             });
             let events = events.collect::<Result<Vec<_>, StoreError>>()?;
             let holdings = holdings::of_blocks(database, &serials, from, next)?;
-            Ok(Some(History { chain, holdings, events, next }))
+            Ok(Some(History { further, chain, holdings, events, next }))
         })
     }
-}
-
-/// A block and those of which it is a part, the issued one first.
-fn chain_of(database: &mut Database, block: Certificate) -> Result<Vec<SerialBlock>, StoreError> {
-    let (mut chain, mut parent) = (vec![block.serial], block.split_from);
-    while let Some(serial) = parent {
-        let found: Option<Certificate> = records::find(database, &serial.to_string())?;
-        chain.push(serial);
-        parent = found.and_then(|found| found.split_from);
-    }
-    chain.reverse();
-    Ok(chain)
 }
 
 fn times_of(database: &mut Database, indexes: &[EntryIndex]) -> Result<BTreeMap<EntryIndex, LedgerTime>, StoreError> {

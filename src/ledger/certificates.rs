@@ -123,23 +123,24 @@ impl Ledger {
 
     /// A certificate by its serial numbers.
     pub fn certificate(&self, serial: &SerialBlock) -> Result<Option<Registered>, StoreError> {
-        self.store.snapshot(|database| {
-            let found = records::load_stamped(database, &[serial.to_string()])?.pop();
-            let Some((Record::Certificate(certificate), stamp)) = found else { return Ok(None) };
-            let mut treatments = treatments_behind(database, &certificate)?;
-            let giving = giving_blocks(database, &certificate)?;
-            for block in &giving {
-                treatments.extend(treatments_behind(database, block)?);
-            }
-            let (openings, erased) = match &certificate.retired {
-                Some(Retirement { entry, .. }) => {
-                    (openings::of_entry(database, *entry)?, erasure::of_entry(database, *entry)?)
-                }
-                None => (Vec::new(), Vec::new()),
-            };
-            Ok(Some(Registered { certificate, treatments, openings, erased, changed: stamp.since, giving }))
-        })
+        self.store.snapshot(|database| find_registered(database, serial))
     }
+}
+
+/// A certificate as the register shows it, by its serial numbers.
+pub(crate) fn find_registered(database: &mut Database, serial: &SerialBlock) -> Result<Option<Registered>, StoreError> {
+    let found = records::load_stamped(database, &[serial.to_string()])?.pop();
+    let Some((Record::Certificate(certificate), stamp)) = found else { return Ok(None) };
+    let mut treatments = treatments_behind(database, &certificate)?;
+    let giving = giving_blocks(database, &certificate)?;
+    for block in &giving {
+        treatments.extend(treatments_behind(database, block)?);
+    }
+    let (openings, erased) = match &certificate.retired {
+        Some(Retirement { entry, .. }) => (openings::of_entry(database, *entry)?, erasure::of_entry(database, *entry)?),
+        None => (Vec::new(), Vec::new()),
+    };
+    Ok(Some(Registered { certificate, treatments, openings, erased, changed: stamp.since, giving }))
 }
 
 /// The certificate of some serial numbers.

@@ -16,11 +16,13 @@
 //! Whenever what is found contradicts what was signed, the ledger halts: it goes on serving proofs and appends nothing.
 
 pub mod account;
+mod ancestry;
 pub mod append;
 pub mod as_of;
 pub mod asking;
 pub mod audit;
 pub mod bundling;
+pub mod certificate_page;
 pub mod certificates;
 pub mod clock;
 pub mod cosigned;

@@ -5,11 +5,12 @@ use crate::domain::event::{Event, Payment};
 use crate::domain::finding::Cure;
 use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::state::{RecordId, RecordKind};
-use crate::ledger::Ledger;
-use crate::ledger::certificates::find_certificate;
+use crate::ledger::ancestry::ancestry;
 use crate::ledger::lookup::read_event;
 use crate::limits::PAGE_ROWS_MAX;
-use crate::store::{Database, StoreError, entries, mentions};
+use crate::store::entries::{self, StoredEntry};
+use crate::store::{Database, StoreError, holdings, mentions};
+use std::collections::BTreeSet;
 
 /// A payment that papers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,41 +25,41 @@ pub struct Paid {
     pub papers: Vec<EntryIndex>,
 }
 
-impl Ledger {
-    /// What was paid for a certificate, or for a block of which it is a part, oldest first; without papers nothing.
-    pub fn payments(&self, certificate: &Certificate) -> Result<Vec<Paid>, StoreError> {
-        self.store.snapshot(|database| {
-            let (mut found, mut block) = (Vec::new(), Some(certificate.clone()));
-            while let Some(certificate) = block.take() {
-                found.extend(paid_for(database, &certificate)?);
-                let parent = certificate.split_from.as_ref();
-                block = parent.map(|parent| find_certificate(database, parent)).transpose()?.flatten();
-            }
-            found.retain(|paid| !paid.papers.is_empty());
-            found.sort_by_key(|paid| paid.entry);
-            Ok(found)
-        })
+/// What was paid for a certificate, or for a block of which it is a part, oldest first; without papers nothing.
+pub(crate) fn payments(database: &mut Database, certificate: &Certificate) -> Result<Vec<Paid>, StoreError> {
+    let mut found = Vec::new();
+    let said = sales_of(database, certificate)?;
+    for stored in entries::find_many(database, &said)? {
+        found.extend(paid_by(database, stored)?);
     }
+    found.retain(|paid| !paid.papers.is_empty());
+    Ok(found)
 }
 
-fn paid_for(database: &mut Database, block: &Certificate) -> Result<Vec<Paid>, StoreError> {
-    let subject = RecordId::new(RecordKind::Certificate, &block.serial).subject();
-    let indexes = mentions::of_subject(database, &subject, 0, PAGE_ROWS_MAX)?;
-    let mut found = Vec::new();
-    for stored in entries::find_many(database, &indexes)? {
-        let said = read_event(stored)?;
-        let payment = match &said.statement.event {
-            Event::CertificateTransferred(event) => event.paid.clone(),
-            Event::CertificateRetired(event) => event.paid.clone(),
-            _ => None,
-        };
-        if let Some(payment) = payment {
-            let own = payment.document.as_ref().map(|_| said.index);
-            let papers = own.into_iter().chain(evidence_about(database, said.index)?).collect();
-            found.push(Paid { entry: said.index, by: said.statement.common.party(), payment, papers });
-        }
-    }
-    Ok(found)
+/// The entries that may say what was paid, in order: those with which the block, or one of which it is a part, came into an
+/// account, and its retirement.
+fn sales_of(database: &mut Database, certificate: &Certificate) -> Result<Vec<EntryIndex>, StoreError> {
+    let ancestors = ancestry(database, certificate)?.blocks;
+    let chain: Vec<String> =
+        ancestors.iter().chain([certificate]).map(|certificate| certificate.serial.to_string()).collect();
+    let came = holdings::of_blocks(database, &chain, EntryIndex(0), None)?;
+    let retired = certificate.retired.as_ref().map(|retired| retired.entry);
+    let said: BTreeSet<EntryIndex> = came.into_iter().map(|holding| holding.since).chain(retired).collect();
+    Ok(said.into_iter().collect())
+}
+
+/// What an entry says was paid, if it does.
+fn paid_by(database: &mut Database, stored: StoredEntry) -> Result<Option<Paid>, StoreError> {
+    let said = read_event(stored)?;
+    let payment = match &said.statement.event {
+        Event::CertificateTransferred(event) => event.paid.clone(),
+        Event::CertificateRetired(event) => event.paid.clone(),
+        _ => None,
+    };
+    let Some(payment) = payment else { return Ok(None) };
+    let own = payment.document.as_ref().map(|_| said.index);
+    let papers = own.into_iter().chain(evidence_about(database, said.index)?).collect();
+    Ok(Some(Paid { entry: said.index, by: said.statement.common.party(), payment, papers }))
 }
 
 /// The entries that bind a file to an entry.

@@ -1,14 +1,15 @@
 //! What the grams of certificates are, added up from their records: for a certificate's page and for a year's statement.
 
+use crate::domain::batch::Batch;
 use crate::domain::codes::{KeyCustody, WasteCode};
 use crate::domain::event::Allotment;
-use crate::domain::evidence::FlawCode;
-use crate::domain::ids::{EntryIndex, KeyId, SiteId};
+use crate::domain::evidence::{Evidence, FlawCode};
+use crate::domain::ids::{BatchId, EntryIndex, KeyId, SiteId};
+use crate::domain::pool::shared;
 use crate::domain::registry::{Key, Site};
 pub use crate::domain::sums::Sums;
 use crate::domain::sums::{Described, Weakness};
 use crate::domain::treatment::Treatment;
-use crate::ledger::Ledger;
 use crate::ledger::certificates::Registered;
 use crate::store::{Database, StoreError, records};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,61 +19,82 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Places {
     /// Country and code of sites.
     sites: BTreeMap<SiteId, [String; 2]>,
+    /// The batches that treated grams left.
+    batches: BTreeMap<BatchId, Batch>,
     /// Keys whose secrets the operator holds.
     hosted: BTreeSet<KeyId>,
 }
 
 impl Places {
-    /// Looks up where some treatments were done, and which of their signers are the operator's keys.
+    /// Looks up where some treatments were done, which batches they ended, and which of the signers behind both are the
+    /// operator's keys.
     pub(crate) fn of(database: &mut Database, treatments: &[Treatment]) -> Result<Self, StoreError> {
-        let sites: BTreeSet<String> = treatments.iter().map(|treatment| treatment.site.to_string()).collect();
-        let signers = treatments.iter().flat_map(|treatment| &treatment.evidence.signers);
-        let keys: BTreeSet<String> = signers.map(|signer| signer.kid.to_string()).collect();
-        let sites: Vec<Site> = records::load_of(database, &sites.into_iter().collect::<Vec<_>>())?;
-        let keys: Vec<Key> = records::load_of(database, &keys.into_iter().collect::<Vec<_>>())?;
+        let named = |ids: BTreeSet<String>| ids.into_iter().collect::<Vec<_>>();
+        let sites = treatments.iter().map(|treatment| treatment.site.to_string()).collect();
+        let sites: Vec<Site> = records::load_of(database, &named(sites))?;
+        let batches = treatments.iter().flat_map(Treatment::batches).map(|batch| batch.to_string()).collect();
+        let batches: Vec<Batch> = records::load_of(database, &named(batches))?;
+        let of_treatments = treatments.iter().map(|treatment| &treatment.evidence);
+        let behind = of_treatments.chain(batches.iter().flat_map(Batch::behind));
+        let keys = behind.flat_map(|evidence| &evidence.signers).map(|signer| signer.kid.to_string()).collect();
+        let keys: Vec<Key> = records::load_of(database, &named(keys))?;
         let place = |site: Site| (site.id, [site.country.to_string(), site.code.to_string()]);
         let hosted = keys.into_iter().filter(|key| key.custody == KeyCustody::Hosted).map(|key| key.kid);
-        Ok(Self { sites: sites.into_iter().map(place).collect(), hosted: hosted.collect() })
+        Ok(Self {
+            sites: sites.into_iter().map(place).collect(),
+            batches: batches.into_iter().map(|batch| (batch.id, batch)).collect(),
+            hosted: hosted.collect(),
+        })
     }
 
-    /// What sums tell apart of a treatment's grams.
-    fn described<'t>(&'t self, treatment: &'t Treatment) -> Described<'t> {
-        let has = |code| treatment.evidence.flaws.iter().any(|flaw| flaw.code == code);
+    /// What sums tell apart of a treatment's grams that left a batch: what stands behind either counts.
+    fn described<'t>(&'t self, treatment: &'t Treatment, batch: Option<&'t Batch>) -> Described<'t> {
+        let of_batch = batch.into_iter().flat_map(Batch::behind);
+        let weakness = of_batch.map(|evidence| self.weakness(evidence));
+        let flags = batch.and_then(|batch| batch.flags.as_ref());
+        let arising = flags.map(|flags| &flags.arising).or(treatment.arising.as_ref());
         Described {
             operation: treatment.operation.as_str(),
             fraction: treatment.class.as_str(),
             waste_code: treatment.waste_code.as_ref().map(WasteCode::as_str),
             hazardous: treatment.waste_code.as_ref().is_some_and(WasteCode::is_hazardous),
-            arising: treatment.arising.as_ref().map(|arising| arising.country.as_str()),
+            arising: arising.map(|arising| arising.country.as_str()),
             place: self.sites.get(&treatment.site).map(|[country, code]| (country.as_str(), code.as_str())),
             day: treatment.day.clone(),
-            weakness: Weakness {
-                documented: has(FlawCode::Documented),
-                related: has(FlawCode::RelatedParties),
-                hosted: treatment.evidence.signers.iter().any(|signer| self.hosted.contains(&signer.kid)),
-            },
+            weakness: weakness.fold(self.weakness(&treatment.evidence), Weakness::or),
+        }
+    }
+
+    fn weakness(&self, evidence: &Evidence) -> Weakness {
+        let has = |code| evidence.flaws.iter().any(|flaw| flaw.code == code);
+        Weakness {
+            documented: has(FlawCode::Documented),
+            related: has(FlawCode::RelatedParties),
+            hosted: evidence.signers.iter().any(|signer| self.hosted.contains(&signer.kid)),
         }
     }
 }
 
 impl Sums {
+    /// The grams on which a certificate rests now.
+    pub(crate) fn of_certificate(registered: &Registered, places: &Places) -> Self {
+        let treatments = registered.treatments.iter().map(|treatment| (treatment.entry, treatment)).collect();
+        let mut sums = Self::default();
+        sums.add_parts(&registered.resting_on(), &treatments, places);
+        sums
+    }
+
     /// Adds some grams of treatments; among `treatments`, by their entries, are those.
     pub fn add_parts(&mut self, parts: &[Allotment], treatments: &BTreeMap<EntryIndex, &Treatment>, places: &Places) {
         for part in parts {
-            if let Some(treatment) = treatments.get(&part.treatment) {
-                self.count(part.to.get() - part.from.get(), &places.described(treatment));
+            let Some(treatment) = treatments.get(&part.treatment) else { continue };
+            for line in &treatment.lines {
+                let span = (line.from.get(), line.to.get());
+                if let Some((from, to)) = shared(span, (part.from.get(), part.to.get())) {
+                    let batch = line.source.batch().and_then(|batch| places.batches.get(&batch));
+                    self.count(to - from, &places.described(treatment, batch));
+                }
             }
         }
-    }
-}
-
-impl Ledger {
-    /// The grams on which a certificate rests now, added up.
-    pub fn sums(&self, registered: &Registered) -> Result<Sums, StoreError> {
-        let places = self.store.read(|database| Places::of(database, &registered.treatments))?;
-        let treatments = registered.treatments.iter().map(|treatment| (treatment.entry, treatment)).collect();
-        let mut sums = Sums::default();
-        sums.add_parts(&registered.resting_on(), &treatments, &places);
-        Ok(sums)
     }
 }

@@ -1,6 +1,7 @@
 //! Which entries concern an organisation, a site or an item: derived, for finding them again.
 
 use crate::domain::ids::EntryIndex;
+use crate::limits::QUERY_BINDS_MAX;
 use crate::store::backend::{self, MentionRow};
 use crate::store::schema::mentions;
 use crate::store::{Database, StoreError, StoreResult, database_number};
@@ -61,13 +62,32 @@ pub fn of_any(
     count: i64,
 ) -> StoreResult<Vec<EntryIndex>> {
     let mut found = BTreeSet::new();
-    for subject in subjects {
-        found.extend(match organisation {
-            Some(organisation) => of_both(database, subject, organisation, from, count)?,
-            None => of_subject(database, subject, from, count)?,
-        });
+    match organisation {
+        Some(organisation) => {
+            for subject in subjects {
+                found.extend(of_both(database, subject, organisation, from, count)?);
+            }
+        }
+        None => {
+            for chunk in subjects.chunks(QUERY_BINDS_MAX) {
+                found.extend(of_chunk(database, chunk, from, count)?);
+            }
+        }
     }
     Ok(found.into_iter().take(usize::try_from(count).unwrap_or(0)).collect())
+}
+
+fn of_chunk(database: &mut Database, subjects: &[String], from: u64, count: i64) -> StoreResult<Vec<EntryIndex>> {
+    let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
+    let rows: Vec<i64> = mentions::table
+        .filter(mentions::subject.eq_any(subjects))
+        .filter(mentions::idx.ge(from))
+        .order(mentions::idx.asc())
+        .limit(count)
+        .select(mentions::idx)
+        .distinct()
+        .load(database)?;
+    rows.into_iter().map(read_index).collect()
 }
 
 /// Whether an entry concerns a subject.

@@ -56,7 +56,7 @@ both_databases! {
     }
 }
 
-fn loopledger_kid(jwk: &serde_json::Value) -> String {
+pub fn loopledger_kid(jwk: &serde_json::Value) -> String {
     use loopledger::domain::event::Jwk;
     use loopledger::domain::fields::Field;
     let text = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":{}}}"#, jwk["x"]);

@@ -12,6 +12,7 @@ mod accounts;
 mod as_of;
 mod audits;
 mod batches;
+mod behind_certificates;
 mod borders;
 mod bundles;
 mod certificate_lives;

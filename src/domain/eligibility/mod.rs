@@ -226,8 +226,7 @@ fn audited(state: &State<'_>, treatment: &Treatment, site: &SiteId) -> Result<Op
 /// The audit that covers a day of treatment, if the last visit within so many months before or after the day found the
 /// site to conform: the first report of conformity after the last report of the contrary.
 pub fn audit_in_force<'a>(audits: &'a [SiteAudit], day: &Date, months: u32) -> Option<&'a SiteAudit> {
-    let (from, until) = (day.minus_months(months)?, day.plus_months(months)?);
-    let covering = || audits.iter().filter(|audit| from <= audit.on && audit.on <= until);
+    let covering = || audits.iter().filter(|audit| audit.is_around(day, months));
     let last = covering().max_by(|one, other| (&one.on, one.entry).cmp(&(&other.on, other.entry)))?;
     if last.outcome != AuditOutcome::Conforms {
         return None;

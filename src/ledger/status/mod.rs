@@ -1,24 +1,23 @@
 //! What was said since of a certificate, and of what stands behind it: facts, each with the proof that its entry is in the
-//! ledger. Whoever holds a bundle asks this years later.
+//! ledger. Whoever holds a bundle asks this years later. What stands behind it is a subject of its own (`behind`).
+
+mod behind;
 
 use crate::domain::certificate::Certificate;
-use crate::domain::codes::RevocationReason;
 use crate::domain::event::{Event, Replacement};
 use crate::domain::ids::EntryIndex;
-use crate::domain::lineage::Node;
-use crate::domain::registry::{Key, Site};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{RecordId, RecordKind};
 use crate::domain::time::LedgerTime;
-use crate::domain::treatment::Treatment;
-use crate::ledger::certificates::{find_certificate, giving_blocks, treatments_behind};
-use crate::ledger::lookup::{read_event, subject_of_node};
+use crate::ledger::ancestry::{Ancestry, ancestry};
+use crate::ledger::certificates::find_certificate;
+use crate::ledger::lookup::read_event;
 use crate::ledger::{Ledger, erasure};
 use crate::limits::{PAGE_ROWS_MAX, STATUS_EVENTS_MAX};
 use crate::proof::merkle::{TreeHash, leaf_hash};
 use crate::proof::tiles::Prover;
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
-use crate::store::{Database, StoreError, entries, mentions, records};
+use crate::store::{Database, StoreError, entries, mentions};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a later entry is about, as far as a certificate is concerned.
@@ -26,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Concern {
     /// The certificate itself or values of its retirement, or a block of which it was a part or that is a part of it.
     Certificate(String),
-    /// A treatment behind it, by its entry, or the batch that the treated lot left.
+    /// A treatment behind it, by its entry, the batch that the treated lot left, or what either rests on.
     Treatment(EntryIndex),
     /// A key that signed something behind it and was reported compromised, with the first entry that is held from eligibility.
     Key {
@@ -35,7 +34,7 @@ pub enum Concern {
         /// From where on; from the first if absent.
         since: Option<EntryIndex>,
     },
-    /// A site of treatment or of the batches, which is suspended now.
+    /// A site of treatment or of the batches: it is suspended now, or an audit found it otherwise.
     Site(String),
 }
 
@@ -87,7 +86,7 @@ impl Ledger {
             let mut complete = later.of_block(&certificate, &|_| true)?;
             complete &= later.of_ancestors(&certificate)?;
             complete &= later.of_parts(&certificate)?;
-            complete &= later.of_treatments(&certificate)?;
+            complete &= later.of_what_stands_behind(&certificate)?;
             let complete = complete && later.found.len() <= STATUS_EVENTS_MAX;
             let events = later.prove()?;
             Ok(Some(CertificateStatus { certificate, checkpoint, events, complete }))
@@ -141,13 +140,15 @@ impl Later<'_> {
 
     /// What was said of the blocks of which it is a part, before it was one of its own.
     fn of_ancestors(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
-        let (mut is_all, mut parent) = (true, certificate.split_from.clone());
-        while let Some(serial) = parent.take() {
-            let Some(block) = find_certificate(self.database, &serial)? else { break };
+        let Ancestry { blocks, further } = ancestry(self.database, certificate)?;
+        let mut is_all = further.is_none();
+        for block in blocks {
+            if self.found.len() > STATUS_EVENTS_MAX {
+                return Ok(false);
+            }
             // Corrections and findings may have been about its other units; what fails is known by the units.
             let is_asked = |event: &Event| concerns_units(event, &block.serial, &certificate.serial);
             is_all &= self.of_block(&block, &is_asked)?;
-            parent = block.split_from;
         }
         Ok(is_all)
     }
@@ -164,75 +165,6 @@ impl Later<'_> {
             left.extend(block.into);
         }
         Ok(is_all)
-    }
-
-    fn of_treatments(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
-        let mut treatments = treatments_behind(self.database, certificate)?;
-        for block in giving_blocks(self.database, certificate)? {
-            treatments.extend(treatments_behind(self.database, &block)?);
-        }
-        let mut sites = BTreeSet::from([certificate.site.to_string()]);
-        let mut signed: BTreeMap<String, EntryIndex> = BTreeMap::new();
-        let mut is_all = true;
-        for treatment in &treatments {
-            sites.insert(treatment.site.to_string());
-            for signer in &treatment.evidence.signers {
-                let last = signed.entry(signer.kid.to_string()).or_insert(signer.last);
-                *last = (*last).max(signer.last);
-            }
-            is_all &= self.of_treatment(treatment)?;
-        }
-        self.of_keys(&signed)?;
-        self.of_sites(sites)?;
-        Ok(is_all)
-    }
-
-    /// Whatever is said of what had ended, and holds its grams; of its batches only what may change what was certified.
-    fn of_treatment(&mut self, treatment: &Treatment) -> Result<bool, StoreError> {
-        let concern = || Concern::Treatment(treatment.entry);
-        for flaw in &treatment.evidence.flaws {
-            self.note(flaw.entry, concern());
-        }
-        let (indexes, mut is_all) = self.about(&subject_of_node(Node::Item(treatment.item)))?;
-        for index in indexes {
-            self.note(index, concern());
-        }
-        for batch in treatment.batches() {
-            let (indexes, all_of_batch) = self.about(&subject_of_node(Node::Batch(batch)))?;
-            is_all &= all_of_batch;
-            for stored in entries::find_many(self.database, &indexes)? {
-                let index = stored.index;
-                if corrects(&read_event(stored)?.statement.event) {
-                    self.note(index, concern());
-                }
-            }
-        }
-        Ok(is_all)
-    }
-
-    /// Keys that were reported compromised from a place on at or before which they signed last.
-    fn of_keys(&mut self, signed: &BTreeMap<String, EntryIndex>) -> Result<(), StoreError> {
-        let ids: Vec<String> = signed.keys().cloned().collect();
-        for key in records::load_of::<Key>(self.database, &ids)? {
-            let kid = key.kid.to_string();
-            let Some(revoked) = key.revoked.filter(|revoked| revoked.reason == RevocationReason::Compromised) else {
-                continue;
-            };
-            if signed.get(&kid).is_some_and(|last| revoked.since.is_none_or(|since| since <= *last)) {
-                self.note(revoked.reported, Concern::Key { kid, since: revoked.since });
-            }
-        }
-        Ok(())
-    }
-
-    fn of_sites(&mut self, ids: BTreeSet<String>) -> Result<(), StoreError> {
-        let ids: Vec<String> = ids.into_iter().collect();
-        for site in records::load_of::<Site>(self.database, &ids)? {
-            for suspension in site.suspensions.iter().filter(|suspension| suspension.until.is_none()) {
-                self.note(suspension.from, Concern::Site(site.id.to_string()));
-            }
-        }
-        Ok(())
     }
 
     /// Reads and proves what was found, up to a bound.
@@ -276,16 +208,4 @@ fn concerns_units(event: &Event, block: &SerialBlock, units: &SerialBlock) -> bo
         }
         event => event.type_name().starts_with("certificate_"),
     }
-}
-
-/// Whether an event may change what was certified: it corrects, or it finds.
-const fn corrects(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Corrected(_)
-            | Event::CorrectionConfirmed(_)
-            | Event::CorrectionDisputed(_)
-            | Event::AuditFinding(_)
-            | Event::EvidenceReviewed(_)
-    )
 }
