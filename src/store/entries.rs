@@ -3,7 +3,7 @@
 use crate::domain::ids::{EntryIndex, OrganisationId, StatementId};
 use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::merkle::TreeHash;
-use crate::store::backend::{self, EntryRow};
+use crate::store::bulk::{self, EntryRow};
 use crate::store::schema::entries;
 use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
@@ -60,7 +60,7 @@ pub fn insert(database: &mut Database, new: &[NewEntry]) -> StoreResult<()> {
         })
     };
     let rows: Vec<EntryRow> = new.iter().map(row).collect::<StoreResult<_>>()?;
-    backend::insert_entries(database, &rows)
+    bulk::insert_entries(database, &rows)
 }
 
 type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, String);

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::EntryIndex;
 use crate::limits::QUERY_BINDS_MAX;
-use crate::store::backend::{self, MentionRow};
+use crate::store::bulk::{self, MentionRow};
 use crate::store::schema::mentions;
 use crate::store::{Database, StoreError, StoreResult, database_number};
 use diesel::{ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, RunQueryDsl};
@@ -14,7 +14,7 @@ pub fn insert(database: &mut Database, new: &BTreeSet<(String, EntryIndex)>) -> 
         Ok(MentionRow { subject: subject.clone(), idx: database_number(index.0)? })
     };
     let rows: Vec<MentionRow> = new.iter().map(row).collect::<StoreResult<_>>()?;
-    backend::insert_mentions(database, &rows)
+    bulk::insert_mentions(database, &rows)
 }
 
 /// The indexes of the entries that concern a subject, from an index on, in order.
@@ -104,7 +104,7 @@ pub fn missing(database: &mut Database, expected: &[(String, EntryIndex)]) -> St
         Ok(MentionRow { subject: subject.clone(), idx: database_number(index.0)? })
     };
     let rows: Vec<MentionRow> = expected.iter().map(row).collect::<StoreResult<_>>()?;
-    let missing = backend::missing_mentions(database, rows)?;
+    let missing = bulk::missing_mentions(database, rows)?;
     missing.into_iter().map(|row| Ok((row.subject, read_index(row.idx)?))).collect()
 }
 

@@ -7,6 +7,7 @@
 
 pub mod backend;
 pub mod blocks;
+mod bulk;
 pub mod companies;
 pub mod cosignatures;
 pub mod derived;

@@ -3,7 +3,7 @@
 use crate::domain::event::CertificateRetired;
 use crate::domain::ids::EntryIndex;
 use crate::proof::commitment::Opening;
-use crate::store::backend::{self, OpeningRow};
+use crate::store::bulk::{self, OpeningRow};
 use crate::store::schema::openings;
 use crate::store::{Database, StoreError, StoreResult, companies, database_number};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
@@ -22,7 +22,7 @@ pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreRe
     if rows.is_empty() {
         return Ok(());
     }
-    backend::insert_openings(database, &rows)?;
+    bulk::insert_openings(database, &rows)?;
     companies::insert(database, new)
 }
 

@@ -4,7 +4,7 @@ use crate::domain::balance::SiteAccount;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::past::{Stamp, Version};
 use crate::domain::state::{Record, RecordId, RecordKind};
-use crate::store::backend::{self, BookingRow, PastRow};
+use crate::store::bulk::{self, BookingRow, PastRow};
 use crate::store::records::{self, read_account, read_row};
 use crate::store::schema::{bookings, past};
 use crate::store::{Database, StoreError, StoreResult, database_number};
@@ -24,7 +24,7 @@ pub fn insert(database: &mut Database, superseded: &[(RecordId, Version)]) -> St
         })
     };
     let rows: Vec<PastRow> = superseded.iter().map(row).collect::<StoreResult<_>>()?;
-    backend::insert_past(database, &rows)
+    bulk::insert_past(database, &rows)
 }
 
 /// Stores what entries booked.
@@ -38,7 +38,7 @@ pub fn insert_bookings(database: &mut Database, booked: &[(EntryIndex, SiteAccou
         })
     };
     let rows: Vec<BookingRow> = booked.iter().map(row).collect::<StoreResult<_>>()?;
-    backend::insert_bookings(database, &rows)
+    bulk::insert_bookings(database, &rows)
 }
 
 /// The stamp of a row.

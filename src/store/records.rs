@@ -6,7 +6,7 @@ use crate::domain::past::Stamp;
 use crate::domain::state::{Changes, Record, RecordId, RecordKind};
 use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::json;
-use crate::store::backend::{self, RecordRow};
+use crate::store::bulk::{self, RecordRow};
 use crate::store::past::{self, read_stamp};
 use crate::store::schema::{accounts, records};
 use crate::store::{Database, StoreError, StoreResult, database_number};
@@ -186,8 +186,8 @@ pub fn store(database: &mut Database, changes: &Changes, known: &BTreeSet<Record
     let (old, new): (Vec<_>, Vec<_>) = changes.records.iter().partition(|(id, _)| known.contains(id));
     let old: Vec<RecordRow> = old.into_iter().map(row).collect::<StoreResult<_>>()?;
     let new: Vec<RecordRow> = new.into_iter().map(row).collect::<StoreResult<_>>()?;
-    backend::insert_records(database, &new)?;
-    if backend::update_records(database, &old)? != old.len() {
+    bulk::insert_records(database, &new)?;
+    if bulk::update_records(database, &old)? != old.len() {
         return Err(StoreError::damaged("a record that was read is gone"));
     }
     past::insert(database, &changes.superseded)?;
