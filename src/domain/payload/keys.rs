@@ -3,6 +3,7 @@
 use crate::domain::codes::{Hash, KeyCustody, KeyUse, RevocationReason, TableCode};
 use crate::domain::fields::{codes, record, text_field};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin};
+use sha2::{Digest, Sha256};
 
 fn is_compact_jws(text: &str) -> bool {
     let part_ok =
@@ -68,6 +69,14 @@ record! {
         crv: Curve,
         /// The public key.
         x: KeyCoordinate,
+    }
+}
+
+impl Jwk {
+    /// The RFC 7638 thumbprint: SHA-256 of the JWK's required members in alphabetical order.
+    pub fn thumbprint(&self) -> KeyId {
+        let canonical = format!(r#"{{"crv":"{}","kty":"{}","x":"{}"}}"#, self.crv, self.kty, self.x);
+        KeyId(Sha256::digest(canonical).into())
     }
 }
 
