@@ -12,6 +12,8 @@ pub struct Sums {
     pub by_operation: BTreeMap<String, i64>,
     /// By fraction or class.
     pub by_fraction: BTreeMap<String, i64>,
+    /// By product class of the equipment from which they came: of what went into their batch, each class its share.
+    pub by_class: BTreeMap<String, i64>,
     /// By waste code where they lay; those without one are left out.
     pub by_waste_code: BTreeMap<String, i64>,
     /// By country in which the waste arose.

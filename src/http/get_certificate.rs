@@ -60,6 +60,9 @@ pub(super) struct CertificateBody {
     treated: [String; 2],
     /// Grams by final operation, R (recovered) and D (disposed of).
     by_operation_g: BTreeMap<String, i64>,
+    /// Grams by product class of the equipment that went into the batches; of a batch's grams each class has its share of what
+    /// was fed in.
+    by_class_g: BTreeMap<String, i64>,
     /// Grams by fraction.
     by_fraction_g: BTreeMap<String, i64>,
     /// Hazardous grams among them.
@@ -189,6 +192,7 @@ fn body_of(
         vintage: serial.vintage.to_string(),
         treated: [sums.from, sums.until].map(|day| day.map(|day| day.to_string()).unwrap_or_default()),
         by_operation_g: sums.by_operation,
+        by_class_g: sums.by_class,
         by_fraction_g: sums.by_fraction,
         hazardous_g: sums.hazardous,
         by_country_of_arising_g: sums.by_arising,

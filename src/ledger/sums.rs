@@ -1,10 +1,11 @@
 //! What the grams of certificates are, added up from their records: for a certificate's page and for a year's statement.
 
-use crate::domain::batch::Batch;
+use crate::domain::batch::{Batch, FedClass};
 use crate::domain::codes::{KeyCustody, WasteCode};
 use crate::domain::event::Allotment;
 use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, SiteId};
+use crate::domain::mass::{Grams, apportion};
 use crate::domain::pool::shared;
 use crate::domain::registry::{Key, Site};
 pub use crate::domain::sums::Sums;
@@ -93,8 +94,21 @@ impl Sums {
                 if let Some((from, to)) = shared(span, (part.from.get(), part.to.get())) {
                     let batch = line.source.batch().and_then(|batch| places.batches.get(&batch));
                     self.count(to - from, &places.described(treatment, batch));
+                    if let Some(batch) = batch {
+                        self.count_classes(to - from, &batch.fed);
+                    }
                 }
             }
         }
+    }
+
+    /// Which equipment grams of a batch were cannot be told apart any more: each class has its share of what was fed in.
+    fn count_classes(&mut self, grams: i64, fed: &[FedClass]) {
+        let Some(grams) = Grams::new(grams) else { return };
+        let weights: Vec<Grams> = fed.iter().map(|fed| fed.grams).collect();
+        for (fed, share) in fed.iter().zip(apportion(&weights, grams)) {
+            *self.by_class.entry(fed.class.to_string()).or_default() += share.get();
+        }
+        self.by_class.retain(|_, grams| *grams > 0);
     }
 }

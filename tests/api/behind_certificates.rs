@@ -136,6 +136,28 @@ both_databases! {
         assert_eq!(told_since(&app, &serial)[1..], [finding(&["treatment"])]);
     }
 
+    /// The equipment behind a batch's fractions: each class has its share of what was fed in, to the gram.
+    fn the_mix_of_classes(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let batch = story.batch(20_000);
+        let monitors = new_id();
+        let mut receipt = story.receipt(&monitors, &story.weighed(10_001));
+        receipt["class"] = json!("0309");
+        receipt["pieces"] = json!(2);
+        receipt["missing"] = json!([{"part": "backlights", "count": 2}, {"part": "boards", "count": 2}]);
+        story.at_centre("received", receipt).accepted();
+        story.at_centre("batch_fed", json!({"batch": batch, "items": [monitors]})).accepted();
+        let steel = story.fraction(&batch, "FE", 30_001);
+        story.send(&steel, 30_001, 30_001);
+        let treatment = story.treat(&steel, 30_001);
+        story.close(&batch).accepted();
+        assert_eq!(story.gaps(treatment), (vec![], 30_001));
+        let told = page(&app, &story.issue(None));
+        assert_eq!(told["by_class_g"], json!({"0303": 19_333, "0309": 9_667}), "29 kg, one third of it monitors");
+        assert_eq!(told["by_fraction_g"], json!({"FE": 29_000}));
+    }
+
     /// Whoever sells a block unit by unit cuts each from what the last left over: the way back is read a thousand steps at a time.
     fn a_block_that_was_sold_piece_by_piece(kind) {
         let app = TestApp::start(kind);
