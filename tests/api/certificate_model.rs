@@ -8,8 +8,6 @@ use crate::corrections::instead;
 use crate::harness::{Kind, Party, TestApp};
 use crate::modelling::every_case;
 use crate::story::{Story, changed_retirement};
-use loopledger::domain::ids::OrganisationId;
-use loopledger::ledger::tokens::{self, Scope};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -301,12 +299,9 @@ impl Run<'_> {
     fn pass(&mut self, days: i64) {
         let app = self.story.app;
         app.now_ms.fetch_add(days * 86_400_000, Ordering::SeqCst);
-        let story = &mut self.story;
-        let own = [&mut story.centre, &mut story.smelter, &mut story.auditor, &mut story.issuer];
-        for party in own.into_iter().chain(&mut self.parties) {
-            let id = OrganisationId::parse(&party.id).expect("an id");
-            let (ledger, scopes) = (&app.ledger, [Scope::Post, Scope::Read].into());
-            party.token = tokens::create(&ledger.store, &ledger.clock, id, &scopes, 730).expect("a token").token;
+        self.story.renew_tokens();
+        for party in &mut self.parties {
+            party.renew_token(app);
         }
         self.count("passed");
     }

@@ -46,6 +46,7 @@ mod harness;
 mod hosted_keys;
 mod idempotency;
 mod items;
+mod judging;
 mod keys;
 mod long_ways;
 mod lookup;

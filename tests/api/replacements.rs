@@ -17,13 +17,13 @@ fn page(app: &TestApp, serial: &str) -> Value {
 }
 
 /// Status and failing units of a block.
-fn standing(app: &TestApp, serial: &str) -> (String, Value) {
+pub fn standing(app: &TestApp, serial: &str) -> (String, Value) {
     let page = page(app, serial);
     let failing = page["failing"].as_array().into_iter().flatten().map(|failing| failing["units"].clone());
     (page["status"].as_str().unwrap_or_else(|| panic!("{page}")).to_owned(), failing.collect())
 }
 
-fn is(status: &str, failing: Value) -> (String, Value) {
+pub fn is(status: &str, failing: Value) -> (String, Value) {
     (status.to_owned(), failing)
 }
 

@@ -1,24 +1,27 @@
-//! Failing: units whose grams turn out otherwise, by a correction in effect or by an auditor's finding.
+//! Failing: units whose grams turn out otherwise, by a correction in effect, an auditor's finding, or another occasion.
 //!
 //! What is found says nothing of who sold or claimed: it marks units by their numbers, wherever they are by now, and counts them
 //! against their site until they are withdrawn or replaced. Certificates that exist are never changed (rules.md §7).
 
 use crate::domain::apply::{Context, rules_in_force};
-use crate::domain::certificate::{Certificate, CertificateStatus, Failing, PartsListed, UNIT_G, tally};
+use crate::domain::certificate::{Certificate, CertificateStatus, Failing, PartsListed, UNIT_G, judges_after, tally};
 use crate::domain::eligibility;
+use crate::domain::finding;
 use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, CertifiedStretch, Span};
-use crate::domain::rule_set;
+use crate::domain::rule_set::{self, Occasion};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of units: first and last of a stretch.
 type Numbers = (i64, i64);
 
 /// Looks at the certified grams of some treatments again: units that lost grams fail, units whose grams hold again do not.
+///
+/// What is applied once more judges nothing: its correction does, at the end.
 pub(crate) fn judge(state: &mut State<'_>, context: &Context<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
-    if rules_in_force(state)?.scheme.registry.is_none() {
+    if context.again.is_some() || rules_in_force(state)?.scheme.registry.is_none() {
         return Ok(());
     }
     state.require_loaded(treatments.iter().map(|entry| pool::Certified::id_of(*entry)))?;
@@ -43,7 +46,7 @@ fn judge_treatment(
     treatment: EntryIndex,
     all: &[CertifiedStretch],
 ) -> Result<(), Stop> {
-    let mut found = Found::default();
+    let (mut found, mut uncured) = (Found::default(), BTreeSet::new());
     let mut of_roots: BTreeMap<String, Vec<&CertifiedStretch>> = BTreeMap::new();
     for stretch in all {
         of_roots.entry(stretch.root.to_string()).or_default().push(stretch);
@@ -53,16 +56,29 @@ fn judge_treatment(
         let Some(root) = state.certificate(&root)?.cloned() else { continue };
         let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
         let sound = sound_grams(state, treatment, all, &root)?;
-        let lost = pool::without(&living, &sound);
+        let lost = pool::without(&living, &sound.grams);
+        uncured.extend(sound.uncured);
         let (resting, failing) = (units_on(&root, treatment, &living), units_on(&root, treatment, &lost));
         for leaf in leaves(state, &root.serial, &resting)? {
             found.gather(state, leaf, &failing)?;
         }
     }
+    if judges_after(state, Occasion::Cure)? {
+        finding::wait_for_cures(state, treatment, &uncured)?;
+    }
     for (certificate, failing) in found.0.into_values() {
         fail(state, context, certificate, treatment, &failing)?;
     }
     Ok(())
+}
+
+/// What of a treatment's grams backs units of one issue.
+#[derive(Default)]
+struct Sound {
+    /// The grams.
+    grams: Vec<Span>,
+    /// Entries whose flaws keep the others from it, and that somebody may cure.
+    uncured: BTreeSet<EntryIndex>,
 }
 
 /// The grams of a treatment that back what was certified on them in one issue: by the rules of its own scheme, and what grows old
@@ -72,17 +88,19 @@ fn sound_grams(
     treatment: EntryIndex,
     stretches: &[CertifiedStretch],
     root: &Certificate,
-) -> Result<Vec<Span>, Stop> {
-    let mut sound = Vec::new();
+) -> Result<Sound, Stop> {
+    let mut sound = Sound::default();
     let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
     let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
     for line in &treatment.lines {
         if line.batch_in(state)?.is_none_or(|batch| batch.site != root.site) {
             continue;
         }
-        let gaps = eligibility::standing(state, treatment, line, root.issued_at)?.gaps;
-        if !gaps.iter().any(|gap| gap.fails_units() && (has_conditions || !gap.is_new_with_1())) {
-            sound.extend(pool::backed_in(state, line, stretches)?);
+        let standing = eligibility::standing(state, treatment, line, root.issued_at)?;
+        if standing.gaps.iter().any(|gap| gap.fails_units() && (has_conditions || !gap.is_new_with_1())) {
+            sound.uncured.extend(standing.uncured);
+        } else {
+            sound.grams.extend(pool::backed_in(state, line, stretches)?);
         }
     }
     Ok(sound)

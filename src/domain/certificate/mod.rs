@@ -1,13 +1,14 @@
 //! Certificates: blocks of 1 kg units that rest on named grams of named treatments (rules.md §7).
 //!
 //! `issue` makes them, `trade` moves, splits and cancels them, `retirement` ends them in somebody's name, `oversight` stops
-//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `replacement` gives these other grams,
-//! `tally` counts, so that the sum rule can be read off at any time, and `account` tells each holder what happened.
+//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `occasions` says after what, `replacement` gives these other
+//! grams, `tally` counts, so that the sum rule can be read off at any time, and `account` tells each holder what happened.
 
 mod account;
 mod blocks;
 mod failing;
 mod issue;
+mod occasions;
 mod oversight;
 mod replacement;
 mod retirement;
@@ -26,6 +27,7 @@ pub use trade::{certificate_cancelled, certificate_split, certificate_transferre
 pub(crate) use account::account_changes;
 pub(crate) use failing::judge;
 pub(crate) use issue::put_issued;
+pub(crate) use occasions::{judge_after, judge_moved_batches, judges_after};
 pub(crate) use replacement::replaced_as_shown;
 pub(crate) use retirement::require_distinct;
 

@@ -247,7 +247,7 @@ impl Gap {
         )
     }
 
-    pub(super) const fn of(flaw: FlawCode) -> Self {
+    pub(crate) const fn of(flaw: FlawCode) -> Self {
         match flaw {
             FlawCode::PermitNotValid => Self::PermitNotValid,
             FlawCode::OverCapacity => Self::OverCapacity,
