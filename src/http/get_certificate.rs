@@ -11,12 +11,13 @@ use crate::http::certificate_claims::CertificateClaims;
 use crate::http::certificate_life::CertificateLife;
 use crate::http::list_events::ErasedBody;
 use crate::http::problem::Problem;
+use crate::http::site_work_body::GapBody;
 use crate::ledger::Ledger;
+use crate::ledger::asking::Unanswered;
 use crate::ledger::bundling::Counted;
 use crate::ledger::certificates::Registered;
 use crate::ledger::sums::Sums;
 use crate::proof::commitment::Opening;
-use crate::store::StoreError;
 use actix_web::{get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -83,6 +84,9 @@ pub(super) struct CertificateBody {
     /// How it was retired; until then nobody is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<RetirementBody>,
+    /// What is in doubt about its grams: no unit fails for that, and no new certificate would rest on them until an auditor has found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    in_doubt: Vec<GapBody>,
     /// What became of it.
     #[serde(flatten)]
     life: CertificateLife,
@@ -147,7 +151,7 @@ pub(super) async fn get_certificate(
     body.map(web::Json).ok_or_else(missing)
 }
 
-fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, StoreError> {
+fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, Unanswered> {
     let Some(registered) = ledger.certificate(serial)? else { return Ok(None) };
     let counted = ledger.count_statements(&registered)?;
     let site = ledger.registered(RecordKind::Site, &registered.certificate.site.to_string())?;
@@ -155,6 +159,7 @@ fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>
     let claims = CertificateClaims::of(ledger, &registered, &sums)?;
     let mut body = body_of(&registered, counted, sums);
     body.claims = claims;
+    body.in_doubt = ledger.doubts_about(&registered)?.into_iter().map(GapBody::from).collect();
     body.operator = ledger.operator.to_string();
     let today = LedgerTime::from_ms(ledger.clock.now_ms()).and_then(LedgerTime::date);
     let certificate = &registered.certificate;
@@ -204,6 +209,7 @@ fn body_of(registered: &Registered, counted: Counted, sums: Sums) -> Certificate
         issuer: issuer.to_string(),
         operator: String::new(),
         retired: RetirementBody::of(&registered.certificate, &registered.openings, &registered.erased),
+        in_doubt: Vec::new(),
         life: CertificateLife::of(&registered.certificate, None, None),
         claims: CertificateClaims::default(),
     }

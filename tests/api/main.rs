@@ -32,6 +32,7 @@ mod determinism;
 mod disasters;
 mod dismantling;
 mod donation_report;
+mod doubts;
 mod eligibility;
 mod erasure;
 mod findings;
