@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod accounts;
+mod adding_up;
 mod as_of;
 mod audits;
 mod batches;
