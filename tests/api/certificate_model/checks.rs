@@ -22,7 +22,8 @@ impl Run<'_> {
             let certified = treatment.lines.iter().flat_map(|line| &line.certified).map(|(_, from, to)| (*from, *to));
             let mut all: Vec<(i64, i64)> = certified.chain(waiting.map(|waiting| (waiting.from, waiting.to))).collect();
             all.sort_unstable();
-            assert!(all.windows(2).all(|pair| pair[0].1 <= pair[1].0), "grams of treatment {place} twice: {all:?}");
+            let is_disjoint = all.windows(2).all(|pair| pair[0].1 <= pair[1].0);
+            assert!(is_disjoint, "grams of treatment {place} twice: {all:?}, {treatment:?}, {:?}", self.model.pools);
         }
     }
 

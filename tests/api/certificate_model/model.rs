@@ -406,8 +406,10 @@ impl Model {
             line.certified.push((self.issues, taken.from, taken.to));
             line.covered += taken.to - taken.from;
             self.taken_g[own.site] += taken.to - taken.from;
+            // A range that was just used up begins where its neighbour does.
             let is_it = |waiting: &&mut Waiting| {
-                (waiting.treatment, waiting.line, waiting.from) == (taken.treatment, taken.line, taken.from)
+                let same = (waiting.treatment, waiting.line, waiting.from) == (taken.treatment, taken.line, taken.from);
+                same && waiting.from < waiting.to
             };
             pool.iter_mut().find(is_it).expect("a range").from = taken.to;
         }
