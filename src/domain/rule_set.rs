@@ -416,6 +416,10 @@ pub struct Registry {
     /// withdrawal. Nothing else where it is absent: so older ledgers replay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judged_after: Vec<Occasion>,
+    /// How many ranges that lost their eligibility one issue puts from before the grams that it takes to the end of their pool, at
+    /// most. Where it is absent they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_back_max: Option<usize>,
 }
 
 /// An event after which units may fail, or hold again.

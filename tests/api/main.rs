@@ -62,6 +62,7 @@ mod openings;
 mod orders;
 mod orders_race;
 mod other_tools;
+mod pool_order;
 mod process;
 mod projects;
 mod proofs;

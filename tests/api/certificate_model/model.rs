@@ -401,6 +401,12 @@ impl Model {
         }
         self.issues += 1;
         let pool = &mut self.pools[own.site];
+        let is_last = |waiting: &Waiting| {
+            front.last().is_some_and(|last| {
+                (last.treatment, last.line, last.from) == (waiting.treatment, waiting.line, waiting.from)
+            })
+        };
+        let end = pool.iter().position(is_last).unwrap_or(0);
         for taken in front {
             let line = &mut self.treatments[taken.treatment].lines[taken.line];
             line.certified.push((self.issues, taken.from, taken.to));
@@ -413,7 +419,15 @@ impl Model {
             };
             pool.iter_mut().find(is_it).expect("a range").from = taken.to;
         }
-        pool.retain(|waiting| waiting.from < waiting.to);
+        // What was passed over has its turn at the end.
+        let is_held = |waiting: &Waiting| self.treatments[waiting.treatment].held.is_some();
+        let passed: Vec<Waiting> = pool.iter().take(end).filter(|waiting| is_held(waiting)).copied().collect();
+        let mut place = 0;
+        pool.retain(|waiting| {
+            place += 1;
+            waiting.from < waiting.to && (place > end || !is_held(waiting))
+        });
+        pool.extend(passed);
         self.blocks.extend([own, buffer]);
         self.blocks.sort_unstable();
     }
