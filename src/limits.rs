@@ -103,6 +103,8 @@ pub const SITE_HISTORY_MAX: usize = 256;
 pub const DUES_READ_MAX: usize = 2_000;
 /// Signals that are read for one page, whether they pass its filter or not.
 pub const SIGNALS_READ_MAX: usize = 2_000;
+/// Treatments that are looked at for one page of doubts.
+pub const DOUBTS_READ_MAX: usize = 1_000;
 /// Statements of one organisation that wait.
 pub const WAITING_OF_ONE_MAX: i64 = 1_000;
 /// The same, in bytes of statements and openings.

@@ -211,6 +211,7 @@ pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result
     }
     site_batches::note(state)?;
     hazardous::follow(state, context)?;
+    certificate::judge_moved_batches(state, context)?;
     Ok(warnings)
 }
 

@@ -7,6 +7,7 @@ use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::certificate;
 use crate::domain::codes::{DocumentNumber, Hash, ItemStatus, Role};
 use crate::domain::delegation::are_related;
+use crate::domain::eligibility::Gap;
 use crate::domain::event::{
     AuditFinding, Event, EvidenceAttached, EvidenceReviewed, FindingOutcome, HandoverAccepted, ImportReceived,
     ReviewOutcome, SiteRestored, SiteSuspended,
@@ -16,10 +17,12 @@ use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, PartyId, SiteId};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Site, Suspension};
+use crate::domain::rule_set::Occasion;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::OccurredAt;
 use crate::domain::treatment::{Treatment, settle_all};
 use crate::limits::SITE_HISTORY_MAX;
+use std::collections::BTreeSet;
 
 record! {
     /// Flaws that are settled.
@@ -131,13 +134,32 @@ impl DocumentSeen {
     }
 }
 
+/// Notes that a treatment waits for cures of some entries' flaws: to enter a pool, or for its certified grams to hold again.
+pub(crate) fn wait_for_cures(
+    state: &mut State<'_>,
+    treatment: EntryIndex,
+    entries: &BTreeSet<EntryIndex>,
+) -> Result<(), Stop> {
+    state.require_loaded(entries.iter().map(|entry| CureWait::id_of(*entry)))?;
+    for entry in entries {
+        let waiting = state.cure_wait(&CureWait::id_of(*entry))?.cloned();
+        let mut waiting = waiting.unwrap_or(CureWait { entry: *entry, treatments: Vec::new() });
+        if !waiting.treatments.contains(&treatment) {
+            waiting.treatments.push(treatment);
+        }
+        state.put(Record::CureWait(waiting));
+    }
+    Ok(())
+}
+
 /// How a flaw was settled, if it was.
 pub(crate) fn cure_of<'s>(state: &'s State<'_>, code: FlawCode, entry: EntryIndex) -> Result<Option<&'s Cured>, Stop> {
     let cure = state.cure(&Cure::id_of(entry))?;
     Ok(cure.and_then(|cure| cure.cured.iter().find(|cured| cured.codes.contains(&code))))
 }
 
-/// Settles flaws of an entry, and looks again at the treatments that waited for it.
+/// Settles flaws of an entry, and looks again at the treatments that waited for it: grams may enter a pool, and units whose
+/// grams were certified hold again.
 pub(crate) fn cure(
     state: &mut State<'_>,
     context: &Context<'_>,
@@ -149,12 +171,16 @@ pub(crate) fn cure(
     let is_open = |code: &&FlawCode| cure.cured.iter().all(|cured| !cured.codes.contains(code));
     let codes: Vec<FlawCode> = codes.iter().filter(is_open).copied().collect();
     if !codes.is_empty() {
-        let occurred_at = context.statement.common.occurred_at.clone();
+        let (codes, occurred_at) = (codes.clone(), context.statement.common.occurred_at.clone());
         cure.cured.push(Cured { codes, by: context.index, occurred_at, signer: context.signer });
     }
     state.put(Record::Cure(cure));
-    let waiting = state.cure_wait(&CureWait::id_of(entry))?.map(|wait| wait.treatments.clone());
-    settle_all(state, context, &waiting.unwrap_or_default())
+    let waiting = state.cure_wait(&CureWait::id_of(entry))?.map(|wait| wait.treatments.clone()).unwrap_or_default();
+    settle_all(state, context, &waiting)?;
+    if codes.iter().any(|code| Gap::of(*code).fails_units()) {
+        certificate::judge_after(state, context, Occasion::Cure, &waiting)?;
+    }
+    Ok(())
 }
 
 /// A file is bound to an entry that exists; the same file bound twice may be the same load told twice.

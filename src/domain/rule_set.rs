@@ -412,6 +412,24 @@ pub struct Scheme {
 pub struct Registry {
     /// How long after fraud was found units are to be replaced before they are listed as unbacked, in months.
     pub replacement_months: u32,
+    /// After what certified grams are judged anew, beside a correction, a finding about their batch or treatment and a
+    /// withdrawal. Nothing else where it is absent: so older ledgers replay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged_after: Vec<Occasion>,
+    /// How many ranges that lost their eligibility one issue puts from before the grams that it takes to the end of their pool, at
+    /// most. Where it is absent they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_back_max: Option<usize>,
+}
+
+/// An event after which units may fail, or hold again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// A flaw behind their grams was settled: by a review, an agreement, or a finding about its entry or an item.
+    Cure,
+    /// Hazardous grams of their batch were lost, found, accepted, or are known by another weight.
+    HazardousMoved,
 }
 
 /// How many grams a device counts for in an order.

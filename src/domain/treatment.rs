@@ -322,15 +322,7 @@ fn wait(state: &mut State<'_>, treatment: &Treatment, line: &Line, standing: &St
     if let Some(site) = batch_site.filter(|_| standing.gaps.contains(&Gap::BatchSiteNotAudited)) {
         wait_for_audit(state, treatment, site)?;
     }
-    for entry in &standing.uncured {
-        let waiting = state.cure_wait(&CureWait::id_of(*entry))?.cloned();
-        let mut waiting = waiting.unwrap_or(CureWait { entry: *entry, treatments: Vec::new() });
-        if !waiting.treatments.contains(&treatment.entry) {
-            waiting.treatments.push(treatment.entry);
-        }
-        state.put(Record::CureWait(waiting));
-    }
-    Ok(())
+    finding::wait_for_cures(state, treatment.entry, &standing.uncured)
 }
 
 fn wait_for_audit(state: &mut State<'_>, treatment: &Treatment, site: SiteId) -> Result<(), Stop> {

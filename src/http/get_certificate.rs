@@ -13,12 +13,13 @@ use crate::http::certificate_life::CertificateLife;
 use crate::http::list_events::ErasedBody;
 use crate::http::problem::Problem;
 use crate::http::register_body::{expires, status_on};
+use crate::http::site_work_body::GapBody;
 use crate::ledger::Ledger;
+use crate::ledger::asking::Unanswered;
 use crate::ledger::bundling::Counted;
 use crate::ledger::certificate_page::CertificatePage;
 use crate::ledger::certificates::Registered;
 use crate::proof::commitment::Opening;
-use crate::store::StoreError;
 use actix_web::{get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -88,6 +89,9 @@ pub(super) struct CertificateBody {
     /// How it was retired; until then nobody is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<RetirementBody>,
+    /// What is in doubt about its grams: no unit fails for that, and no new certificate would rest on them until an auditor has found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    in_doubt: Vec<GapBody>,
     /// What became of it.
     #[serde(flatten)]
     life: CertificateLife,
@@ -152,14 +156,15 @@ pub(super) async fn get_certificate(
     body.map(web::Json).ok_or_else(missing)
 }
 
-fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, StoreError> {
+fn page(ledger: &Ledger, serial: &SerialBlock) -> Result<Option<CertificateBody>, Unanswered> {
     let Some(page) = ledger.certificate_page(serial)? else { return Ok(None) };
     let counted = ledger.count_statements(&page.registered)?;
+    let in_doubt = ledger.doubts_about(&page.registered)?.into_iter().map(GapBody::from).collect();
     let today = ledger.today()?;
     let registry = ledger.rules_in_force()?.scheme.registry.as_ref();
     let months = registry.map(|registry| registry.replacement_months);
     let life = CertificateLife::of(&page.registered.certificate, &today, months);
-    Ok(Some(body_of(page, counted, life, (ledger.operator, &today))))
+    Ok(Some(CertificateBody { in_doubt, ..body_of(page, counted, life, (ledger.operator, &today)) }))
 }
 
 fn body_of(
@@ -205,6 +210,7 @@ fn body_of(
         issuer: certificate.issuer.to_string(),
         operator: operator.to_string(),
         retired: RetirementBody::of(certificate, &registered.openings, &registered.erased),
+        in_doubt: Vec::new(),
         life,
         claims,
     }

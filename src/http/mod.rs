@@ -38,6 +38,7 @@ mod get_witnessed_checkpoint;
 mod get_year_statement;
 mod health;
 mod list_account_changes;
+mod list_doubts;
 mod list_events;
 mod list_orders;
 mod list_overdue;
@@ -89,6 +90,7 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_balance::get_balance)
         .service(list_overdue::list_overdue)
         .service(list_signals::list_signals)
+        .service(list_doubts::list_doubts)
         .service(get_eligibility::get_eligibility)
         .service(get_certificate_draft::get_certificate_draft)
         .service(get_certificate::get_certificate)

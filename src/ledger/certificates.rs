@@ -238,7 +238,7 @@ fn is_exhausted(state: &State<'_>, line: &Line) -> Result<bool, Stop> {
 
 /// The treatments that are asked about, if they are the reader's business: the centre's whose batch it is, the treater's,
 /// or the item's holder's.
-fn treatments_of(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<EntryIndex>>, Stop> {
+pub(crate) fn treatments_of(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<EntryIndex>>, Stop> {
     let may = |owner: OrganisationId| reader == Reader::All || reader == Reader::Organisation(owner);
     Ok(match asked {
         Asked::Batch(id) => {

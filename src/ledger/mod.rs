@@ -32,6 +32,7 @@ pub mod donation_contents;
 pub mod donation_devices;
 pub mod donation_report;
 pub mod donation_totals;
+pub mod doubts;
 pub mod downstream;
 pub mod erasure;
 pub mod export;

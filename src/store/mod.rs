@@ -5,6 +5,7 @@
 //! Durability: a write that returned is on disk (SQLite `synchronous=FULL`, PostgreSQL `synchronous_commit`), which is
 //! asserted when the store opens.
 
+pub mod audit_sums;
 pub mod backend;
 pub mod blocks;
 mod bulk;

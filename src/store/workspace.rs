@@ -2,10 +2,9 @@
 //!
 //! It is SQLite, and can be made anew from the entries at any time, so it is not durable.
 
-use crate::domain::adding_up::{Stretch, StretchKind};
 use crate::domain::ids::EntryIndex;
 use crate::store::backend::{self, Database};
-use crate::store::schema::{audit, stretches};
+use crate::store::schema::audit;
 use crate::store::{StoreError, StoreResult, database_number};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
@@ -22,6 +21,14 @@ const TABLES: &str = "
     DROP TABLE IF EXISTS stretches;
     CREATE TABLE stretches (treatment BIGINT NOT NULL, from_g BIGINT NOT NULL, of_id TEXT NOT NULL,
         to_g BIGINT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (treatment, from_g, of_id)) WITHOUT ROWID;
+    DROP TABLE IF EXISTS shares;
+    CREATE TABLE shares (of_what TEXT NOT NULL PRIMARY KEY, amount BIGINT NOT NULL) WITHOUT ROWID;
+    DROP TABLE IF EXISTS replaced;
+    CREATE TABLE replaced (side TEXT NOT NULL, pool TEXT NOT NULL, first_unit BIGINT NOT NULL, by_units TEXT NOT NULL,
+        units TEXT NOT NULL, idx BIGINT NOT NULL, PRIMARY KEY (side, pool, first_unit, units)) WITHOUT ROWID;
+    DROP TABLE IF EXISTS replaced_units;
+    CREATE TABLE replaced_units (pool TEXT NOT NULL, unit BIGINT NOT NULL, giving BIGINT NOT NULL, backed BIGINT NOT NULL,
+        PRIMARY KEY (pool, unit)) WITHOUT ROWID;
 ";
 
 /// An audit's database.
@@ -119,48 +126,6 @@ pub fn shared_documents(database: &mut Database, count: i64) -> StoreResult<Vec<
     rows.into_iter().map(|row| Ok((row.sha256, read_index(row.first)?, read_index(row.last)?))).collect()
 }
 
-fn read_index(idx: i64) -> StoreResult<EntryIndex> {
+pub(super) fn read_index(idx: i64) -> StoreResult<EntryIndex> {
     u64::try_from(idx).map(EntryIndex).map_err(|_| StoreError::damaged("a negative index"))
-}
-
-/// Forgets the stretches of an earlier look.
-pub fn clear_stretches(database: &mut Database) -> StoreResult<()> {
-    diesel::delete(stretches::table).execute(database)?;
-    Ok(())
-}
-
-/// Sorts stretches in by treatment and first gram.
-pub fn add_stretches(database: &mut Database, new: &[Stretch]) -> StoreResult<()> {
-    for stretch in new {
-        let row = (
-            stretches::treatment.eq(database_number(stretch.treatment.0)?),
-            stretches::from_g.eq(stretch.from),
-            stretches::of_id.eq(&stretch.of),
-            stretches::to_g.eq(stretch.to),
-            stretches::kind.eq(stretch.kind.as_str()),
-        );
-        diesel::insert_into(stretches::table).values(row).execute(database)?;
-    }
-    Ok(())
-}
-
-/// The stretches of the first treatment behind an entry, in the order of their first grams.
-pub fn stretches_behind(database: &mut Database, after: Option<EntryIndex>) -> StoreResult<Vec<Stretch>> {
-    let after = after.map_or(Ok(-1), |after| database_number(after.0))?;
-    let next: Option<i64> = stretches::table
-        .filter(stretches::treatment.gt(after))
-        .order(stretches::treatment.asc())
-        .select(stretches::treatment)
-        .first(database)
-        .optional()?;
-    let Some(next) = next else { return Ok(Vec::new()) };
-    let rows: Vec<(i64, i64, String, i64, String)> = stretches::table
-        .filter(stretches::treatment.eq(next))
-        .order((stretches::from_g.asc(), stretches::of_id.asc()))
-        .load(database)?;
-    let read = |(treatment, from, of, to, kind): (i64, i64, String, i64, String)| {
-        let kind = StretchKind::parse(&kind).ok_or_else(|| StoreError::damaged("an unknown kind of stretch"))?;
-        Ok(Stretch { treatment: read_index(treatment)?, from, to, kind, of })
-    };
-    rows.into_iter().map(read).collect()
 }

@@ -14,7 +14,7 @@ fn account(app: &TestApp, party: &Party) -> Value {
 }
 
 /// What the feed told: index, change, block, units.
-fn told(app: &TestApp, party: &Party, from: u64) -> Vec<(u64, String, String, Vec<String>)> {
+pub fn told(app: &TestApp, party: &Party, from: u64) -> Vec<(u64, String, String, Vec<String>)> {
     let body = app.get(&format!("/v1/account/changes?from={from}"), &party.token).json();
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let read = |change: &Value| {

@@ -4,11 +4,11 @@ use crate::harness::{TestApp, both_databases, new_id};
 use crate::story::{Story, audit_fields};
 use serde_json::{Value, json};
 
-fn paper() -> Value {
+pub fn paper() -> Value {
     json!({"sha256": "5".repeat(64), "blake3": "6".repeat(64)})
 }
 
-fn finding(change: &Value, outcome: &str) -> Value {
+pub fn finding(change: &Value, outcome: &str) -> Value {
     let mut fields = json!({"severity": "minor", "outcome": outcome, "document": paper()});
     for (name, value) in change.as_object().expect("fields") {
         fields[name] = value.clone();

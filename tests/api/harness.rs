@@ -179,6 +179,15 @@ pub struct Party {
     pub token: String,
 }
 
+impl Party {
+    /// A new token that posts and reads, as whoever runs the service makes one.
+    pub fn renew_token(&mut self, app: &TestApp) {
+        let id = OrganisationId::parse(&self.id).expect("an id");
+        let (ledger, scopes) = (&app.ledger, [Scope::Post, Scope::Read].into());
+        self.token = tokens::create(&ledger.store, &ledger.clock, id, &scopes, 730).expect("a token").token;
+    }
+}
+
 /// A running service.
 pub struct TestApp {
     pub ledger: Arc<Ledger>,

@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod accounts;
+mod adding_up;
 mod as_of;
 mod audits;
 mod batches;
@@ -33,6 +34,7 @@ mod determinism;
 mod disasters;
 mod dismantling;
 mod donation_report;
+mod doubts;
 mod eligibility;
 mod erasure;
 mod findings;
@@ -47,6 +49,7 @@ mod harness;
 mod hosted_keys;
 mod idempotency;
 mod items;
+mod judging;
 mod keys;
 mod long_ways;
 mod lookup;
@@ -60,6 +63,7 @@ mod openings;
 mod orders;
 mod orders_race;
 mod other_tools;
+mod pool_order;
 mod process;
 mod projects;
 mod proofs;

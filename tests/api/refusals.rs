@@ -171,6 +171,7 @@ both_databases! {
             ("get", "/v1/balance", app.get("/v1/balance", ""), 401, "token_invalid"),
             ("get", "/v1/donations/{id}/report", app.get(&format!("/v1/donations/{}/report", new_id()), &donor.token), 404, "not_found"),
             ("get", "/v1/overdue", app.get("/v1/overdue", ""), 401, "token_invalid"),
+            ("get", "/v1/doubts", app.get("/v1/doubts", ""), 401, "token_invalid"),
             ("get", "/v1/signals", app.get("/v1/signals", ""), 401, "token_invalid"),
             ("get", "/v1/organisations", app.get("/v1/organisations", ""), 401, "token_invalid"),
             ("get", "/v1/organisations/{id}", app.get("/v1/organisations/x", &donor.token), 404, "not_found"),

@@ -17,13 +17,13 @@ fn page(app: &TestApp, serial: &str) -> Value {
 }
 
 /// Status and failing units of a block.
-fn standing(app: &TestApp, serial: &str) -> (String, Value) {
+pub fn standing(app: &TestApp, serial: &str) -> (String, Value) {
     let page = page(app, serial);
     let failing = page["failing"].as_array().into_iter().flatten().map(|failing| failing["units"].clone());
     (page["status"].as_str().unwrap_or_else(|| panic!("{page}")).to_owned(), failing.collect())
 }
 
-fn is(status: &str, failing: Value) -> (String, Value) {
+pub fn is(status: &str, failing: Value) -> (String, Value) {
     (status.to_owned(), failing)
 }
 
@@ -190,6 +190,36 @@ both_databases! {
         error.story.draft(None).refused(422, "units_invalid", "/vintage");
         error.story.whole_batch(3_000);
         assert_eq!(error.story.issue(None), units(401, 402), "and the site issues again");
+    }
+
+    /// What a correction of one batch covered, a correction of another batch of the same treatment does not cover once more.
+    fn covered_once(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (first, second) = (story.gate_to_batch(10_000), story.gate_to_batch(10_000));
+        let steel = [&first, &second].map(|(_, _, batch)| story.fraction(batch, "FE", 10_000));
+        let cage = crate::harness::new_id();
+        story.at_centre("merged", json!({"inputs": steel, "lot": cage})).accepted();
+        story.send(&cage, 20_000, 20_000);
+        let treatment = story.treat(&cage, 20_000);
+        for (_, _, batch) in [&first, &second] {
+            story.close(batch).accepted();
+        }
+        assert_eq!(story.issue(None), units(1, 19));
+        let eligible = || {
+            let found = story.eligibility(&format!("treatment={treatment}"))["treatments"].clone();
+            found.as_array().expect("lines").iter().map(|line| line["eligible_g"].as_i64()).collect::<Vec<_>>()
+        };
+        // More went into the first one than came out: all of it is certified, and the batch could back more.
+        for ((lot, receipt, _), grams) in [(&first, 10_500), (&second, 9_900), (&second, 10_000), (&first, 9_500)] {
+            let right = instead(*receipt, "received", &story.received_fields(lot, grams));
+            let correction = app.say(&story.centre, "corrected", &right).accepted();
+            app.say(&story.auditor, "correction_confirmed", &json!({"correction": correction})).accepted();
+            let covered = if *lot == first.0 { [grams.min(10_000), 10_000] } else { [10_000, grams] };
+            assert_eq!(eligible(), covered.map(Some), "{grams}");
+        }
+        assert_eq!(standing(&app, &units(1, 19)), is("held", json!([[10, 10]])));
+        assert_eq!(standing(&app, &units(20, 20)), is("buffer", json!([])));
     }
 
     /// A correction the other way lets units hold again.

@@ -303,11 +303,8 @@ both_databases! {
         confirmed(&story, &counted(30));
         assert!(!story.is_held(treatment));
         assert_eq!(all(&app), [("mass_per_piece_implausible".to_owned(), "lifted".to_owned())]);
-        let worse = counted(2);
-        let status = app.get(&format!("/v1/corrections/{}", worse.accepted()), &app.operator.token).json();
-        if status["status"] == "open" {
-            app.say(&story.auditor, "correction_confirmed", &json!({"correction": worse.accepted()})).accepted();
-        }
+        // The smelter relied on the lot: that its count gets worse is not for its author alone to say either.
+        confirmed(&story, &counted(2));
         assert!(story.is_held(treatment));
         assert_eq!(all(&app), [("mass_per_piece_implausible".to_owned(), "open".to_owned())]);
     }

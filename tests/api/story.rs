@@ -96,6 +96,13 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// Everybody gets a new token, for when time went by and the old ones have expired.
+    pub fn renew_tokens(&mut self) {
+        for party in [&mut self.centre, &mut self.smelter, &mut self.auditor, &mut self.issuer] {
+            party.renew_token(self.app);
+        }
+    }
+
     pub fn audit(&self, site: &str, on: &str, outcome: &str) -> Answer {
         self.app.say(&self.auditor, "site_audited", &audit_fields(site, on, outcome))
     }

@@ -9,7 +9,7 @@ use crate::domain::delegation::are_related;
 use crate::domain::event::{Allotment, CertificateIssued, SecondSignature};
 use crate::domain::ids::{EntryIndex, OrganisationId, PartyId, SiteId};
 use crate::domain::mass::Grams;
-use crate::domain::pool::{self, Pool, PoolRange};
+use crate::domain::pool::{self, Available, Pool, PoolRange};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::registry::Site;
 use crate::domain::rule_set::RuleSet;
@@ -23,7 +23,7 @@ use crate::limits::ALLOTMENTS_MAX;
 pub struct Proposal {
     /// What the issuer would sign.
     pub issue: CertificateIssued,
-    taken: Vec<(PoolRange, Allotment)>,
+    available: Available,
     pool: Pool,
 }
 
@@ -32,7 +32,7 @@ impl Proposal {
     /// an earlier certificate.
     pub fn rests_on(&self, state: &State<'_>) -> Option<EntryIndex> {
         let stamp = |range: &PoolRange| state.stamp(&RecordId::new(RecordKind::PoolRange, &range.id()));
-        self.taken.iter().filter_map(|(range, _)| stamp(range)).map(|stamp| stamp.since).max()
+        self.available.taken.iter().filter_map(|(range, _)| stamp(range)).map(|stamp| stamp.since).max()
     }
 }
 
@@ -63,8 +63,8 @@ pub fn propose(
     require_no_failing(state, &site.id)?;
     let all = pool.entered_g.minus(pool.allotted_g).unwrap_or(Grams::ZERO);
     let wanted = units_max.and_then(|units| units.checked_mul(UNIT_G)).and_then(Grams::new);
-    let taken = front_of(state, &pool, wanted.unwrap_or(all).min(all), now)?;
-    let found = grams_of(&taken);
+    let available = front_of(state, &pool, wanted.unwrap_or(all).min(all), now)?;
+    let found = available.grams();
     let units = found / UNIT_G;
     let scheme = &rules.scheme;
     let blocks = blocks((&site.country, &site.code), vintage, test, pool.units, units, scheme.buffer_ppm);
@@ -72,7 +72,7 @@ pub fn propose(
         let detail = format!("this gives {found} g; an issue has at least two units of 1 kg, the buffer's included");
         return refuse(RefusalCode::UnitsInvalid, "/vintage", detail);
     };
-    let taken = cut(taken, units * UNIT_G);
+    let available = cut(available, units * UNIT_G);
     let issue = CertificateIssued {
         certificate,
         buffer,
@@ -80,37 +80,30 @@ pub fn propose(
         pool_site: site.id,
         vintage: vintage.clone(),
         scheme: name,
-        allotments: taken.iter().map(|(_, allotment)| allotment.clone()).collect(),
+        allotments: available.taken.iter().map(|(_, allotment)| allotment.clone()).collect(),
         second: None,
     };
-    Ok(Proposal { issue, taken, pool })
+    Ok(Proposal { issue, available, pool })
 }
 
 /// The front of the pool, as far as one issue can hold it. Should it be crumbs that do not fill two units together, they
 /// are passed over and stay: nobody can bar a pool by treating grams one by one.
-fn front_of(
-    state: &State<'_>,
-    pool: &Pool,
-    wanted: Grams,
-    now: LedgerTime,
-) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
-    let taken = pool::available(state, pool, wanted, ALLOTMENTS_MAX, Grams::ZERO, now)?;
-    if taken.len() < ALLOTMENTS_MAX || grams_of(&taken) >= 2 * UNIT_G {
-        return Ok(taken);
+fn front_of(state: &State<'_>, pool: &Pool, wanted: Grams, now: LedgerTime) -> Result<Available, Stop> {
+    let found = pool::available(state, pool, wanted, ALLOTMENTS_MAX, Grams::ZERO, now)?;
+    if found.taken.len() < ALLOTMENTS_MAX || found.grams() >= 2 * UNIT_G {
+        return Ok(found);
     }
     let share = i64::try_from(ALLOTMENTS_MAX).ok().and_then(|count| Grams::new((2 * UNIT_G + count - 1) / count));
     pool::available(state, pool, wanted, ALLOTMENTS_MAX, share.unwrap_or(Grams::ZERO), now)
 }
 
-fn grams_of(taken: &[(PoolRange, Allotment)]) -> i64 {
-    taken.iter().map(|(_, taken)| taken.to.get() - taken.from.get()).sum()
-}
-
 /// Less than 1 kg stays in the pool.
-fn cut(taken: Vec<(PoolRange, Allotment)>, grams: i64) -> Vec<(PoolRange, Allotment)> {
+fn cut(available: Available, grams: i64) -> Available {
+    let Available { taken, passed } = available;
     let allotments: Vec<Allotment> = taken.iter().map(|(_, allotment)| allotment.clone()).collect();
     let kept = part_of(&allotments, 0, grams);
-    taken.into_iter().zip(kept).map(|((range, _), allotment)| (range, allotment)).collect()
+    let taken = taken.into_iter().zip(kept).map(|((range, _), allotment)| (range, allotment)).collect();
+    Available { taken, passed }
 }
 
 /// Units are issued. The statement must say what the pool gives now; a draft that others overtook is stale.
@@ -124,7 +117,7 @@ pub fn certificate_issued(state: &mut State<'_>, context: &Context<'_>, event: &
     let units = event.certificate.units() + event.buffer.units();
     count_in_year(state, event, units)?;
     let roots = put_blocks(state, context, event, rules, second)?;
-    pool::take(state, proposal.pool, &proposal.taken, &roots, units)
+    pool::take(state, proposal.pool, &proposal.available, &roots, units)
 }
 
 /// The two blocks of an issue come into being, issued by whoever may. For whoever sees a part of the ledger alone: what the

@@ -1,13 +1,15 @@
 //! Certificates: blocks of 1 kg units that rest on named grams of named treatments (rules.md §7).
 //!
 //! `issue` makes them, `trade` moves, splits and cancels them, `retirement` ends them in somebody's name, `oversight` stops
-//! and withdraws them, `failing` finds the units whose grams turn out otherwise, `replacement` gives these other grams,
-//! `tally` counts, so that the sum rule can be read off at any time, and `account` tells each holder what happened.
+//! and withdraws them, `failing` marks the units whose grams turn out otherwise, `occasions` says after what, `concerned` finds them, `replacement` gives these other
+//! grams, `tally` counts, so that the sum rule can be read off at any time, and `account` tells each holder what happened.
 
 mod account;
 mod blocks;
+mod concerned;
 mod failing;
 mod issue;
+mod occasions;
 mod oversight;
 mod replacement;
 mod retirement;
@@ -16,6 +18,7 @@ mod trade;
 
 pub use account::{AccountChange, AccountChangeKind, account_of};
 pub use blocks::{blocks, buffer_units, part_of};
+pub use concerned::resting_on;
 pub use issue::{Proposal, certificate_issued, propose};
 pub use oversight::{certificate_countersigned, certificate_frozen, certificate_unfrozen, certificate_withdrawn};
 pub use replacement::certificate_replaced;
@@ -26,6 +29,7 @@ pub use trade::{certificate_cancelled, certificate_split, certificate_transferre
 pub(crate) use account::account_changes;
 pub(crate) use failing::judge;
 pub(crate) use issue::put_issued;
+pub(crate) use occasions::{judge_after, judge_moved_batches, judges_after};
 pub(crate) use replacement::replaced_as_shown;
 pub(crate) use retirement::require_distinct;
 

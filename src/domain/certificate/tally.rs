@@ -2,10 +2,12 @@
 //!
 //! Whatever writes a certificate writes it here, so no count can drift; the audit adds the certificates up and compares.
 
-use crate::domain::certificate::{Certificate, CertificateStatus, UNIT_G};
+use crate::domain::certificate::{Certificate, CertificateStatus, UNIT_G, Withdrawal};
 use crate::domain::codes::{CalendarYear, Month};
+use crate::domain::event::WithdrawalReason;
 use crate::domain::fields::record;
 use crate::domain::ids::{OrganisationId, SiteId};
+use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::Date;
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,9 +269,14 @@ fn count_expiring(state: &mut State<'_>, certificate: &Certificate, more: i64) -
     Ok(())
 }
 
+/// The year of a block's vintage.
+fn year_of(serial: &SerialBlock) -> Option<CalendarYear> {
+    serial.vintage.as_str().get(..4).and_then(CalendarYear::parse)
+}
+
 /// Takes units that were issued in error out of their year's count.
 pub(super) fn count_back(state: &mut State<'_>, certificate: &Certificate) -> Result<(), Stop> {
-    let Some(year) = certificate.serial.vintage.as_str().get(..4).and_then(CalendarYear::parse) else { return Ok(()) };
+    let Some(year) = year_of(&certificate.serial) else { return Ok(()) };
     if let Some(known) = state.issued_year(&IssuedYear::id_of(&certificate.site, &year))?.cloned() {
         let units = known.units - certificate.serial.units();
         state.put(Record::IssuedYear(IssuedYear { units, ..known }));
@@ -298,6 +305,7 @@ impl TallySums {
             Record::SiteTally(tally) => {
                 self.kept.insert(tally.id(), vec![tally.stock, tally.buffer, tally.failing]);
             }
+            Record::IssuedYear(issued) => _ = self.kept.insert(issued.id(), vec![issued.units]),
             Record::Expiring(expiring) => _ = self.kept.insert(expiring.id(), vec![expiring.held]),
             Record::Certificate(certificate) => self.count(certificate),
             _ => {}
@@ -312,6 +320,10 @@ impl TallySums {
         pool.extend([units.frozen, units.failing]);
         self.sum(PoolTally::id_of(site, &serial.vintage), &pool);
         self.sum(SiteTally::id_of(site), &[units.stock, units.sound_buffer, units.failing]);
+        let in_error = |withdrawn: &Withdrawal| withdrawn.reason == WithdrawalReason::IssuedInError;
+        if let Some(year) = year_of(serial).filter(|_| !certificate.withdrawn.as_ref().is_some_and(in_error)) {
+            self.sum(IssuedYear::id_of(site, &year), &[units.by_status.iter().sum()]);
+        }
         if let Some(until) = &certificate.expires {
             let prefix = Expiring::prefix_of(site, &serial.vintage);
             self.sum(format!("{prefix}{until}"), &[units.by_status[1]]);

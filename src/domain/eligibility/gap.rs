@@ -235,7 +235,7 @@ impl Gap {
 
     /// Whether units fail that rest on such grams already. What is undecided, only implausible or only in doubt, or stops new
     /// issues alone, fails none: an auditor's finding says it.
-    pub(crate) const fn fails_units(self) -> bool {
+    pub const fn fails_units(self) -> bool {
         !matches!(
             self,
             Self::SiteSuspended
@@ -247,7 +247,7 @@ impl Gap {
         )
     }
 
-    pub(super) const fn of(flaw: FlawCode) -> Self {
+    pub(crate) const fn of(flaw: FlawCode) -> Self {
         match flaw {
             FlawCode::PermitNotValid => Self::PermitNotValid,
             FlawCode::OverCapacity => Self::OverCapacity,

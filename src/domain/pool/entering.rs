@@ -86,6 +86,28 @@ fn append(
     Ok(PoolPlace { vintage, position })
 }
 
+/// Puts what is left of a range that lost its eligibility at the end of its pool. Should it be eligible again it has its turn
+/// there: it was completed anew after those that stand before it.
+pub(super) fn set_back(state: &mut State<'_>, range: &PoolRange) -> Result<(), Stop> {
+    let (Some(mut treatment), Some(pool)) =
+        (state.treatment(range.treatment)?.cloned(), state.pool(&Pool::id_of(&range.site, &range.vintage))?.cloned())
+    else {
+        return Ok(());
+    };
+    let is_of = |place: &PoolPlace| place.vintage == range.vintage && place.position == range.position;
+    let Some(line) = treatment.lines.iter_mut().find(|line| line.places.iter().any(is_of)) else { return Ok(()) };
+    let rest = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
+    let entered_g = pool.entered_g.minus(rest).unwrap_or(pool.entered_g);
+    state.put(Record::Pool(Pool { entered_g, ..pool }));
+    state.put(Record::PoolRange(PoolRange { grams: range.allotted, ..range.clone() }));
+    let from = range.from.plus(range.allotted).unwrap_or(range.from);
+    let place = append(state, (range.site, &range.vintage), range.treatment, from, rest)?;
+    line.places.retain(|place| !is_of(place));
+    line.places.push(place);
+    state.put(Record::Treatment(treatment));
+    Ok(())
+}
+
 /// Takes lines of a treatment out of their pools again, because what they rest on was corrected. Grams on which units rest
 /// stay where they are, and are covered anew by [`super::certified::cover_certified`]. A range keeps its place, empty, so that no other one moves.
 pub(crate) fn withdraw(

@@ -11,6 +11,7 @@ pub use certified::{Certified, CertifiedStretch, GramSpan, Span, shared, without
 pub(crate) use certified::{backed_in, certified, certified_of, cover_certified, free};
 pub(crate) use entering::{enter, withdraw};
 
+use crate::domain::apply::rules_in_force;
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::Month;
 use crate::domain::eligibility;
@@ -122,11 +123,26 @@ pub(crate) fn ranges_of(state: &State<'_>, line: &Line) -> Result<Vec<PoolRange>
     Ok(ranges)
 }
 
+/// What a pool can give.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Available {
+    /// Ranges in the pool's order, each with what is taken of it.
+    pub taken: Vec<(PoolRange, Allotment)>,
+    /// Ranges before the last of these that have lost their eligibility.
+    pub passed: Vec<PoolRange>,
+}
+
+impl Available {
+    /// How many grams are taken.
+    pub fn grams(&self) -> i64 {
+        self.taken.iter().map(|(_, taken)| taken.to.get() - taken.from.get()).sum()
+    }
+}
+
 /// What a pool can give: ranges whose treatments still meet every rule and that have at least `smallest` grams left, in the
 /// pool's order, until `wanted` grams or `count` ranges are found.
 ///
-/// A range that lost its eligibility (a key turns out to be compromised, a later audit finds otherwise) is passed over
-/// and stays where it is.
+/// A range that lost its eligibility (a key turns out to be compromised, a later audit finds otherwise) is passed over.
 pub fn available(
     state: &State<'_>,
     pool: &Pool,
@@ -134,25 +150,30 @@ pub fn available(
     count: usize,
     smallest: Grams,
     now: LedgerTime,
-) -> Result<Vec<(PoolRange, Allotment)>, Stop> {
-    let mut found: Vec<(PoolRange, Allotment)> = Vec::new();
+) -> Result<Available, Stop> {
+    let (mut found, mut passed) = (Available::default(), Vec::new());
     let (mut position, mut loaded, mut left) = (pool.first, RANGES_LOADED, wanted);
-    while position < pool.ranges && left > Grams::ZERO && found.len() < count {
+    while position < pool.ranges && left > Grams::ZERO && found.taken.len() < count {
         let end = (position + loaded).min(pool.ranges);
         for range in ranges_between(state, pool, position, end)? {
-            if left == Grams::ZERO || found.len() == count {
+            if left == Grams::ZERO || found.taken.len() == count {
                 break;
             }
             let rest = range.grams.minus(range.allotted).unwrap_or(Grams::ZERO);
-            if rest == Grams::ZERO || rest < smallest || !is_eligible(state, &range, now)? {
+            if rest == Grams::ZERO || rest < smallest {
                 continue;
             }
+            if !is_eligible(state, &range, now)? {
+                passed.push(range);
+                continue;
+            }
+            found.passed.append(&mut passed);
             let taken = rest.min(left);
             left = left.minus(taken).unwrap_or(Grams::ZERO);
             let from = range.from.plus(range.allotted).unwrap_or(range.from);
             let to = from.plus(taken).unwrap_or(from);
             let allotment = Allotment { treatment: range.treatment, from, to };
-            found.push((range, allotment));
+            found.taken.push((range, allotment));
         }
         (position, loaded) = (end, loaded * 2);
     }
@@ -190,21 +211,29 @@ fn ranges_between(state: &State<'_>, pool: &Pool, from: i64, to: i64) -> Result<
 pub(crate) fn take(
     state: &mut State<'_>,
     pool: Pool,
-    taken: &[(PoolRange, Allotment)],
+    available: &Available,
     roots: &[Certificate],
     units: i64,
 ) -> Result<(), Stop> {
     certified::certify(state, roots)?;
     let mut allotted_g = pool.allotted_g;
-    for (range, allotment) in taken {
+    for (range, allotment) in &available.taken {
         let grams = allotment.to.minus(allotment.from).unwrap_or(Grams::ZERO);
         allotted_g = allotted_g.plus(grams).unwrap_or(allotted_g);
         let allotted = range.allotted.plus(grams).unwrap_or(range.grams);
         state.put(Record::PoolRange(PoolRange { allotted, ..range.clone() }));
     }
+    let (id, issued) = (pool.id(), pool.units + units);
+    state.put(Record::Pool(Pool { allotted_g, units: issued, ..pool }));
+    // A pool whose front is barred would else be read from there with every issue.
+    let registry = rules_in_force(state)?.scheme.registry.as_ref();
+    let most = registry.and_then(|registry| registry.set_back_max).unwrap_or(0);
+    for range in available.passed.iter().take(most) {
+        entering::set_back(state, range)?;
+    }
+    let Some(pool) = state.pool(&id)?.cloned() else { return Ok(()) };
     let first = first_with_grams(state, &pool)?;
-    let issued = pool.units + units;
-    state.put(Record::Pool(Pool { first, allotted_g, units: issued, ..pool }));
+    state.put(Record::Pool(Pool { first, ..pool }));
     Ok(())
 }
 

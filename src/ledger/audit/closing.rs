@@ -1,11 +1,9 @@
 //! What is looked at when all entries are taken: over all records of the workspace, page by page.
 
-use crate::domain::adding_up::{PoolSums, Stretch, stretches_differ};
 use crate::domain::balance::{imbalances, in_between};
-use crate::domain::certificate::TallySums;
 use crate::domain::ids::SiteId;
-use crate::domain::state::{Record, RecordKind};
-use crate::ledger::audit::derived::each_of;
+use crate::domain::state::RecordKind;
+use crate::ledger::audit::certified;
 use crate::ledger::audit::progress::Progress;
 use crate::ledger::audit::report::{Findings, Report};
 use crate::limits::AUDIT_FINDINGS_MAX;
@@ -25,7 +23,7 @@ pub(super) fn look(
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     balance(database, progress, findings)?;
-    report.certificates = certificates(database, findings)?;
+    report.certificates = certified::look(database, findings)?;
     documents(database, findings)?;
     (report.records, report.state_digest) = digest(database)?;
     Ok(())
@@ -47,47 +45,6 @@ fn balance(database: &mut Database, progress: &Progress, findings: &mut Findings
         findings.broken(None, format!("items and open batches at {} are {grams} g off its account", place(site)));
     }
     Ok(())
-}
-
-/// Whether pools are the sum of their ranges and certificates, and no gram is certified twice; gives how many certificates there
-/// are.
-fn certificates(database: &mut Database, findings: &mut Findings) -> Result<u64, StoreError> {
-    // A certificate counts as unsold by whose its site is: sites come first.
-    const KINDS: &[RecordKind] = &[
-        RecordKind::Site,
-        RecordKind::Pool,
-        RecordKind::PoolRange,
-        RecordKind::PoolTally,
-        RecordKind::SiteTally,
-        RecordKind::Expiring,
-        RecordKind::Certificate,
-    ];
-    let (mut sums, mut tallies) = (PoolSums::default(), TallySums::default());
-    let (mut count, mut stretches) = (0, Vec::new());
-    workspace::clear_stretches(database)?;
-    each_of(database, KINDS, |record| {
-        sums.add(&record);
-        tallies.add(&record);
-        count += u64::from(matches!(record, Record::Certificate(_)));
-        stretches.extend(Stretch::of(&record));
-        Ok(())
-    })?;
-    workspace::add_stretches(database, &stretches)?;
-    for pool in sums.differing() {
-        findings.broken(None, format!("the grams of {pool} are not those of its treatments and certificates"));
-    }
-    for tally in tallies.differing() {
-        findings.broken(None, format!("{tally} does not count the units that there are"));
-    }
-    let mut after = None;
-    loop {
-        let of_one = workspace::stretches_behind(database, after)?;
-        let Some(first) = of_one.first() else { return Ok(count) };
-        if let Some(problem) = stretches_differ(&of_one) {
-            findings.broken(first.treatment, problem);
-        }
-        after = Some(first.treatment);
-    }
 }
 
 fn documents(database: &mut Database, findings: &mut Findings) -> Result<(), StoreError> {

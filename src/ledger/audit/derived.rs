@@ -195,11 +195,20 @@ pub(super) fn each_of(
     kinds: &[RecordKind],
     mut work: impl FnMut(Record) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    each_page_of(database, kinds, |_, page| page.into_iter().try_for_each(&mut work))
+}
+
+/// Reads the records of some kinds page by page.
+pub(super) fn each_page_of(
+    database: &mut Database,
+    kinds: &[RecordKind],
+    mut work: impl FnMut(&mut Database, Vec<Record>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let mut after = (String::new(), String::new());
     loop {
         let page = records::page_of_kinds(database, kinds, (&after.0, &after.1), PAGE_ROWS)?;
         let Some(last) = page.last().map(Record::id) else { return Ok(()) };
         after = (last.id, last.kind.to_string());
-        page.into_iter().try_for_each(&mut work)?;
+        work(database, page)?;
     }
 }

@@ -6,6 +6,7 @@
 //! The replay lies in a workspace, so memory holds one batch. A run that was killed goes on behind the last batch that it wrote.
 
 pub mod anchor;
+mod certified;
 mod closing;
 pub mod database;
 mod derived;
