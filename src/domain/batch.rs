@@ -2,6 +2,7 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
+use crate::domain::capacity;
 use crate::domain::codes::{
     Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Part, Provenance, Role, TableCode,
 };
@@ -253,7 +254,7 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
         return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
     }
     let permits = state.site(&batch.site)?.map(|site| site.permits.clone()).unwrap_or_default();
-    let day = context.day();
+    let (day, before) = (context.day(), batch.input_g);
     let mut warnings = Vec::new();
     for (position, id) in event.items.iter().enumerate() {
         let pointer = format!("/items/{position}");
@@ -267,6 +268,8 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
         let fed = Item { fed: Some(batch.id), ..item }.ended();
         state.put(Record::Item(Item { status: ItemStatus::InBatch, ..fed }.touched(context)?));
     }
+    let fed_g = batch.input_g.minus(before).unwrap_or(Grams::ZERO);
+    warnings.extend(capacity::take_into(state, context, (batch.site, DISMANTLING), fed_g, "/items")?);
     let warnings = each_once(warnings);
     let batch = batch.touched(context)?;
     let evidence = batch.evidence.clone().warned(&warnings, context.index);
@@ -432,6 +435,7 @@ fn keep(
         let detail = format!("of this class {fed} were fed in; more remained, beyond the band of {band} g");
         return refuse(RefusalCode::OutputsExceedInputs, format!("{pointer}/weight"), detail);
     }
+    capacity::take_back(state, context, (batch.site, DISMANTLING), grams)?;
     // Within the band more may remain than went in: then nothing of it was dismantled.
     let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
     let lacks = batch.lacked_by(&stock.class);

@@ -2,6 +2,7 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
+use crate::domain::capacity;
 use crate::domain::codes::{
     Arising, Condition, Country, ItemKind, ItemStatus, Part, Provenance, Role, SourceKind, TableCode, WasteCode,
     WasteCodeOverride,
@@ -14,7 +15,6 @@ use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
 use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
-use crate::domain::registry::SiteYear;
 use crate::domain::signal;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, LedgerTime};
@@ -315,28 +315,7 @@ fn intake_warnings(
     }
     let day = context.day();
     let not_covered = permit_warning(&place.permits, day.as_ref(), item.waste_code.as_ref(), None);
-    let Some((day, year)) = day.and_then(|day| Some((day.clone(), day.year()?))) else {
-        return Ok(not_covered.into_iter().collect());
-    };
-    let known = state.site_year(&SiteYear::id_of(&site, &year))?.cloned();
-    let (before, outside_g) = known.map_or((Grams::ZERO, None), |known| (known.received_g, known.outside_g));
-    let Some(received_g) = before.plus(item.grams) else {
-        return refuse(RefusalCode::SumOutOfRange, "/weight", "the site's sum of the year would leave the range");
-    };
-    let all = received_g.plus(outside_g.unwrap_or(Grams::ZERO)).unwrap_or(received_g);
-    // Of what is corrected itself the old mass is in the year's sum, and the new one counts in its place.
-    let replaced = context.again.and_then(|again| again.replaces_g);
-    let over = match context.again {
-        Some(again) if replaced.is_none() => {
-            again.warnings.iter().any(|warning| warning.code == WarningCode::OverCapacity)
-        }
-        _ => {
-            let sum = all.minus(replaced.unwrap_or(Grams::ZERO)).unwrap_or(Grams::ZERO);
-            place.capacity_on(&day).is_some_and(|capacity| sum > capacity)
-        }
-    };
-    state.put(Record::SiteYear(SiteYear { site, year, received_g, outside_g }));
-    let over = if over { Warning::new(WarningCode::OverCapacity, "/weight") } else { None };
+    let over = capacity::take_in(state, context, &place, item.grams)?;
     Ok(not_covered.into_iter().chain(over).collect())
 }
 

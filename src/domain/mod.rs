@@ -9,6 +9,7 @@ pub mod awaited;
 pub mod balance;
 pub mod batch;
 pub mod border;
+pub mod capacity;
 pub mod certificate;
 pub mod codes;
 pub mod composition;

@@ -414,6 +414,13 @@ pub struct Registry {
     pub replacement_months: u32,
 }
 
+/// What is asked of permits beyond day, operation and waste code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Permits {
+    /// Whether what goes into an operation is measured against what the permit states for it.
+    pub capacity_per_operation: bool,
+}
+
 /// How many grams a device counts for in an order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Factor {
@@ -456,6 +463,8 @@ pub struct RuleSet {
     pub operations: Vec<Operation>,
     /// Rules of borders, where there are any.
     pub borders: Option<Borders>,
+    /// What is asked of permits; without it, only the whole of a year is measured.
+    pub permits: Option<Permits>,
     /// Thresholds of signals, where there are any.
     pub signals: Option<Signals>,
     /// Lists of waste codes.

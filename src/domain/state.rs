@@ -7,6 +7,7 @@
 use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
+use crate::domain::capacity::SiteYear;
 use crate::domain::certificate::{
     AccountChange, Certificate, Expiring, IssuedYear, PartsListed, PoolTally, SiteTally, account_changes,
 };
@@ -27,7 +28,7 @@ use crate::domain::item::Item;
 use crate::domain::past::{Past, PastEntry, Stamp, Version, View};
 use crate::domain::pool::{Certified, CertifiedStretch, Pool, PoolRange};
 use crate::domain::refusal::Refusal;
-use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
+use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken};
 use crate::domain::signal::{Signal, Tally, Ticket};
 use crate::domain::site_batches::BatchAt;
 use crate::domain::treatment::{AuditWait, Treatment};

@@ -14,6 +14,7 @@ mod audits;
 mod batches;
 mod borders;
 mod bundles;
+mod capacities;
 mod certificate_lives;
 mod certificate_model;
 mod certificates;

@@ -70,9 +70,9 @@ gaps! {
         "the permit of a site did not cover operation, waste code and day",
         "If the permit covered it and was not on the ledger, have the operator register it and ask an auditor to clear the entry.",
         "Directive 2008/98/EC, article 23; WEEE Directive, article 9";
-    /// A site on the way had received more than its permit allows.
+    /// A site on the way had taken in more than its permit allows, in all or into one operation.
     OverCapacity = "over_capacity",
-        "a site had received more that year than its permit allows",
+        "a site had taken in more that year than its permit allows, in all or into one operation",
         "Ask the authority for a larger permit before taking in more; an auditor can clear what was within it after all.",
         "plastic EPR certificates above plant capacity in India; UK WEEE evidence";
     /// A class that the rule set does not know.

@@ -2,13 +2,13 @@
 //! counted on the day as written, so that a week without a line, posted at once, is still seven days.
 
 use crate::domain::apply::{Context, rules_in_force};
+use crate::domain::capacity::SiteYear;
 use crate::domain::evidence::FlawCode;
 use crate::domain::fields::{codes, record, text_field};
 use crate::domain::finding::cure_of;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{Warning, WarningCode};
-use crate::domain::registry::SiteYear;
 use crate::domain::rule_set::{RuleSet, Signals, part_of};
 use crate::domain::signal::{Figures, SignalCode, raise};
 use crate::domain::state::{Record, RecordId, State, Stop};
@@ -126,7 +126,7 @@ pub(crate) fn of_difference(
     if change == 0 || bases.iter().any(|basis| *basis != WeightBasis::Weighed) {
         return Ok(None);
     }
-    let of_year = SiteYear::id_of(&site, &year);
+    let of_year = SiteYear::id_of(&site, &year, None);
     state.require_loaded([Tally::id_of(TallyKind::Difference, &site, year.as_str()), of_year.clone()])?;
     let Some(mut tally) = counted(state, TallyKind::Difference, site, year.as_str(), change)? else { return Ok(None) };
     let received = state.site_year(&of_year)?.map_or(Grams::ZERO, |known| known.received_g);
@@ -136,7 +136,7 @@ pub(crate) fn of_difference(
     let beyond = now.abs() > band && now.abs() > before.abs();
     // What was received by then is known by now otherwise: a statement that is applied once more keeps what its day found.
     let beyond = match context.again {
-        Some(again) if again.replaces_g.is_none() => was_told(again.warnings, SITE),
+        Some(again) if again.replaces.is_none() => was_told(again.warnings, SITE),
         _ => beyond,
     };
     if beyond {
