@@ -15,6 +15,7 @@ use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
 use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::signal;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, LedgerTime};
@@ -44,10 +45,21 @@ pub(crate) fn waste_code(
     country: Option<&Country>,
 ) -> Result<Option<WasteCode>, Stop> {
     let rules = rules_in_force(state)?;
-    let (Some(country), Some(day)) = (country, context.day()) else { return Ok(None) };
+    let place = country.zip(context.day());
+    Ok(place.and_then(|(country, day)| waste_code_at(rules, class.as_str(), overridden, (country, &day))))
+}
+
+/// The same at a place on a day: a person's, as long as it stands in the list there, or the tables'. Pure, so that whoever
+/// verifies a bundle asks the same.
+pub(crate) fn waste_code_at(
+    rules: &RuleSet,
+    class: &str,
+    overridden: Option<&Overridden>,
+    (country, day): (&Country, &Date),
+) -> Option<WasteCode> {
     let chosen = overridden.filter(|chosen| chosen.country == *country);
-    let chosen = chosen.filter(|chosen| rules.lists_waste_code(&chosen.code, country, &day));
-    Ok(chosen.map(|chosen| chosen.code.clone()).or_else(|| rules.waste_code(class.as_str(), country, &day)))
+    let chosen = chosen.filter(|chosen| rules.lists_waste_code(&chosen.code, country, day));
+    chosen.map(|chosen| chosen.code.clone()).or_else(|| rules.waste_code(class, country, day))
 }
 
 /// A person's waste code instead of the tables': it must stand in the list of the place on the day.

@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "one binary, nobody reaches into it")]
 
 mod accounts;
+mod agreeing;
 mod as_of;
 mod audits;
 mod batches;

@@ -78,7 +78,9 @@ impl SchemeCheck<'_> {
             else {
                 continue;
             };
-            if !is_residual(self.conditions, treated.operation.as_str()) {
+            // What was treated under a rule set without these conditions is counted nowhere.
+            let conditions = self.shown.rules_at(*entry).and_then(|rules| rules.scheme.conditions.as_ref());
+            if !conditions.is_some_and(|conditions| is_residual(conditions, treated.operation.as_str())) {
                 continue;
             }
             is_concerned |= *entry == until;

@@ -12,13 +12,16 @@ mod work;
 pub(super) use flaw::{Flaw, What};
 pub(super) use sources::Sources;
 
-use crate::domain::codes::{CountedElsewhere, Country, DocumentNumber, Part, Provenance, Role, SourceKind};
+use crate::domain::codes::{
+    CountedElsewhere, Country, DocumentNumber, Part, Provenance, Role, SourceKind, WasteCode, WasteCodeOverride,
+};
 use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, MissingPart, Split, TreatedFinal};
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
-use crate::domain::lot::permit_covers;
+use crate::domain::item::Overridden;
+use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
-use crate::domain::time::OccurredAt;
+use crate::domain::time::{Date, OccurredAt};
 use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use corrected::Corrections;
 use flaw::Cures;
@@ -37,6 +40,8 @@ pub(super) struct Lot {
     pub(super) weighed: Option<bool>,
     /// Its class or fraction.
     pub(super) class: Option<String>,
+    /// The waste code that a person stated instead of the tables'.
+    pub(super) overridden: Option<Overridden>,
     /// The batches that it left.
     pub(super) sources: Sources,
     /// The country where it lies, as far as shown.
@@ -60,6 +65,13 @@ pub(super) struct Lot {
     lost: bool,
     /// The entry whose correction gave it its mass: what repeats that may say another, which is followed no further.
     followed: Option<EntryIndex>,
+}
+
+impl Lot {
+    /// Its waste code at a place on a day: what a person stated for there, or the tables'.
+    pub(super) fn code_at(&self, rules: &RuleSet, place: (&Country, &Date)) -> Option<WasteCode> {
+        waste_code_at(rules, self.class.as_deref()?, self.overridden.as_ref(), place)
+    }
 }
 
 /// Everything that happened.
@@ -110,18 +122,21 @@ impl<'a> Matter<'a> {
             Event::Registered(event) => self.begin(event.item, event.class.as_str(), &event.weight, said),
             Event::Collected(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.restate_code(event.item, event.waste_code.as_ref(), said);
                 let pieces = event.pieces.map(Count::get).or(Some(1));
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Received(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.restate_code(event.item, event.waste_code.as_ref(), said);
                 let pieces = event.pieces.map(Count::get);
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Retired(event) => {
                 self.held(event.item, said)?;
+                self.restate_code(event.item, event.waste_code.as_ref(), said);
                 let provenance = Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere };
                 self.arose(event.item, &event.arising.country, &provenance, (Some(1), event.missing.as_ref()));
                 Ok(())
@@ -245,8 +260,10 @@ impl<'a> Matter<'a> {
     /// not be shown, which backs nothing anyway.
     fn may_treat(&self, event: &TreatedFinal, lot: &Lot, site: &ShownSite, said: &ShownStatement) -> bool {
         let Some(day) = said.statement.common.occurred_at.date() else { return false };
-        let Some(class) = &lot.class else { return true };
-        let code = self.rules.waste_code(class, &site.country, &day);
+        if lot.class.is_none() {
+            return true;
+        }
+        let code = lot.code_at(self.rules, (&site.country, &day));
         let (permits, operation) = (site.permits_before(said.index), Some(event.operation.as_str()));
         code.is_some_and(|code| permits.iter().any(|permit| permit_covers(permit, &day, &code, operation)))
     }
@@ -263,6 +280,7 @@ impl<'a> Matter<'a> {
             grams: None,
             weighed: None,
             class: None,
+            overridden: None,
             sources: Sources::NotShown,
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
@@ -281,6 +299,19 @@ impl<'a> Matter<'a> {
     /// Where a statement's site lies, if it names one.
     fn country_of(&self, said: &ShownStatement) -> Option<Country> {
         said.statement.common.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone())
+    }
+
+    /// A person states another waste code than the tables', for the place where it is said.
+    fn restate_code(&mut self, id: ItemId, stated: Option<&WasteCodeOverride>, said: &ShownStatement) {
+        let overridden = self.overridden(stated, said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.overridden = overridden;
+        }
+    }
+
+    fn overridden(&self, stated: Option<&WasteCodeOverride>, said: &ShownStatement) -> Option<Overridden> {
+        let country = self.country_of(said).or_else(|| self.shown.country(&said.party()).cloned());
+        Some(Overridden { code: stated?.code.clone(), country: country? })
     }
 
     fn flaws_of_key(&self, said: &ShownStatement) -> BTreeSet<Flaw> {
@@ -387,11 +418,11 @@ impl<'a> Matter<'a> {
 
     fn merge(&mut self, event: &Merged, said: &ShownStatement) -> Result<(), String> {
         let whole = self.join(&event.inputs, said)?;
-        let classes: BTreeSet<&String> = whole.classes.iter().collect();
+        let classes: BTreeSet<&String> = whole.kinds.iter().map(|(class, _)| class).collect();
         if classes.len() > 1 {
             return Err("what is merged is of different classes".into());
         }
-        let class = whole.classes.first().cloned();
+        let class = whole.kinds.first().map(|(class, _)| class.clone());
         self.make(event.lot, Lot { class, ..whole.lot })
     }
 
@@ -400,7 +431,7 @@ impl<'a> Matter<'a> {
         let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
         // What joins lacks what all of it lacks.
         let lot = Lot { lacks: Part::ALL.iter().copied().collect(), ..lot };
-        let mut whole = Joined { lot, classes: Vec::new(), gaps_of_others: BTreeSet::new() };
+        let mut whole = Joined { lot, kinds: Vec::new(), gaps_of_others: BTreeSet::new() };
         let mut sources: Option<Sources> = None;
         for (position, id) in inputs.iter().enumerate() {
             let input = self.used(*id, said)?;
@@ -423,8 +454,8 @@ impl<'a> Matter<'a> {
 /// What joins, added up.
 struct Joined {
     lot: Lot,
-    /// The classes of what is known.
-    classes: Vec<String>,
+    /// Classes and typed codes of what is known.
+    kinds: Vec<(String, Option<Overridden>)>,
     /// What does not follow of all but the first.
     gaps_of_others: BTreeSet<String>,
 }
@@ -450,13 +481,14 @@ impl Joined {
         lot.flaws.extend(input.flaws);
         lot.unshown |= input.unshown;
         if is_first {
+            lot.overridden.clone_from(&input.overridden);
             lot.gaps.extend(input.gaps);
         } else {
             self.gaps_of_others.extend(input.gaps);
         }
         lot.latest = lot.latest.clone().later(&input.latest);
         lot.lies_in = lot.lies_in.take().or(input.lies_in);
-        self.classes.extend(input.class);
+        self.kinds.extend(input.class.map(|class| (class, input.overridden)));
     }
 
     /// A bundle shows the whole way back of the first of what was joined, and of all if they left several batches: there a

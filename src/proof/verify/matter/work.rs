@@ -4,7 +4,8 @@ use crate::domain::batch::FedClass;
 use crate::domain::codes::{CountedElsewhere, Part, SourceKind, TableCode};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
 use crate::domain::ids::{BatchId, OrganisationId, SiteId};
-use crate::domain::lot::permit_covers;
+use crate::domain::item::Overridden;
+use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::Grams;
 use crate::domain::time::{DAY_MS, OccurredAt};
 use crate::proof::verify::matter::flaw::{Flaw, What};
@@ -76,7 +77,8 @@ impl Matter<'_> {
         let known = self.rules.fraction(event.fraction.as_str()).is_some();
         flaws.extend((!known).then(|| said.flaw(What::UnknownClass)));
         let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
-        let is_hazardous = self.is_hazardous(event.fraction.as_str(), said);
+        let overridden = self.overridden(event.waste_code.as_ref(), said);
+        let is_hazardous = self.is_hazardous(event.fraction.as_str(), overridden.as_ref(), said);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.outputs.push(event.fraction.clone());
             batch.hazardous.0 += grams.filter(|_| is_hazardous).map_or(0, Grams::get);
@@ -85,7 +87,7 @@ impl Matter<'_> {
         }
         let (class, weighed) = (Some(event.fraction.to_string()), Some(weighed));
         let sources = Sources::of_batch(&event.batch, grams);
-        self.make(event.lot, Lot { grams, weighed, class, sources, arising, flaws, ..self.unknown(said) })
+        self.make(event.lot, Lot { grams, weighed, class, overridden, sources, arising, flaws, ..self.unknown(said) })
     }
 
     /// The batch of a statement, if it is shown, open, and its author's. Gives whether it has lasted too long, and where
@@ -132,16 +134,19 @@ impl Matter<'_> {
         Ok(())
     }
 
-    /// Whether a fraction carries an asterisk where its author's site lies.
-    fn is_hazardous(&self, class: &str, said: &ShownStatement) -> bool {
-        let place = self.country_of(said).zip(said.statement.common.occurred_at.date());
-        let code = place.and_then(|(country, day)| self.rules.waste_code(class, &country, &day));
-        code.is_some_and(|code| code.is_hazardous())
+    /// Whether a fraction carries an asterisk where its author's site lies, by the tables or by what a person stated.
+    fn is_hazardous(&self, class: &str, overridden: Option<&Overridden>, said: &ShownStatement) -> bool {
+        let Some((country, day)) = self.country_of(said).zip(said.statement.common.occurred_at.date()) else {
+            return false;
+        };
+        let code = |stated| waste_code_at(self.rules, class, stated, (&country, &day));
+        [None, overridden].into_iter().filter_map(code).any(|code| code.is_hazardous())
     }
 
     /// Counts what is treated of batches' hazardous outputs.
     pub(super) fn count_hazardous(&mut self, event: &TreatedFinal, lot: &Lot, said: &ShownStatement) {
-        if !lot.class.as_deref().is_some_and(|class| self.is_hazardous(class, said)) {
+        let overridden = lot.overridden.as_ref();
+        if !lot.class.as_deref().is_some_and(|class| self.is_hazardous(class, overridden, said)) {
             return;
         }
         for (batch, from, to) in lot.sources.lines(event.net_g).unwrap_or_default() {
@@ -153,14 +158,21 @@ impl Matter<'_> {
 
     fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
         let site = self.batches.get(batch).and_then(|batch| batch.site);
-        site.is_none_or(|site| self.is_permitted(&site, lot.class.as_deref(), "R12", said))
+        let kind = lot.class.as_deref().map(|class| (class, lot.overridden.as_ref()));
+        site.is_none_or(|site| self.is_permitted(&site, kind, "R12", said))
     }
 
     /// Whether a site that is shown had a permit for the operation, the day, and the waste code of a class.
-    fn is_permitted(&self, site: &SiteId, class: Option<&str>, operation: &str, said: &ShownStatement) -> bool {
-        let (Some(site), Some(class)) = (self.shown.site(site), class) else { return true };
+    fn is_permitted(
+        &self,
+        site: &SiteId,
+        kind: Option<(&str, Option<&Overridden>)>,
+        operation: &str,
+        said: &ShownStatement,
+    ) -> bool {
+        let (Some(site), Some((class, overridden))) = (self.shown.site(site), kind) else { return true };
         let Some(day) = said.statement.common.occurred_at.date() else { return false };
-        let Some(code) = self.rules.waste_code(class, &site.country, &day) else { return false };
+        let Some(code) = waste_code_at(self.rules, class, overridden, (&site.country, &day)) else { return false };
         site.permits_before(said.index).iter().any(|permit| permit_covers(permit, &day, &code, Some(operation)))
     }
 
@@ -201,8 +213,11 @@ impl Matter<'_> {
         let (mut lot, site) = (whole.lot, said.statement.common.site);
         lot.come_to(self.country_of(said), self.rules.borders.is_some(), said);
         let operation = event.operation.as_str();
-        let may = |class: &String| site.is_some_and(|site| self.is_permitted(&site, Some(class), operation, said));
-        let permitted = whole.classes.iter().all(may);
+        let may = |(class, overridden): &(String, Option<Overridden>)| {
+            let kind = Some((class.as_str(), overridden.as_ref()));
+            site.is_some_and(|site| self.is_permitted(&site, kind, operation, said))
+        };
+        let permitted = whole.kinds.iter().all(may);
         lot.flaws.extend((!permitted).then(|| said.flaw(What::InterimUnpermitted)));
         let yields: Vec<_> = event.outputs.iter().map(|output| self.read(&output.weight, said)).collect();
         let divisions = event.outputs.iter().filter_map(|output| output.weight.scale);
@@ -221,7 +236,7 @@ impl Matter<'_> {
             let (sources, rest) = left.take(grams.unwrap_or(Grams::ZERO));
             left = rest;
             let (class, weighed) = (Some(output.fraction.to_string()), Some(weighed));
-            self.make(output.lot, Lot { grams, weighed, class, sources, ..lot.clone() })?;
+            self.make(output.lot, Lot { grams, weighed, class, overridden: None, sources, ..lot.clone() })?;
         }
         Ok(())
     }
