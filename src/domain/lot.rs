@@ -4,15 +4,16 @@ use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
 use crate::domain::capacity;
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Part, Provenance, Role, SourceKind, TableCode, WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, SourceKind, TableCode, WasteCode,
     WasteCodeOverride,
 };
 use crate::domain::composition::{Composition, SourceId, TooManySources, WasteSource, given_of};
 use crate::domain::due::{self, DueKind};
-use crate::domain::event::{Collected, CollectedKind, Count, Merged, MissingPart, Permit, Received, Split, Stored};
+use crate::domain::event::{Collected, CollectedKind, Count, Merged, Permit, Received, Split, Stored};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
+use crate::domain::lacks::{Lack, joined, lacking};
 use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::rule_set::RuleSet;
@@ -95,28 +96,7 @@ struct Incoming<'a> {
     provenance: &'a Provenance,
     waste_code: Option<&'a WasteCodeOverride>,
     pieces: Option<Count>,
-    lacks: Vec<Part>,
-}
-
-/// What all of some pieces lack, if their receipt counts what is missing: it says how many pieces there are, counts no more
-/// than these, and each part once.
-pub(crate) fn lacking(missing: Option<&Vec<MissingPart>>, pieces: Option<i64>) -> Result<Vec<Part>, Stop> {
-    let Some(missing) = missing else { return Ok(Vec::new()) };
-    let Some(pieces) = pieces else {
-        return refuse(
-            RefusalCode::ListInvalid,
-            "/pieces",
-            "whoever counts what is missing says how many pieces there are",
-        );
-    };
-    let mut counted = BTreeSet::new();
-    for (position, found) in missing.iter().enumerate() {
-        if found.count.get() > pieces || !counted.insert(found.part) {
-            let detail = format!("there are {pieces} pieces; count each part once, and not more than these");
-            return refuse(RefusalCode::ListInvalid, format!("/missing/{position}/count"), detail);
-        }
-    }
-    Ok(missing.iter().filter(|found| found.count.get() == pieces).map(|found| found.part).collect())
+    lacks: Vec<Lack>,
 }
 
 /// The source of waste that was not dismantled yet.
@@ -386,10 +366,15 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
     Ok(each_once(joining.warnings))
 }
 
-/// What joins lacks what every input lacks.
-fn lacked_by_all(inputs: &[Item]) -> Vec<Part> {
-    let is_lacked = |part: &&Part| inputs.iter().all(|input| input.lacks.contains(part));
-    Part::ALL.iter().filter(is_lacked).copied().collect()
+/// What inputs came without, together.
+fn lacked_by_all(inputs: &[Item]) -> Vec<Lack> {
+    let together = |(lacks, grams): (Vec<Lack>, Grams), input: &Item| {
+        let sum = grams.plus(input.grams).unwrap_or(grams);
+        (joined((&lacks, grams), (&input.lacks, input.grams)), sum)
+    };
+    let mut inputs = inputs.iter();
+    let first = inputs.next().map_or((Vec::new(), Grams::ZERO), |first| (first.lacks.clone(), first.grams));
+    inputs.fold(first, together).0
 }
 
 pub(crate) fn too_many_sources<T>(_: TooManySources) -> Result<T, Stop> {

@@ -37,6 +37,7 @@ mod donation_report;
 mod each_rule;
 mod eligibility;
 mod erasure;
+mod expected_parts;
 mod findings;
 mod forged_lives;
 mod forgeries;

@@ -195,10 +195,10 @@ gaps! {
         "of a batch's hazardous grams 95 in 100 must be accepted by a site that may treat them, the rest stored, weighed, less than 12 months old",
         "Hand over the hazardous lots of the batch (boards, batteries, lamps) to plants permitted for them, weighed; look for what was lost.",
         "100 % environmentally sound treatment of all fractions, valuable and hazardous (WorldLoop)";
-    /// What the equipment should have held did not come out.
+    /// What the equipment should have held did not come out, or too little of it.
     PartsNotAccountedFor = "parts_not_accounted_for",
-        "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, or its receipt counted them missing",
-        "Post the fraction before the batch is closed. If the pieces came without it, correct the receipt: pieces and missing.",
+        "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, at least the share that /v1/reference/scheme names, or its receipt counted them missing",
+        "Post all of the fraction before the batch is closed. If pieces came without it, correct the receipt: pieces and missing.",
         "WEEE Directive, annex VII; boards taken out of phones sold by weight (Recell, Ghana)";
 }
 

@@ -6,6 +6,7 @@
 //! has its conditions. Certificates that exist keep the scheme under which they were issued.
 
 pub mod e_resource_1;
+pub mod expected;
 pub mod gap;
 
 use crate::domain::apply::rules_in_force;

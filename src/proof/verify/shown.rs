@@ -439,6 +439,12 @@ impl Shown {
         self.statements.range(..index).map(|(_, shown)| shown)
     }
 
+    /// Whether every entry from one to another is shown.
+    pub(super) fn shows_all_between(&self, from: EntryIndex, to: EntryIndex) -> bool {
+        let shown = u64::try_from(self.statements.range(from..to).count());
+        shown.is_ok_and(|shown| shown == to.0.saturating_sub(from.0))
+    }
+
     /// All statements, in order.
     pub(super) fn all(&self) -> impl Iterator<Item = &ShownStatement> {
         self.statements.values()

@@ -13,11 +13,12 @@ pub(super) use flaw::{Flaw, What};
 pub(super) use sources::Sources;
 
 use crate::domain::codes::{
-    CountedElsewhere, Country, DocumentNumber, Part, Provenance, Role, SourceKind, WasteCode, WasteCodeOverride,
+    CountedElsewhere, Country, DocumentNumber, Provenance, Role, SourceKind, WasteCode, WasteCodeOverride,
 };
 use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, MissingPart, Split, TreatedFinal};
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::Overridden;
+use crate::domain::lacks::{Lack, counted_missing, joined};
 use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
@@ -50,8 +51,10 @@ pub(super) struct Lot {
     pub(super) arising: BTreeSet<String>,
     /// What was declared of it: where it came from, and whether another scheme counts it.
     pub(super) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
-    /// Parts that all of it lacks, by what receipts counted.
-    lacks: BTreeSet<Part>,
+    /// Parts that it came without, by what receipts counted.
+    lacks: Vec<Lack>,
+    /// Whether that is not all shown: of what joined, receipts or masses.
+    uncounted: bool,
     /// Why its grams back nothing, unless it was cured.
     pub(super) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of it: where a step is left out, or a lie.
@@ -285,7 +288,8 @@ impl<'a> Matter<'a> {
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
-            lacks: BTreeSet::new(),
+            lacks: Vec::new(),
+            uncounted: false,
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),
@@ -344,8 +348,8 @@ impl<'a> Matter<'a> {
         if let Some(lot) = self.items.get_mut(&id) {
             lot.arising.insert(country.to_string());
             lot.declared.insert((provenance.kind, provenance.counted_elsewhere));
-            let of_all = missing.into_iter().flatten().filter(|found| Some(found.count.get()) == pieces);
-            lot.lacks.extend(of_all.map(|found| found.part));
+            let counted = missing.zip(pieces).map(|(missing, pieces)| counted_missing(missing, pieces));
+            lot.lacks = counted.unwrap_or_default();
         }
     }
 
@@ -429,8 +433,6 @@ impl<'a> Matter<'a> {
     /// Uses up items and adds up what is known of them.
     fn join(&mut self, inputs: &[ItemId], said: &ShownStatement) -> Result<Joined, String> {
         let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
-        // What joins lacks what all of it lacks.
-        let lot = Lot { lacks: Part::ALL.iter().copied().collect(), ..lot };
         let mut whole = Joined { lot, kinds: Vec::new(), gaps_of_others: BTreeSet::new() };
         let mut sources: Option<Sources> = None;
         for (position, id) in inputs.iter().enumerate() {
@@ -463,12 +465,19 @@ struct Joined {
 impl Joined {
     fn add_unknown(&mut self) {
         self.lot.grams = None;
-        self.lot.lacks.clear();
+        self.lot.uncounted = true;
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
     fn add(&mut self, input: Lot, is_first: bool) {
         let lot = &mut self.lot;
+        lot.uncounted |= input.uncounted;
+        match (lot.grams, input.grams) {
+            _ if is_first => lot.lacks = input.lacks,
+            (Some(so_far), Some(grams)) => lot.lacks = joined((&lot.lacks, so_far), (&input.lacks, grams)),
+            // Which share of a mass that is not shown lacks something follows only where all of it does, or none.
+            _ => lot.uncounted |= lot.lacks != input.lacks,
+        }
         lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
         lot.weighed = match (lot.weighed, input.weighed) {
             (Some(false), _) | (_, Some(false)) => Some(false),
@@ -477,7 +486,6 @@ impl Joined {
         };
         lot.arising.extend(input.arising);
         lot.declared.extend(input.declared);
-        lot.lacks.retain(|part| input.lacks.contains(part));
         lot.flaws.extend(input.flaws);
         lot.unshown |= input.unshown;
         if is_first {

@@ -1,12 +1,13 @@
 //! What is done with waste at a site: dismantling in batches, and interim treatment.
 
-use crate::domain::batch::FedClass;
-use crate::domain::codes::{CountedElsewhere, Part, SourceKind, TableCode};
+use crate::domain::codes::{CountedElsewhere, SourceKind, TableCode};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
-use crate::domain::ids::{BatchId, OrganisationId, SiteId};
+use crate::domain::fed::{self, FedClass};
+use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
 use crate::domain::item::Overridden;
 use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::Grams;
+use crate::domain::signal::Gave;
 use crate::domain::time::{DAY_MS, OccurredAt};
 use crate::proof::verify::matter::flaw::{Flaw, What};
 use crate::proof::verify::matter::{Lot, Matter, Sources};
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) organisation: OrganisationId,
     pub(in crate::proof::verify) site: Option<SiteId>,
+    opened: EntryIndex,
     began_ms: i64,
     /// What went in, less what remained; unknown if the mass of something is not shown.
     pub(in crate::proof::verify) input: Option<Grams>,
@@ -26,10 +28,16 @@ pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
     /// What the centre itself declared when it closed the batch.
     pub(in crate::proof::verify) centre: Option<CountedElsewhere>,
-    /// Classes that went in, and what they may hold.
+    /// Classes that went in, less what remained, and what they came without.
     pub(in crate::proof::verify) fed: Vec<FedClass>,
+    /// Whether it is not all shown what these came without.
+    pub(in crate::proof::verify) uncounted: bool,
     /// Fractions that came out, as far as shown.
     pub(in crate::proof::verify) outputs: Vec<TableCode>,
+    /// How much of them, lot by lot.
+    pub(in crate::proof::verify) gave: Vec<Gave>,
+    /// The most that came out and is not shown, in grams; nothing, if every entry from its beginning to its end is shown.
+    pub(in crate::proof::verify) unseen_g: i64,
     /// Whether what is shown to have come out is all that went in, within the band.
     pub(in crate::proof::verify) is_shown_whole: bool,
     /// Hazardous grams that came out, and those of them whose treatment is shown.
@@ -49,6 +57,7 @@ impl Matter<'_> {
         let opened = Batch {
             organisation: said.party(),
             site: common.site,
+            opened: said.index,
             began_ms: common.occurred_at.ms(),
             input: Some(Grams::ZERO),
             closed: false,
@@ -56,7 +65,10 @@ impl Matter<'_> {
             declared: BTreeSet::new(),
             centre: None,
             fed: Vec::new(),
+            uncounted: false,
             outputs: Vec::new(),
+            gave: Vec::new(),
+            unseen_g: i64::MAX,
             is_shown_whole: false,
             hazardous: (0, 0),
             flaws: self.flaws_of_key(said),
@@ -81,6 +93,7 @@ impl Matter<'_> {
         let is_hazardous = self.is_hazardous(event.fraction.as_str(), overridden.as_ref(), said);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.outputs.push(event.fraction.clone());
+            batch.gave.extend(grams.map(|grams| Gave { fraction: event.fraction.clone(), grams }));
             batch.hazardous.0 += grams.filter(|_| is_hazardous).map_or(0, Grams::get);
             batch.output += grams.map_or(0, Grams::get);
             batch.division = batch.division.max(division);
@@ -126,8 +139,8 @@ impl Matter<'_> {
             batch.arising.extend(lot.arising);
             batch.declared.extend(lot.declared);
             if let (Some(class), Some(grams)) = (lot.class.as_deref().and_then(TableCode::parse), lot.grams) {
-                let holds = Part::ALL.iter().filter(|part| !lot.lacks.contains(part)).copied().collect();
-                batch.fed.push(FedClass { class, grams, holds });
+                fed::add(&mut batch.fed, &class, grams, &lot.lacks);
+                batch.uncounted |= lot.uncounted;
             }
             batch.latest = batch.latest.clone().later(&lot.latest);
         }
@@ -190,10 +203,10 @@ impl Matter<'_> {
             if let Some(batch) = self.batches.get_mut(&event.batch) {
                 let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
                 batch.input = batch.input.zip(grams).map(less);
-                // What was left of a class may be all of it.
-                batch.fed.retain(|fed| fed.class != stock.class);
+                fed::take_back(&mut batch.fed, &stock.class, grams.unwrap_or(Grams::ZERO));
             }
         }
+        let is_unbroken = |from: EntryIndex| self.shown.shows_all_between(from, said.index);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.closed = true;
             batch.centre = event.counted_elsewhere;
@@ -201,6 +214,11 @@ impl Matter<'_> {
             let band = |input| self.rules.bands.batch_g(input, batch.division);
             if batch.input.is_some_and(|input| out > input.get() + band(input)) {
                 return Err("more came out of a batch than went in, beyond the band".into());
+            }
+            if is_unbroken(batch.opened) {
+                batch.unseen_g = 0;
+            } else if let Some(input) = batch.input {
+                batch.unseen_g = (input.get() + band(input) - out).max(0);
             }
             batch.is_shown_whole = batch.input.is_some_and(|input| out + band(input) >= input.get());
         }
