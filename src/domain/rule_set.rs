@@ -336,6 +336,9 @@ pub struct Signals {
     pub throughput_floor_g: i64,
     /// Up to this sum nothing follows from the differences of a site's year, in grams.
     pub site_year_floor_g: i64,
+    /// Whether a difference stays unexplained that was cleared with a key reported compromised by then.
+    #[serde(default)]
+    pub stolen_keys_explain_nothing: bool,
 }
 
 /// Operations that are admitted for some outputs alone, and up to a share of a batch.

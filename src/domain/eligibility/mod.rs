@@ -207,7 +207,7 @@ impl Standing {
 }
 
 /// Whether a key was compromised when it signed an entry; without a first index, all that it signed is in doubt.
-fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<bool, Stop> {
+pub(crate) fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<bool, Stop> {
     Ok(state.key(kid)?.is_some_and(|key| key.is_compromised_at(entry)))
 }
 

@@ -3,6 +3,7 @@
 
 use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::capacity::SiteYear;
+use crate::domain::eligibility::is_compromised;
 use crate::domain::evidence::FlawCode;
 use crate::domain::fields::{codes, record, text_field};
 use crate::domain::finding::cure_of;
@@ -131,7 +132,7 @@ pub(crate) fn of_difference(
     let Some(mut tally) = counted(state, TallyKind::Difference, site, year.as_str(), change)? else { return Ok(None) };
     let received = state.site_year(&of_year)?.map_or(Grams::ZERO, |known| known.received_g);
     let band = year_band_g(rules, signals, received);
-    let explained = explained_g(state, &tally)?;
+    let explained = explained_g(state, signals, &tally)?;
     let (now, before) = (tally.sum_g.0 - explained, tally.sum_g.0 - change - explained);
     let beyond = now.abs() > band && now.abs() > before.abs();
     // What was received by then is known by now otherwise: a statement that is applied once more keeps what its day found.
@@ -152,10 +153,12 @@ pub(crate) fn of_difference(
     Ok(raise(state, context, SignalCode::DifferenceOfYear, about, figures, SITE))
 }
 
-/// What of a year's difference an auditor has explained, in grams.
-fn explained_g(state: &State<'_>, tally: &Tally) -> Result<i64, Stop> {
+/// What of a year's difference an auditor has explained, in grams. What a stolen key signed explains nothing.
+fn explained_g(state: &State<'_>, signals: &Signals, tally: &Tally) -> Result<i64, Stop> {
     let (Some(raised), Some(SignedGrams(grams))) = (tally.raised, tally.raised_g) else { return Ok(0) };
-    Ok(if cure_of(state, FlawCode::Signal, raised)?.is_some() { grams } else { 0 })
+    let Some(cured) = cure_of(state, FlawCode::Signal, raised)? else { return Ok(0) };
+    let is_void = signals.stolen_keys_explain_nothing && is_compromised(state, &cured.signer, cured.by)?;
+    Ok(if is_void { 0 } else { grams })
 }
 
 /// Whether a statement was told of such a signal when it was posted.
