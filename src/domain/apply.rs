@@ -3,10 +3,10 @@
 //! `apply` checks what holds for every statement (ledger, key, organisation, site, clock) and hands over to the rule of
 //! the type. Its time is the entry's time, never a clock.
 
+use crate::domain::capacity::Brought;
 use crate::domain::codes::{KeyUse, Role};
 use crate::domain::event::{Event, Statement};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
-use crate::domain::mass::Grams;
 use crate::domain::past::PastEntry;
 use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Key, Ledger, Organisation};
@@ -42,7 +42,7 @@ pub struct Again<'a> {
     /// The entry that the signature stands in: the statement's own, or that of its correction.
     pub(crate) signed_at: EntryIndex,
     /// Set for what a correction puts in place: what the first statement brought to its site, which the year's sum holds.
-    pub(crate) replaces_g: Option<Grams>,
+    pub(crate) replaces: Option<&'a Brought>,
     /// Whether the figures that it repeats must be the ledger's own: when a right statement is posted, like any other.
     pub(crate) is_new: bool,
 }

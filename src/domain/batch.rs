@@ -2,12 +2,12 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
-use crate::domain::codes::{
-    Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Part, Provenance, Role, TableCode,
-};
+use crate::domain::capacity;
+use crate::domain::codes::{Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Provenance, Role, TableCode};
 use crate::domain::composition::{Composition, SourceId, WasteSource, given_of};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
 use crate::domain::evidence::Evidence;
+use crate::domain::fed::{self, FedClass};
 use crate::domain::fields::{codes, record};
 use crate::domain::hazardous::{self, Hazardous};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, KeyId, OrganisationId, SiteId};
@@ -49,18 +49,6 @@ record! {
         provenance: Provenance,
         /// What the centre itself declared of them, when it closed the batch.
         centre: Option<CountedElsewhere>,
-    }
-}
-
-record! {
-    /// What went into a batch of one class.
-    pub struct FedClass {
-        /// The class.
-        class: TableCode,
-        /// How much.
-        grams: Grams,
-        /// Parts that some of it may hold: no receipt counted them missing of every piece.
-        holds: Vec<Part>,
     }
 }
 
@@ -211,18 +199,6 @@ impl Batch {
         self.fed.iter().find(|fed| fed.class == *class).map(|fed| fed.grams)
     }
 
-    fn with_fed(mut self, class: &TableCode, grams: Grams, lacks: &[Part]) -> Self {
-        let may_hold = |part: &Part| !lacks.contains(part);
-        if let Some(fed) = self.fed.iter_mut().find(|fed| fed.class == *class) {
-            fed.grams = grams;
-            fed.holds = Part::ALL.iter().filter(|part| fed.holds.contains(part) || may_hold(part)).copied().collect();
-        } else {
-            let holds = Part::ALL.iter().copied().filter(may_hold).collect();
-            self.fed.push(FedClass { class: class.clone(), grams, holds });
-        }
-        self
-    }
-
     /// The same batch after a fraction has come out; of those that the tables do not know there is no list.
     fn giving(mut self, fraction: &TableCode, grams: Grams, is_known: bool) -> Self {
         self.out_g = self.out_g.plus(grams).unwrap_or(self.out_g);
@@ -230,12 +206,6 @@ impl Batch {
             self.outputs.push(fraction.clone());
         }
         self
-    }
-
-    /// What all that was fed in of a class lacks.
-    fn lacked_by(&self, class: &TableCode) -> Vec<Part> {
-        let fed = self.fed.iter().find(|fed| fed.class == *class);
-        Part::ALL.iter().filter(|part| fed.is_some_and(|fed| !fed.holds.contains(part))).copied().collect()
     }
 }
 
@@ -258,7 +228,7 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
         return refuse(RefusalCode::ListInvalid, "/items", "name at least one item, and each once");
     }
     let permits = state.site(&batch.site)?.map(|site| site.permits.clone()).unwrap_or_default();
-    let day = context.day();
+    let (day, before) = (context.day(), batch.input_g);
     let mut warnings = Vec::new();
     for (position, id) in event.items.iter().enumerate() {
         let pointer = format!("/items/{position}");
@@ -272,6 +242,8 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
         let fed = Item { fed: Some(batch.id), ..item }.ended();
         state.put(Record::Item(Item { status: ItemStatus::InBatch, ..fed }.touched(context)?));
     }
+    let fed_g = batch.input_g.minus(before).unwrap_or(Grams::ZERO);
+    warnings.extend(capacity::take_into(state, context, (batch.site, DISMANTLING), fed_g, "/items")?);
     let warnings = each_once(warnings);
     let batch = batch.touched(context)?;
     let evidence = batch.evidence.clone().warned(&warnings, context.index);
@@ -305,14 +277,13 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     let Some(input_g) = batch.input_g.plus(item.grams) else {
         return refuse(RefusalCode::SumOutOfRange, pointer, "the batch's input would leave the range");
     };
-    // A class never weighs more than all of them together, so this sum is in range too.
-    let of_class = batch.fed_of(&item.class).unwrap_or(Grams::ZERO).plus(item.grams).unwrap_or(input_g);
+    // A class never weighs more than all of them together, so its sum is in range too.
+    fed::add(&mut batch.fed, &item.class, item.grams, &item.lacks);
     let left_g = SignedGrams(batch.left_g.0 + item.grams.get());
     let given = given_of(&[(&batch.given, batch.input_g), (&item.given, item.grams)]).or_else(too_many_sources)?;
     let evidence = batch.evidence.clone().join(&item.evidence);
     let last_occurred = batch.last_occurred.max(item.last_occurred);
-    let batch = Batch { flags, input_g, left_g, given, last_occurred, evidence, ..batch };
-    Ok(batch.with_fed(&item.class, of_class, &item.lacks))
+    Ok(Batch { flags, input_g, left_g, given, last_occurred, evidence, ..batch })
 }
 
 /// Takes grams out of a batch; below zero by more than the band, more would come out than went in.
@@ -427,20 +398,20 @@ fn keep(
     pointer: &str,
 ) -> Result<(Batch, Vec<Warning>), Stop> {
     require_new(state, &stock.lot, &format!("{pointer}/lot"))?;
-    let (Some(flags), Some(fed)) = (batch.flags.clone(), batch.fed_of(&stock.class)) else {
+    let (Some(flags), Some(fed_g)) = (batch.flags.clone(), batch.fed_of(&stock.class)) else {
         return refuse(RefusalCode::CodeUnknown, format!("{pointer}/class"), "nothing of this class was fed in");
     };
     let (grams, basis, warning) = restate_at(state, context, &stock.weight, &format!("{pointer}/weight"))?;
-    let batch = take_out(state, batch, grams, division_of(state, &stock.weight)?, &format!("{pointer}/weight"))?;
-    let band = rules_in_force(state)?.bands.batch_g(fed, batch.division_g);
-    if grams.get() - fed.get() > band {
-        let detail = format!("of this class {fed} were fed in; more remained, beyond the band of {band} g");
+    let mut batch = take_out(state, batch, grams, division_of(state, &stock.weight)?, &format!("{pointer}/weight"))?;
+    let band = rules_in_force(state)?.bands.batch_g(fed_g, batch.division_g);
+    if grams.get() - fed_g.get() > band {
+        let detail = format!("of this class {fed_g} were fed in; more remained, beyond the band of {band} g");
         return refuse(RefusalCode::OutputsExceedInputs, format!("{pointer}/weight"), detail);
     }
+    capacity::take_back(state, context, (batch.site, DISMANTLING), grams)?;
     // Within the band more may remain than went in: then nothing of it was dismantled.
     let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
-    let lacks = batch.lacked_by(&stock.class);
-    let batch = batch.with_fed(&stock.class, fed.minus(grams).unwrap_or(Grams::ZERO), &lacks);
+    let lacks = fed::take_back(&mut batch.fed, &stock.class, grams);
     let country = country_of(state, context, Some(batch.site))?;
     let waste_code = waste_code(state, context, &stock.class, None, country.as_ref())?;
     let weighed = Weighed { grams, basis, warnings: Vec::new() };

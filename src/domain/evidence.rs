@@ -15,7 +15,7 @@ codes! {
     pub enum FlawCode {
         /// No permit covered what was done, where, on that day.
         PermitNotValid = "permit_not_valid",
-        /// The site had received more this year than its permit allows.
+        /// The site had taken in more this year than its permit allows, in all or into one operation.
         OverCapacity = "over_capacity",
         /// The rule set had no such class.
         ClassUnknown = "class_unknown",

@@ -14,7 +14,7 @@ use crate::domain::eligibility::e_resource_1;
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
-use crate::domain::ids::{BatchId, EntryIndex, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, ItemId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::lot::permit_covers;
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis, apportion};
@@ -95,6 +95,17 @@ fn may_end(rules: &RuleSet, site: &Site, item: &Item, day: &Date, operation: Opt
     let finals = rules.operations.iter().filter(|known| known.r#final).map(|known| known.code.as_str());
     let mut fitting = finals.filter(|known| operation.is_none_or(|one| one == *known) && is_admitted(known));
     fitting.any(|known| site.permits.iter().any(|permit| permit_covers(permit, day, code, Some(known))))
+}
+
+/// Asks at once for the batches to which some items owe grams, before they are accepted one by one.
+pub(crate) fn require_owed_loaded(state: &State<'_>, items: &[ItemId]) -> Result<(), Stop> {
+    state.require_loaded(items.iter().map(ToString::to_string))?;
+    let mut batches = BTreeSet::new();
+    for id in items {
+        let owed = state.item(id)?.into_iter().flat_map(|item| item.owed.batches());
+        batches.extend(owed.map(|batch| batch.to_string()));
+    }
+    state.require_loaded(batches)
 }
 
 /// A site has accepted an item, or treats it: if it may end it on that day, nothing of it is owed any more.

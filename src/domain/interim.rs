@@ -2,6 +2,7 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
+use crate::domain::capacity;
 use crate::domain::codes::{Condition, Country, ItemKind, ItemStatus, Role};
 use crate::domain::composition::{Composition, given_of};
 use crate::domain::event::{InterimOutput, TreatedInterim};
@@ -68,6 +69,8 @@ pub fn treated_interim(
         return refuse(RefusalCode::OutputsExceedInputs, "/outputs", detail);
     }
     let mut warnings = charge.warnings.clone();
+    let into = (site, event.operation.as_str());
+    warnings.extend(capacity::take_into(state, context, into, charge.grams, "/operation")?);
     if -difference > band {
         warnings.extend(Warning::new(WarningCode::InterimShort, "/outputs"));
     }

@@ -3,14 +3,14 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Part, ReleaseReason, Role, SanitisationMethod, TableCode,
-    WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
 };
 use crate::domain::composition::Composition;
 use crate::domain::event::{Count, Found, Lost, Registered, RegisteredKind, Released, Reweighed};
 use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
 use crate::domain::ids::{BatchId, DonationId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
+use crate::domain::lacks::Lack;
 use crate::domain::lot::country_of;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
@@ -34,8 +34,8 @@ record! {
         given: Composition,
         /// What it owes: hazardous grams of batches, as weighed when they left them, that no permitted site has accepted yet.
         owed: Composition,
-        /// What all of it lacks, by its receipt.
-        lacks: Vec<Part>,
+        /// What it came without, by its receipt.
+        lacks: Vec<Lack>,
         /// The donation to which it belongs.
         donation: Option<DonationId>,
         /// The entry of its final treatment.

@@ -2,19 +2,21 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{flow_in, relocate};
+use crate::domain::capacity;
 use crate::domain::codes::{
-    Arising, Condition, Country, ItemKind, ItemStatus, Part, Provenance, Role, SourceKind, TableCode, WasteCode,
+    Arising, Condition, Country, ItemKind, ItemStatus, Provenance, Role, SourceKind, TableCode, WasteCode,
     WasteCodeOverride,
 };
 use crate::domain::composition::{Composition, SourceId, TooManySources, WasteSource, given_of};
 use crate::domain::due::{self, DueKind};
-use crate::domain::event::{Collected, CollectedKind, Count, Merged, MissingPart, Permit, Received, Split, Stored};
+use crate::domain::event::{Collected, CollectedKind, Count, Merged, Permit, Received, Split, Stored};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Overridden, Storage, Weighed, new_item, own_item, own_packed_item, weigh};
+use crate::domain::lacks::{Lack, joined, lacking};
 use crate::domain::mass::{Grams, WeightBasis, apportion};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
-use crate::domain::registry::SiteYear;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::signal;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, LedgerTime};
@@ -44,10 +46,21 @@ pub(crate) fn waste_code(
     country: Option<&Country>,
 ) -> Result<Option<WasteCode>, Stop> {
     let rules = rules_in_force(state)?;
-    let (Some(country), Some(day)) = (country, context.day()) else { return Ok(None) };
+    let place = country.zip(context.day());
+    Ok(place.and_then(|(country, day)| waste_code_at(rules, class.as_str(), overridden, (country, &day))))
+}
+
+/// The same at a place on a day: a person's, as long as it stands in the list there, or the tables'. Pure, so that whoever
+/// verifies a bundle asks the same.
+pub(crate) fn waste_code_at(
+    rules: &RuleSet,
+    class: &str,
+    overridden: Option<&Overridden>,
+    (country, day): (&Country, &Date),
+) -> Option<WasteCode> {
     let chosen = overridden.filter(|chosen| chosen.country == *country);
-    let chosen = chosen.filter(|chosen| rules.lists_waste_code(&chosen.code, country, &day));
-    Ok(chosen.map(|chosen| chosen.code.clone()).or_else(|| rules.waste_code(class.as_str(), country, &day)))
+    let chosen = chosen.filter(|chosen| rules.lists_waste_code(&chosen.code, country, day));
+    chosen.map(|chosen| chosen.code.clone()).or_else(|| rules.waste_code(class, country, day))
 }
 
 /// A person's waste code instead of the tables': it must stand in the list of the place on the day.
@@ -83,28 +96,7 @@ struct Incoming<'a> {
     provenance: &'a Provenance,
     waste_code: Option<&'a WasteCodeOverride>,
     pieces: Option<Count>,
-    lacks: Vec<Part>,
-}
-
-/// What all of some pieces lack, if their receipt counts what is missing: it says how many pieces there are, counts no more
-/// than these, and each part once.
-pub(crate) fn lacking(missing: Option<&Vec<MissingPart>>, pieces: Option<i64>) -> Result<Vec<Part>, Stop> {
-    let Some(missing) = missing else { return Ok(Vec::new()) };
-    let Some(pieces) = pieces else {
-        return refuse(
-            RefusalCode::ListInvalid,
-            "/pieces",
-            "whoever counts what is missing says how many pieces there are",
-        );
-    };
-    let mut counted = BTreeSet::new();
-    for (position, found) in missing.iter().enumerate() {
-        if found.count.get() > pieces || !counted.insert(found.part) {
-            let detail = format!("there are {pieces} pieces; count each part once, and not more than these");
-            return refuse(RefusalCode::ListInvalid, format!("/missing/{position}/count"), detail);
-        }
-    }
-    Ok(missing.iter().filter(|found| found.count.get() == pieces).map(|found| found.part).collect())
+    lacks: Vec<Lack>,
 }
 
 /// The source of waste that was not dismantled yet.
@@ -315,28 +307,7 @@ fn intake_warnings(
     }
     let day = context.day();
     let not_covered = permit_warning(&place.permits, day.as_ref(), item.waste_code.as_ref(), None);
-    let Some((day, year)) = day.and_then(|day| Some((day.clone(), day.year()?))) else {
-        return Ok(not_covered.into_iter().collect());
-    };
-    let known = state.site_year(&SiteYear::id_of(&site, &year))?.cloned();
-    let (before, outside_g) = known.map_or((Grams::ZERO, None), |known| (known.received_g, known.outside_g));
-    let Some(received_g) = before.plus(item.grams) else {
-        return refuse(RefusalCode::SumOutOfRange, "/weight", "the site's sum of the year would leave the range");
-    };
-    let all = received_g.plus(outside_g.unwrap_or(Grams::ZERO)).unwrap_or(received_g);
-    // Of what is corrected itself the old mass is in the year's sum, and the new one counts in its place.
-    let replaced = context.again.and_then(|again| again.replaces_g);
-    let over = match context.again {
-        Some(again) if replaced.is_none() => {
-            again.warnings.iter().any(|warning| warning.code == WarningCode::OverCapacity)
-        }
-        _ => {
-            let sum = all.minus(replaced.unwrap_or(Grams::ZERO)).unwrap_or(Grams::ZERO);
-            place.capacity_on(&day).is_some_and(|capacity| sum > capacity)
-        }
-    };
-    state.put(Record::SiteYear(SiteYear { site, year, received_g, outside_g }));
-    let over = if over { Warning::new(WarningCode::OverCapacity, "/weight") } else { None };
+    let over = capacity::take_in(state, context, &place, item.grams)?;
     Ok(not_covered.into_iter().chain(over).collect())
 }
 
@@ -395,10 +366,15 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
     Ok(each_once(joining.warnings))
 }
 
-/// What joins lacks what every input lacks.
-fn lacked_by_all(inputs: &[Item]) -> Vec<Part> {
-    let is_lacked = |part: &&Part| inputs.iter().all(|input| input.lacks.contains(part));
-    Part::ALL.iter().filter(is_lacked).copied().collect()
+/// What inputs came without, together.
+fn lacked_by_all(inputs: &[Item]) -> Vec<Lack> {
+    let together = |(lacks, grams): (Vec<Lack>, Grams), input: &Item| {
+        let sum = grams.plus(input.grams).unwrap_or(grams);
+        (joined((&lacks, grams), (&input.lacks, input.grams)), sum)
+    };
+    let mut inputs = inputs.iter();
+    let first = inputs.next().map_or((Vec::new(), Grams::ZERO), |first| (first.lacks.clone(), first.grams));
+    inputs.fold(first, together).0
 }
 
 pub(crate) fn too_many_sources<T>(_: TooManySources) -> Result<T, Stop> {

@@ -1,9 +1,9 @@
 //! Who takes part: the ledger itself, organisations, sites, scales, keys, rule sets.
 
 use crate::domain::apply::{Context, refuse};
+use crate::domain::capacity;
 use crate::domain::codes::{
-    AuditOutcome, CalendarYear, Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode,
-    TableCode,
+    AuditOutcome, Commitment, Country, Hash, KeyCustody, KeyUse, RevocationReason, Role, SiteCode, TableCode,
 };
 use crate::domain::event::{
     CheckpointKeyChanged, Curve, FacilityRegistered, Jwk, KeyCoordinate, KeyRegistered, KeyRevoked, KeyType,
@@ -183,15 +183,6 @@ impl SiteAudit {
 }
 
 impl Site {
-    /// The yearly capacity that its permits give for a day; of several the greatest.
-    pub(crate) fn capacity_on(&self, day: &Date) -> Option<Grams> {
-        let held = self.permits.iter().filter(|permit| permit.valid_from <= *day && *day <= permit.valid_until);
-        held.map(|permit| permit.capacity_g_per_year).max().or_else(|| {
-            // A permit that has lapsed still tells what the plant was built for.
-            self.permits.last().map(|permit| permit.capacity_g_per_year)
-        })
-    }
-
     /// Whether nothing of it backs a new certificate now.
     pub fn is_suspended(&self) -> bool {
         self.suspensions.iter().any(|suspension| suspension.until.is_none())
@@ -249,32 +240,6 @@ record! {
         verifications: Vec<Verification>,
         /// The entry that recorded it last.
         registered: EntryIndex,
-    }
-}
-
-record! {
-    /// What a site received in a calendar year, as dated; measured against its permit's capacity.
-    pub struct SiteYear {
-        /// The site.
-        site: SiteId,
-        /// The year.
-        year: CalendarYear,
-        /// The sum.
-        received_g: Grams,
-        /// What it declared to take in outside the ledger.
-        outside_g: Option<Grams>,
-    }
-}
-
-impl SiteYear {
-    /// The record's id.
-    pub fn id(&self) -> String {
-        Self::id_of(&self.site, &self.year)
-    }
-
-    /// The id of a site's year.
-    pub fn id_of(site: &SiteId, year: &CalendarYear) -> String {
-        format!("{site}/{year}")
     }
 }
 
@@ -448,10 +413,7 @@ pub fn site_changed(state: &mut State<'_>, context: &Context<'_>, event: &SiteCh
         site.permits.push(permit.clone());
     }
     if let Some(work) = &event.outside_work {
-        let year = state.site_year(&SiteYear::id_of(&site.id, &work.year))?.cloned();
-        let received_g = year.map_or(Grams::ZERO, |year| year.received_g);
-        let outside_g = Some(work.received_g);
-        state.put(Record::SiteYear(SiteYear { site: site.id, year: work.year.clone(), received_g, outside_g }));
+        capacity::declare_outside(state, site.id, work)?;
     }
     if site.changed.len() >= SITE_HISTORY_MAX {
         return refuse(RefusalCode::ListInvalid, "/changed_site", "a site changes at most 256 times");
@@ -472,7 +434,7 @@ fn require_sound_permit(state: &State<'_>, permit: &Permit) -> Result<(), Stop> 
     if permit.valid_from > permit.valid_until {
         return refuse(RefusalCode::TimeInvalid, "/permit/valid_until", "the permit ends before it begins");
     }
-    Ok(())
+    capacity::require_sound(permit)
 }
 
 /// A scale joins, or a scale that is known was verified again.

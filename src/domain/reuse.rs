@@ -6,7 +6,8 @@ use crate::domain::composition::{Composition, SourceId};
 use crate::domain::event::{Checked, DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
 use crate::domain::item::{Item, bears_data, own_item};
-use crate::domain::lot::{country_of, lacking, overridden, source_of, waste_code};
+use crate::domain::lacks::lacking;
+use crate::domain::lot::{country_of, overridden, source_of, waste_code};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 

@@ -5,6 +5,7 @@
 use crate::domain::codes::{BaselCode, Country, Part, WasteCode};
 use crate::domain::event::RuleSetName;
 use crate::domain::mass::Grams;
+use crate::domain::parts_table::PartRow;
 use crate::domain::time::Date;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -322,7 +323,8 @@ pub struct Signals {
     pub piece_max_ppm: i64,
     /// Up to this mass of a class in a batch nothing follows from what it gave, in grams.
     pub yield_floor_g: i64,
-    /// What classes hold.
+    /// What classes hold; of a rule set with a table of parts, what that says.
+    #[serde(default)]
     pub holdings: Vec<Holding>,
     /// Within so many days a ticket stands for one load.
     pub ticket_days: i64,
@@ -334,6 +336,9 @@ pub struct Signals {
     pub throughput_floor_g: i64,
     /// Up to this sum nothing follows from the differences of a site's year, in grams.
     pub site_year_floor_g: i64,
+    /// Whether a difference stays unexplained that was cleared with a key reported compromised by then.
+    #[serde(default)]
+    pub stolen_keys_explain_nothing: bool,
 }
 
 /// Operations that are admitted for some outputs alone, and up to a share of a batch.
@@ -365,6 +370,10 @@ pub struct ExpectedRule {
     pub classes: Vec<String>,
     /// The fractions.
     pub fractions: Vec<String>,
+    /// What came out weighs at least this share of what may hold it, in parts per million, by class; without shares any fraction of
+    /// it is enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub least_ppm: BTreeMap<String, i64>,
 }
 
 /// The numbers and lists of the scheme `e-resource/1`; its rules stand in `domain::eligibility::e_resource_1`.
@@ -380,7 +389,8 @@ pub struct Conditions {
     pub residual: Residual,
     /// What must have become of hazardous grams.
     pub hazardous: HazardousRule,
-    /// What classes should hold.
+    /// What classes should hold; of a rule set with a table of parts, what that says.
+    #[serde(default)]
     pub expected: Vec<ExpectedRule>,
 }
 
@@ -432,6 +442,13 @@ pub enum Occasion {
     HazardousMoved,
 }
 
+/// What is asked of permits beyond day, operation and waste code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Permits {
+    /// Whether what goes into an operation is measured against what the permit states for it.
+    pub capacity_per_operation: bool,
+}
+
 /// How many grams a device counts for in an order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Factor {
@@ -474,6 +491,11 @@ pub struct RuleSet {
     pub operations: Vec<Operation>,
     /// Rules of borders, where there are any.
     pub borders: Option<Borders>,
+    /// What is asked of permits; without it, only the whole of a year is measured.
+    pub permits: Option<Permits>,
+    /// What classes of equipment hold; older rule sets say it with their conditions and signals.
+    #[serde(default)]
+    pub parts: Vec<PartRow>,
     /// Thresholds of signals, where there are any.
     pub signals: Option<Signals>,
     /// Lists of waste codes.
@@ -525,6 +547,7 @@ impl RuleSet {
     fn read(file: &str) -> Result<Self, serde_json::Error> {
         let mut rule_set: Self = serde_json::from_str(file)?;
         rule_set.sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(file));
+        rule_set.spread_parts();
         Ok(rule_set)
     }
 

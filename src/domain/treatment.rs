@@ -3,6 +3,7 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, flow_out};
 use crate::domain::batch::{Batch, Residual};
+use crate::domain::capacity;
 use crate::domain::codes::{Arising, Document, DocumentNumber, ItemStatus, Month, Role, TableCode, WasteCode};
 use crate::domain::composition::{Composition, SourceId};
 use crate::domain::delegation::are_related;
@@ -240,6 +241,8 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     let permits = state.site(&site)?.map(|site| site.permits.clone()).unwrap_or_default();
     let operation = Some(event.operation.as_str());
     warnings.extend(permit_warning(&permits, Some(&day), item.waste_code.as_ref(), operation));
+    let into = (site, event.operation.as_str());
+    warnings.extend(capacity::take_into(state, context, into, item.grams, "/operation")?);
     let done = RecordId::new(RecordKind::Treatment, &Treatment::id_of(context.index));
     warnings.extend(signal::of_throughput(state, context, (TallyKind::Treated, site), item.grams, &done)?);
     let warnings = each_once(warnings);

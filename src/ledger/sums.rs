@@ -1,9 +1,10 @@
 //! What the grams of certificates are, added up from their records: for a certificate's page and for a year's statement.
 
-use crate::domain::batch::{Batch, FedClass};
+use crate::domain::batch::Batch;
 use crate::domain::codes::{KeyCustody, WasteCode};
 use crate::domain::event::Allotment;
 use crate::domain::evidence::{Evidence, FlawCode};
+use crate::domain::fed::FedClass;
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, SiteId};
 use crate::domain::mass::{Grams, apportion};
 use crate::domain::pool::shared;

@@ -152,6 +152,34 @@ both_databases! {
         assert_eq!((&work["totals"]["allotted_g"], &work["totals"]["free_g"]), (&json!(20_000), &json!(80_000)));
     }
 
+    /// The smelter had accepted a tenth of the boards, and finds out when the steel is sold: its batch is not complete after all.
+    fn an_acceptance_that_is_corrected_after_the_issue(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let ended = story.tell(&Told { are_boards_sent: false, ..Told::rightly() });
+        let accepted = story.send(&ended.boards, 20_000, 20_000).accepted();
+        story.is_eligible(ended.of_steel, 80_000);
+        let serial = story.issue(Some(50));
+        let said = app.get(&format!("/v1/events?from={accepted}"), &story.smelter.token).json()["events"][0]["payload"].clone();
+        let right = json!({
+            "type": "handover_accepted", "occurred_at": said["occurred_at"], "site": said["site"], "handover": said["handover"],
+            "lots": [{"weight": said["lots"][0]["weight"], "accepted_g": 2_000, "refused_g": 18_000, "reason": "damaged", "refused_as": new_id()}],
+        });
+        let wrong = json!({"entry": accepted, "reason": "incorrect_data", "instead": right});
+        let correction = app.say(&story.smelter, "corrected", &wrong);
+        let corrected = correction.accepted();
+        story.draft(None).refused(422, "units_invalid", "/vintage");
+        // The other side agrees; and since units rest on it, so must an auditor.
+        for party in [&story.centre, &story.auditor] {
+            story.lacks(ended.of_steel, "correction_undecided");
+            app.say(party, "correction_confirmed", &json!({"correction": corrected})).accepted();
+        }
+        story.lacks(ended.of_steel, "batch_incomplete");
+        let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
+        assert_eq!(page["failing"][0]["units"], json!([1, 48]));
+        story.draft(None).refused(409, "site_in_deficit", "/pool_site");
+    }
+
     /// A site's work is paged over its batches, and others do not see it.
     fn a_sites_work_has_pages(kind) {
         let app = TestApp::start(kind);

@@ -17,13 +17,13 @@ fn paper() -> Value {
 }
 
 /// The bundle of a certificate, as its holder gets it.
-fn bundle(story: &Story<'_>, serial: &str) -> Bundle {
+pub fn bundle(story: &Story<'_>, serial: &str) -> Bundle {
     let answer = story.app.get(&format!("/v1/certificates/{serial}/bundle"), &story.centre.token);
     assert_eq!(answer.status, 200, "{}", answer.text);
     Bundle::parse(answer.text.as_bytes()).expect("a bundle")
 }
 
-fn valid(bundle: &Bundle) -> Verdict {
+pub fn valid(bundle: &Bundle) -> Verdict {
     let verdict = verify(&bundle.to_bytes(), Some(&anchor()));
     verdict.unwrap_or_else(|problem| panic!("{problem}"))
 }

@@ -142,7 +142,11 @@ both_databases! {
         assert_eq!((of("open=true".into()), of("open=false".into())), (1, 1));
         let cleared = &listed(&app, &story.centre.token, "open=false")[0];
         assert_eq!((&cleared["status"], &cleared["by"]), (&json!("cleared"), &json!(finding)));
-        assert!(one != other);
+        let earlier = app.get(&format!("/v1/entries/{}", again.accepted() - 1), &story.centre.token);
+        assert_eq!(earlier.status, 200, "the first load with that ticket is its own");
+        let own = |lot: &str| app.get(&format!("/v1/items/{lot}"), &story.centre.token).json()["evidence"]["flaws"].clone();
+        let flaw = |entry: u64| json!([{"code": "signal", "entry": entry}]);
+        assert_eq!((own(&one), own(&other)), (json!([]), flaw(again.accepted())));
     }
 
     /// A signal holds exactly the grams behind it, through the batch and into the treatment, until a finding about the entry, the
@@ -265,6 +269,28 @@ both_databases! {
         let (lot, _) = story.gate(600_000);
         assert_eq!(told(&reweigh(&lot, 650_000)), Vec::<String>::new(), "what was explained counts no more");
         assert_eq!(told(&reweigh(&lot, 750_000)), ["/site"]);
+    }
+
+    /// What an auditor's stolen key explained is not explained; the rule set before let it stand.
+    fn a_year_explained_with_a_stolen_key(kind) {
+        for (version, signals) in [("3", vec![]), ("4", vec!["/site".to_owned()])] {
+            let app = TestApp::start(kind);
+            app.adopt_rules(version);
+            let story = Story::begin(&app);
+            let reweigh = |grams: i64| {
+                let lot = story.gate(600_000).0;
+                let fields = json!({"item": lot, "weight": story.weighed(600_000 + grams), "reason": "measured"});
+                story.at_centre("reweighed", fields)
+            };
+            let first = reweigh(101_000);
+            assert_eq!(told(&first), ["/site"]);
+            let finding = story.find(&json!({"entry": first.accepted()}), "cleared").accepted();
+            assert_eq!(told(&reweigh(1_000)), Vec::<String>::new(), "it is explained");
+            let kid = crate::harness::kid(&story.auditor.key);
+            let stolen = json!({"kid": kid, "reason": "compromised", "since_index": finding});
+            app.say(&app.operator, "key_revoked", &stolen).accepted();
+            assert_eq!(told(&reweigh(1_000)), signals, "under rule set {version}");
+        }
     }
 
     /// A mistyped weight is corrected: its signal is lifted, and what comes later is measured by the right one.

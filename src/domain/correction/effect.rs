@@ -3,19 +3,17 @@
 use crate::domain::apply::Context;
 use crate::domain::batch::Batch;
 use crate::domain::certificate;
-use crate::domain::codes::CalendarYear;
 use crate::domain::correction::records::{flawed, substance, unflawed};
 use crate::domain::correction::rerun::Rerun;
 use crate::domain::correction::verdict::{net, touches_grams};
-use crate::domain::correction::{Booking, Correction, CorrectionStatus, Intake, Recount, Touched};
+use crate::domain::correction::{Booking, Correction, CorrectionStatus, Recount, Touched};
 use crate::domain::due::{self, DueKind};
 use crate::domain::evidence::FlawCode;
 use crate::domain::finding::{self, Cure, NumberTaken};
-use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, OrganisationId};
 use crate::domain::item::Item;
 use crate::domain::mass::{Grams, SignedGrams};
 use crate::domain::pool;
-use crate::domain::registry::SiteYear;
 use crate::domain::signal::{self, Tally};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::treatment::{Line, Treatment, settle_all};
@@ -93,7 +91,7 @@ pub(super) fn bring_into_force(
     }
     pool::cover_certified(state, &treatments)?;
     put_papers(state, context, correction.target, &rerun)?;
-    let (bookings, intakes) = (book(state, &rerun)?, receive(state, &rerun)?);
+    let (bookings, intakes) = (book(state, &rerun)?, rerun.received.book(state, &rerun.met)?);
     let recounts = recount(state, correction.target, &rerun)?;
     let mut touched = absorb(state, &correction, &rerun)?;
     touched.extend(changed.keys().filter_map(Touched::of));
@@ -232,26 +230,6 @@ fn book(state: &mut State<'_>, rerun: &Rerun) -> Result<Vec<Booking>, Stop> {
         state.book(account, grams);
     }
     Ok(bookings)
-}
-
-/// The same for what sites received in a year.
-fn receive(state: &mut State<'_>, rerun: &Rerun) -> Result<Vec<Intake>, Stop> {
-    let mut received: BTreeMap<(SiteId, String), (CalendarYear, i64)> = rerun.received.clone();
-    for entry in &rerun.met {
-        for intake in state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.intakes) {
-            let key = (intake.site, intake.year.to_string());
-            received.entry(key).or_insert((intake.year.clone(), 0)).1 -= intake.grams.0;
-        }
-    }
-    let mut intakes = Vec::new();
-    for ((site, _), (year, grams)) in received.into_iter().filter(|(_, (_, grams))| *grams != 0) {
-        let known = state.site_year(&SiteYear::id_of(&site, &year))?.cloned();
-        let known = known.unwrap_or(SiteYear { site, year: year.clone(), received_g: Grams::ZERO, outside_g: None });
-        let received_g = Grams::new(known.received_g.get() + grams).unwrap_or(Grams::ZERO);
-        state.put(Record::SiteYear(SiteYear { received_g, ..known }));
-        intakes.push(Intake { site, year, grams: SignedGrams(grams) });
-    }
-    Ok(intakes)
 }
 
 /// The same for what adds up at sites, and the tickets of the statement.

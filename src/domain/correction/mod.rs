@@ -5,13 +5,14 @@
 //! Where mass, party or code change, those whom it concerns have a word; until it is decided the grams are held.
 
 mod effect;
+mod intake;
 mod records;
 mod rerun;
 mod verdict;
 
 use crate::domain::apply::{Context, refuse};
 use crate::domain::balance::Account;
-use crate::domain::codes::{CalendarYear, Role};
+use crate::domain::codes::{CalendarYear, Role, TableCode};
 use crate::domain::delegation::{self, DELEGABLE};
 use crate::domain::event::{Corrected, CorrectionConfirmed, CorrectionDisputed, CorrectionReason};
 use crate::domain::fields::{codes, record, text_field};
@@ -89,7 +90,7 @@ record! {
 }
 
 record! {
-    /// By how much a correction changed what a site received in a year.
+    /// By how much a correction changed what a site took in during a year.
     pub struct Intake {
         /// The site.
         site: SiteId,
@@ -97,6 +98,8 @@ record! {
         year: CalendarYear,
         /// How much more or less.
         grams: SignedGrams,
+        /// The operation into which it went; absent of all that came to the site.
+        operation: Option<TableCode>,
     }
 }
 

@@ -6,12 +6,12 @@
 
 use crate::domain::apply::{Again, Context, apply_rule, refuse};
 use crate::domain::balance::SiteAccount;
-use crate::domain::codes::CalendarYear;
+use crate::domain::capacity::Brought;
+use crate::domain::correction::intake::{self, Intakes};
 use crate::domain::correction::records::{flawed, substance, voided};
 use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf, Touched, is_correctable};
 use crate::domain::event::{Corrected, Event, Statement};
-use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, SiteId};
-use crate::domain::mass::Grams;
+use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
 use crate::domain::past::{PastEntry, View};
 use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::signal::{Tally, Ticket};
@@ -74,7 +74,7 @@ pub(super) struct Rerun {
     /// By how much each account moves, against what was booked at first.
     pub(super) moved: BTreeMap<SiteAccount, i64>,
     /// The same for what sites received in a year.
-    pub(super) received: BTreeMap<(SiteId, String), (CalendarYear, i64)>,
+    pub(super) received: Intakes,
     /// What adds up at sites, and by how much it comes to more or less; the same way.
     pub(super) tallies: BTreeMap<RecordId, (Tally, i64)>,
     /// Tickets that the first statement or the right one uses, and what the right one says of them.
@@ -267,7 +267,7 @@ impl<'s> Run<'s> {
         let name = entry.statement.common.r#type.as_str();
         let relies = matches!(name, "handover_accepted" | "import_received" | "treated_final");
         self.found.is_relied_on |= relies && index != self.target;
-        let again = Again { warnings: &entry.warnings, signed_at: index, replaces_g: None, is_new: false };
+        let again = Again { warnings: &entry.warnings, signed_at: index, replaces: None, is_new: false };
         let first =
             Context { index, time: entry.time, signer: entry.signer, statement: &entry.statement, again: Some(again) };
         let recorded = self.apply(&first, &BTreeMap::new());
@@ -282,9 +282,12 @@ impl<'s> Run<'s> {
             None => self.apply(&first, &self.found.world),
             Some(Replaced { statement: None, .. }) => Ok(Changes::default()),
             Some(Replaced { by, signer, statement: Some(statement) }) => {
-                let replaces_g = Some(self.taken_in(index, &recorded)?);
+                let brought = match &recorded {
+                    Ok(recorded) => intake::brought(self.state, index, recorded)?,
+                    Err(_) => Brought::default(),
+                };
                 let is_new = index == self.target && self.own == self.until;
-                let again = Some(Again { signed_at: *by, replaces_g, is_new, ..again });
+                let again = Some(Again { signed_at: *by, replaces: Some(&brought), is_new, ..again });
                 self.apply(&Context { signer: *signer, statement, again, ..first }, &self.found.world)
             }
         };
@@ -303,26 +306,6 @@ impl<'s> Run<'s> {
             }
         }
         Ok(None)
-    }
-
-    /// What an entry brought to sites at first.
-    fn taken_in(&self, index: EntryIndex, recorded: &Result<Changes, Stop>) -> Result<Grams, Stop> {
-        let Ok(recorded) = recorded else { return Ok(Grams::ZERO) };
-        let mut sum = Grams::ZERO;
-        for (id, record) in &recorded.records {
-            let Record::SiteYear(after) = record else { continue };
-            let before = self.received_before(index, id)?;
-            sum = after.received_g.minus(before).and_then(|grams| sum.plus(grams)).unwrap_or(sum);
-        }
-        Ok(sum)
-    }
-
-    /// A site-year's sum as runs begin with it.
-    fn received_before(&self, index: EntryIndex, id: &RecordId) -> Result<Grams, Stop> {
-        Ok(match self.state.as_of(id, EntryIndex(index.0 - 1))? {
-            Some(Record::SiteYear(known)) => known.received_g,
-            _ => Grams::ZERO,
-        })
     }
 
     fn apply(&self, context: &Context<'_>, world: &BTreeMap<RecordId, Record>) -> Result<Changes, Stop> {
@@ -346,7 +329,7 @@ impl<'s> Run<'s> {
         let ids: BTreeSet<&RecordId> = recorded.records.keys().chain(made.records.keys()).collect();
         for id in ids {
             match id.kind {
-                RecordKind::SiteYear => self.compare_intake(index, id, recorded, made)?,
+                RecordKind::SiteYear => self.found.received.compare(self.state, (index, id), recorded, made)?,
                 RecordKind::Tally => self.compare_tally(index, id, recorded, made)?,
                 RecordKind::Ticket if index == self.target => {
                     let said = match made.records.get(id) {
@@ -407,27 +390,6 @@ impl<'s> Run<'s> {
     fn was_brought_by_correction(&self, id: &RecordId) -> Result<bool, Stop> {
         let first = self.state.written_after(id, self.from)?.first().copied();
         Ok(first.is_some_and(|first| self.start.effects.contains(&first)))
-    }
-
-    fn compare_intake(
-        &mut self,
-        index: EntryIndex,
-        id: &RecordId,
-        recorded: &Changes,
-        made: &Changes,
-    ) -> Result<(), Stop> {
-        let sum = |changes: &Changes| match changes.records.get(id) {
-            Some(Record::SiteYear(known)) => Some((known.site, known.year.clone(), known.received_g.get())),
-            _ => None,
-        };
-        let before = self.received_before(index, id)?.get();
-        let (now, first) = (sum(made), sum(recorded));
-        if let Some((site, year, _)) = now.as_ref().or(first.as_ref()) {
-            let grams = |found: &Option<(SiteId, CalendarYear, i64)>| found.as_ref().map_or(before, |found| found.2);
-            let known = self.found.received.entry((*site, year.to_string())).or_insert((year.clone(), 0));
-            known.1 += grams(&now) - grams(&first);
-        }
-        Ok(())
     }
 
     /// What an entry adds to a sum of its site now, against what it added at first.

@@ -85,6 +85,7 @@ pub(crate) fn take(
             warnings.extend(take_over(state, context, &receipt, id)?);
         }
     }
+    hazardous::require_owed_loaded(state, &handover.lots)?;
     for (position, (id, answer)) in handover.lots.iter().zip(answers).enumerate() {
         let lot = offered_item(state, context, id)?;
         warnings.extend(take_lot(state, context, &receipt, lot, answer, &format!("/lots/{position}"))?);

@@ -70,9 +70,9 @@ gaps! {
         "the permit of a site did not cover operation, waste code and day",
         "If the permit covered it and was not on the ledger, have the operator register it and ask an auditor to clear the entry.",
         "Directive 2008/98/EC, article 23; WEEE Directive, article 9";
-    /// A site on the way had received more than its permit allows.
+    /// A site on the way had taken in more than its permit allows, in all or into one operation.
     OverCapacity = "over_capacity",
-        "a site had received more that year than its permit allows",
+        "a site had taken in more that year than its permit allows, in all or into one operation",
         "Ask the authority for a larger permit before taking in more; an auditor can clear what was within it after all.",
         "plastic EPR certificates above plant capacity in India; UK WEEE evidence";
     /// A class that the rule set does not know.
@@ -195,10 +195,10 @@ gaps! {
         "of a batch's hazardous grams 95 in 100 must be accepted by a site that may treat them, the rest stored, weighed, less than 12 months old",
         "Hand over the hazardous lots of the batch (boards, batteries, lamps) to plants permitted for them, weighed; look for what was lost.",
         "100 % environmentally sound treatment of all fractions, valuable and hazardous (WorldLoop)";
-    /// What the equipment should have held did not come out.
+    /// What the equipment should have held did not come out, or too little of it.
     PartsNotAccountedFor = "parts_not_accounted_for",
-        "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, or its receipt counted them missing",
-        "Post the fraction before the batch is closed. If the pieces came without it, correct the receipt: pieces and missing.",
+        "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, at least the share that /v1/reference/scheme names, or its receipt counted them missing",
+        "Post all of the fraction before the batch is closed. If pieces came without it, correct the receipt: pieces and missing.",
         "WEEE Directive, annex VII; boards taken out of phones sold by weight (Recell, Ghana)";
 }
 

@@ -6,6 +6,7 @@
 //! has its conditions. Certificates that exist keep the scheme under which they were issued.
 
 pub mod e_resource_1;
+pub mod expected;
 pub mod gap;
 
 use crate::domain::apply::rules_in_force;
@@ -206,7 +207,7 @@ impl Standing {
 }
 
 /// Whether a key was compromised when it signed an entry; without a first index, all that it signed is in doubt.
-fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<bool, Stop> {
+pub(crate) fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) -> Result<bool, Stop> {
     Ok(state.key(kid)?.is_some_and(|key| key.is_compromised_at(entry)))
 }
 

@@ -35,12 +35,24 @@ record! {
         waste_codes: Vec<WasteCode>,
         /// Waste that may be received in a calendar year.
         capacity_g_per_year: Grams,
+        /// What of it may go into single operations; of those not named only the whole is limited.
+        capacities: Option<Vec<OperationCapacity>>,
         /// First day.
         valid_from: Date,
         /// Last day.
         valid_until: Date,
         /// The paper itself.
         document: Option<Document>,
+    }
+}
+
+record! {
+    /// What a permit allows of one operation.
+    pub struct OperationCapacity {
+        /// The operation, one of the permit's.
+        operation: TableCode,
+        /// Waste that may go into it in a calendar year.
+        capacity_g_per_year: Grams,
     }
 }
 
@@ -69,6 +81,8 @@ record! {
         year: CalendarYear,
         /// How much.
         received_g: Grams,
+        /// Into which operation, where that is declared; without one, all that comes to the site.
+        operation: Option<TableCode>,
     }
 }
 

@@ -2,13 +2,14 @@
 //! counted on the day as written, so that a week without a line, posted at once, is still seven days.
 
 use crate::domain::apply::{Context, rules_in_force};
+use crate::domain::capacity::SiteYear;
+use crate::domain::eligibility::is_compromised;
 use crate::domain::evidence::FlawCode;
 use crate::domain::fields::{codes, record, text_field};
 use crate::domain::finding::cure_of;
 use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{Warning, WarningCode};
-use crate::domain::registry::SiteYear;
 use crate::domain::rule_set::{RuleSet, Signals, part_of};
 use crate::domain::signal::{Figures, SignalCode, raise};
 use crate::domain::state::{Record, RecordId, State, Stop};
@@ -126,17 +127,17 @@ pub(crate) fn of_difference(
     if change == 0 || bases.iter().any(|basis| *basis != WeightBasis::Weighed) {
         return Ok(None);
     }
-    let of_year = SiteYear::id_of(&site, &year);
+    let of_year = SiteYear::id_of(&site, &year, None);
     state.require_loaded([Tally::id_of(TallyKind::Difference, &site, year.as_str()), of_year.clone()])?;
     let Some(mut tally) = counted(state, TallyKind::Difference, site, year.as_str(), change)? else { return Ok(None) };
     let received = state.site_year(&of_year)?.map_or(Grams::ZERO, |known| known.received_g);
     let band = year_band_g(rules, signals, received);
-    let explained = explained_g(state, &tally)?;
+    let explained = explained_g(state, signals, &tally)?;
     let (now, before) = (tally.sum_g.0 - explained, tally.sum_g.0 - change - explained);
     let beyond = now.abs() > band && now.abs() > before.abs();
     // What was received by then is known by now otherwise: a statement that is applied once more keeps what its day found.
     let beyond = match context.again {
-        Some(again) if again.replaces_g.is_none() => was_told(again.warnings, SITE),
+        Some(again) if again.replaces.is_none() => was_told(again.warnings, SITE),
         _ => beyond,
     };
     if beyond {
@@ -152,10 +153,12 @@ pub(crate) fn of_difference(
     Ok(raise(state, context, SignalCode::DifferenceOfYear, about, figures, SITE))
 }
 
-/// What of a year's difference an auditor has explained, in grams.
-fn explained_g(state: &State<'_>, tally: &Tally) -> Result<i64, Stop> {
+/// What of a year's difference an auditor has explained, in grams. What a stolen key signed explains nothing.
+fn explained_g(state: &State<'_>, signals: &Signals, tally: &Tally) -> Result<i64, Stop> {
     let (Some(raised), Some(SignedGrams(grams))) = (tally.raised, tally.raised_g) else { return Ok(0) };
-    Ok(if cure_of(state, FlawCode::Signal, raised)?.is_some() { grams } else { 0 })
+    let Some(cured) = cure_of(state, FlawCode::Signal, raised)? else { return Ok(0) };
+    let is_void = signals.stolen_keys_explain_nothing && is_compromised(state, &cured.signer, cured.by)?;
+    Ok(if is_void { 0 } else { grams })
 }
 
 /// Whether a statement was told of such a signal when it was posted.

@@ -5,6 +5,7 @@ use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::batch::Batch;
 use crate::domain::codes::{Part, TableCode};
 use crate::domain::fields::record;
+use crate::domain::lacks::may_hold;
 use crate::domain::mass::Grams;
 use crate::domain::refusal::Warning;
 use crate::domain::rule_set::{Holding, RuleSet, Signals, part_of};
@@ -46,7 +47,7 @@ fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<(i64,
             Some(class) => {
                 fed_g += grams;
                 // Where a receipt counted them missing of every piece, none need come out.
-                let may_lack = Part::parse(&holding.name).is_some_and(|part| !fed.holds.contains(&part));
+                let may_lack = Part::parse(&holding.name).is_some_and(|part| !may_hold(&fed.lacks, part));
                 least_g += if may_lack { 0 } else { part_of(grams, class.min_ppm) };
                 most_g += part_of(grams, class.max_ppm);
             }

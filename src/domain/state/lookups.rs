@@ -3,6 +3,7 @@
 use super::{LEDGER_RECORD, Record, RecordKind, State, Stop};
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
+use crate::domain::capacity::SiteYear;
 use crate::domain::certificate::{Certificate, Expiring, IssuedYear, PartsListed, PoolTally, SiteTally};
 use crate::domain::codes::Hash;
 use crate::domain::correction::{Correction, CorrectionsOf};
@@ -16,7 +17,7 @@ use crate::domain::ids::{
 };
 use crate::domain::item::Item;
 use crate::domain::pool::{Certified, CertifiedStretch, Pool, PoolRange};
-use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteYear};
+use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site};
 use crate::domain::signal::{Tally, Ticket};
 use crate::domain::treatment::{AuditWait, Treatment};
 

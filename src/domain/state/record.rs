@@ -2,6 +2,7 @@
 
 use crate::domain::batch::Batch;
 use crate::domain::border::Consent;
+use crate::domain::capacity::SiteYear;
 use crate::domain::certificate::{Certificate, Expiring, IssuedYear, PartsListed, PoolTally, SiteTally};
 use crate::domain::correction::{Correction, CorrectionsOf};
 use crate::domain::custody::Handover;
@@ -14,7 +15,7 @@ use crate::domain::finding::{Cure, CureWait, DocumentSeen, NumberTaken};
 use crate::domain::ids::OrganisationId;
 use crate::domain::item::Item;
 use crate::domain::pool::{Certified, CertifiedStretch, Pool, PoolRange};
-use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken, SiteYear};
+use crate::domain::registry::{Key, Ledger, Organisation, Scale, Site, SiteCodeTaken};
 use crate::domain::signal::{Signal, Tally, Ticket};
 use crate::domain::site_batches::BatchAt;
 use crate::domain::treatment::{AuditWait, Treatment};

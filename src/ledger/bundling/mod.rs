@@ -10,6 +10,7 @@ use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::finding::Cure;
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, PartyId, ScaleId, SiteId};
 use crate::domain::lineage::{Link, Node, links};
+use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
@@ -314,14 +315,17 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// Adds an entry that opens, feeds or closes a batch, or finds something of it, and no other.
+    /// Adds an entry that opens, feeds or closes a batch, finds something of it, or takes out what a scheme expects of it, and
+    /// no other.
     fn add_turning_point(&mut self, index: EntryIndex) -> Result<(), StoreError> {
         if self.read.contains_key(&index) || !self.add(index)? {
             return Ok(());
         }
         let event = self.read.get(&index).map(|read| &read.statement.event);
-        let turns = |event: &Event| {
-            matches!(event, Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_) | Event::AuditFinding(_))
+        let turns = |event: &Event| match event {
+            Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_) | Event::AuditFinding(_) => true,
+            Event::Dismantled(event) => is_expected(event.fraction.as_str()),
+            _ => false,
         };
         if !event.is_some_and(turns) {
             self.read.remove(&index);
@@ -339,18 +343,23 @@ impl<'a> Collector<'a> {
     }
 
     /// Upwards from the treated lots, breadth first. A path is shown whole or not at all: half of one would say less, or
-    /// something else, than all of it.
+    /// something else, than all of it. From a batch whose path does not fit the way goes on to what went in, which is shown.
     fn add_lineage(&mut self, start: impl Iterator<Item = Node>) -> Result<bool, StoreError> {
         let mut left: VecDeque<Node> = start.collect();
         let mut seen: BTreeSet<Node> = left.iter().copied().collect();
-        let mut room = BUNDLE_LINEAGE_MAX;
+        let (mut room, mut complete) = (BUNDLE_LINEAGE_MAX, true);
         while let Some(node) = left.pop_front() {
-            let path = self.path(node, room + self.read.len() + 1)?;
+            let mut path = self.path(node, room + self.read.len() + 1)?;
             let new = path.iter().filter(|index| !self.read.contains_key(index)).count();
             if new > room {
-                return Ok(false);
+                if node.batch().is_none() {
+                    return Ok(false);
+                }
+                complete = false;
+                path.retain(|index| self.read.contains_key(index));
+            } else {
+                room -= new;
             }
-            room -= new;
             for index in path {
                 self.add(index)?;
                 let links = self.read.get(&index).map(|read| read.links.clone()).unwrap_or_default();
@@ -358,7 +367,7 @@ impl<'a> Collector<'a> {
                 left.extend(parents.filter(|parent| seen.insert(*parent)));
             }
         }
-        Ok(true)
+        Ok(complete)
     }
 
     /// Keys, organisations, sites, scales and audits behind what is shown, until nothing is missing.
@@ -402,6 +411,13 @@ impl<'a> Collector<'a> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whether a scheme looks for a fraction among what came out of a batch.
+fn is_expected(fraction: &str) -> bool {
+    let conditions = rule_set::all().iter().filter_map(|set| set.scheme.conditions.as_ref());
+    let mut fractions = conditions.flat_map(|conditions| &conditions.expected).flat_map(|rule| &rule.fractions);
+    fractions.any(|known| known == fraction)
 }
 
 /// The ids of what a statement rests on: its key, its author, every organisation, site, scale and handover in it.

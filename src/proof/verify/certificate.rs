@@ -271,7 +271,7 @@ impl<'a> Case<'a> {
             self.not_shown.insert("which batches some lots left that were joined before treatment".to_owned());
         }
         let class = lot.class.clone().ok_or("where it comes from is not shown")?;
-        let code = self.rules.waste_code(&class, &site.country, &day);
+        let code = lot.code_at(self.rules, (&site.country, &day));
         if site.is_suspended_at(self.said.index) {
             return Err("its site was suspended when the certificate was issued".into());
         }

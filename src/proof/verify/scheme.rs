@@ -4,10 +4,11 @@
 use crate::domain::codes::Country;
 use crate::domain::eligibility::Gap;
 use crate::domain::eligibility::e_resource_1::{
-    arose_in_a_listed_country, centre_counts_it_nowhere_else, ended_by_an_admitted_operation, expected_parts_came_out,
-    is_end_of_life_equipment, is_no_manufacturing_scrap, is_not_imported, is_residual, stays_within_the_residual_share,
+    arose_in_a_listed_country, centre_counts_it_nowhere_else, ended_by_an_admitted_operation, is_end_of_life_equipment,
+    is_no_manufacturing_scrap, is_not_imported, is_residual, stays_within_the_residual_share,
     supplier_counts_it_nowhere_else,
 };
+use crate::domain::eligibility::expected::{CameOut, Short, short_of};
 use crate::domain::event::{Event, TreatedFinal};
 use crate::domain::ids::{BatchId, EntryIndex};
 use crate::domain::mass::Grams;
@@ -16,7 +17,7 @@ use crate::proof::verify::matter::{Batch, Matter};
 use crate::proof::verify::shown::Shown;
 
 const ACCEPTED: &str = "that the other hazardous fractions of the batches were accepted by sites permitted for them";
-const EXPECTED: &str = "that batteries, boards, backlights and toner of the equipment came out of the batches";
+const EXPECTED: &str = "that batteries, boards, backlights and toner of the equipment came out of the batches, which cannot be checked from this bundle";
 const ARISING: &str = "where some of what went into the batches arose, and what was declared of it";
 
 /// The scheme at work on a bundle.
@@ -56,17 +57,30 @@ impl SchemeCheck<'_> {
             }
         }
         require(centre_counts_it_nowhere_else(batch.centre))?;
-        match expected_parts_came_out(self.conditions, &batch.fed, &batch.outputs) {
-            Some(gap) if batch.is_shown_whole => return Err(gap.reason().to_owned()),
-            Some(_) => not_shown.push(EXPECTED.to_owned()),
-            None => {}
-        }
+        not_shown.extend(self.check_parts(batch)?);
         let (hazardous, treated) = (i128::from(batch.hazardous.0), i128::from(batch.hazardous.1));
         let enough = treated * 1_000_000 >= hazardous * i128::from(self.conditions.hazardous.accepted_ppm);
         if !batch.is_shown_whole || !enough {
             not_shown.push(ACCEPTED.to_owned());
         }
         Ok(not_shown)
+    }
+
+    /// What its classes should hold came out of a batch; gives what is not shown. A bundle may leave out some of what came out,
+    /// so too little is a lie only where what is left out cannot be the rest.
+    fn check_parts(&self, batch: &Batch) -> Result<Option<String>, String> {
+        let came_out = CameOut { outputs: &batch.outputs, gave: &batch.gave };
+        let short = short_of(self.conditions, &batch.fed, &came_out);
+        if batch.input.is_none() || batch.uncounted {
+            // Of what is not shown to have gone in nobody knows what it holds.
+            return Ok(Some(EXPECTED.to_owned()));
+        }
+        let is_lie = |short: &Short| short.found_g.saturating_add(batch.unseen_g) < short.least_g;
+        match short.first() {
+            Some(_) if short.iter().any(is_lie) => Err(Gap::PartsNotAccountedFor.reason().to_owned()),
+            Some(_) => Ok(Some(EXPECTED.to_owned())),
+            None => Ok(None),
+        }
     }
 
     /// What residual operations are shown to have ended of a batch up to a treatment stays within their share.
@@ -78,7 +92,9 @@ impl SchemeCheck<'_> {
             else {
                 continue;
             };
-            if !is_residual(self.conditions, treated.operation.as_str()) {
+            // What was treated under a rule set without these conditions is counted nowhere.
+            let conditions = self.shown.rules_at(*entry).and_then(|rules| rules.scheme.conditions.as_ref());
+            if !conditions.is_some_and(|conditions| is_residual(conditions, treated.operation.as_str())) {
                 continue;
             }
             is_concerned |= *entry == until;

@@ -100,7 +100,7 @@ pub(super) struct Shown {
     operator: OrganisationId,
     statements: BTreeMap<EntryIndex, ShownStatement>,
     keys: HashMap<KeyId, ShownKey>,
-    roles: HashMap<OrganisationId, Vec<Role>>,
+    organisations: HashMap<OrganisationId, (Vec<Role>, Option<Country>)>,
     sites: HashMap<SiteId, ShownSite>,
     delegations: HashMap<(OrganisationId, OrganisationId), ShownDelegation>,
     scales: HashMap<ScaleId, Vec<(EntryIndex, ScaleRegistered)>>,
@@ -152,7 +152,7 @@ impl Shown {
             operator,
             statements: BTreeMap::new(),
             keys: HashMap::new(),
-            roles: HashMap::from([(operator, vec![Role::Operator])]),
+            organisations: HashMap::from([(operator, (vec![Role::Operator], None))]),
             sites: HashMap::new(),
             delegations: HashMap::new(),
             scales: HashMap::new(),
@@ -184,7 +184,7 @@ impl Shown {
         if key.organisation != common.org || key.r#use != KeyUse::Statement || key.revoked.is_some() {
             return Err("its key is not its organisation's, not for statements, or was revoked before".into());
         }
-        if !self.roles.contains_key(&common.org) {
+        if !self.organisations.contains_key(&common.org) {
             return Err("its organisation is not shown to be registered before it".into());
         }
         if !self.identities.insert((common.org, common.id)) {
@@ -224,7 +224,8 @@ impl Shown {
             Event::OrganisationRegistered(event) => {
                 by_operator()?;
                 compatible_roles(&event.roles).map_err(|refusal| refusal.detail)?;
-                once(self.roles.insert(event.organisation, event.roles.clone()).is_none())
+                let organisation = (event.roles.clone(), Some(event.country.clone()));
+                once(self.organisations.insert(event.organisation, organisation).is_none())
             }
             Event::ScaleRegistered(event) => {
                 by_operator()?;
@@ -438,6 +439,12 @@ impl Shown {
         self.statements.range(..index).map(|(_, shown)| shown)
     }
 
+    /// Whether every entry from one to another is shown.
+    pub(super) fn shows_all_between(&self, from: EntryIndex, to: EntryIndex) -> bool {
+        let shown = u64::try_from(self.statements.range(from..to).count());
+        shown.is_ok_and(|shown| shown == to.0.saturating_sub(from.0))
+    }
+
     /// All statements, in order.
     pub(super) fn all(&self) -> impl Iterator<Item = &ShownStatement> {
         self.statements.values()
@@ -445,7 +452,12 @@ impl Shown {
 
     /// Whether an organisation has one of the roles.
     pub(super) fn has_role(&self, organisation: &OrganisationId, roles: &[Role]) -> bool {
-        self.roles.get(organisation).is_some_and(|has| has.iter().any(|role| roles.contains(role)))
+        self.organisations.get(organisation).is_some_and(|(has, _)| has.iter().any(|role| roles.contains(role)))
+    }
+
+    /// Where an organisation is established.
+    pub(super) fn country(&self, organisation: &OrganisationId) -> Option<&Country> {
+        self.organisations.get(organisation).and_then(|(_, country)| country.as_ref())
     }
 
     /// A site or facility.

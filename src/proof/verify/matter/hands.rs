@@ -271,8 +271,9 @@ impl Matter<'_> {
         let allowed = consent.map(|consent| allowed_by(consent, &plants));
         let in_order = allowed.as_ref().is_none_or(|allowed| crossing.is_allowed(allowed));
         for id in all {
-            let Some(class) = self.items.get(&id).and_then(|lot| lot.class.clone()) else { continue };
-            let code = self.rules.waste_code(&class, &crossing.from, &crossing.day);
+            let Some(lot) = self.items.get(&id) else { continue };
+            let Some(class) = lot.class.clone() else { continue };
+            let code = lot.code_at(self.rules, (&crossing.from, &crossing.day));
             let covered = crossing.covers(&class, code.as_ref(), allowed.as_ref());
             let banned = crossing.is_banned(&class, code.as_ref(), covered);
             if let Some(lot) = self.items.get_mut(&id) {

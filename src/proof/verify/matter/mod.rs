@@ -12,13 +12,17 @@ mod work;
 pub(super) use flaw::{Flaw, What};
 pub(super) use sources::Sources;
 
-use crate::domain::codes::{CountedElsewhere, Country, DocumentNumber, Part, Provenance, Role, SourceKind};
+use crate::domain::codes::{
+    CountedElsewhere, Country, DocumentNumber, Provenance, Role, SourceKind, WasteCode, WasteCodeOverride,
+};
 use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, MissingPart, Split, TreatedFinal};
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
-use crate::domain::lot::permit_covers;
+use crate::domain::item::Overridden;
+use crate::domain::lacks::{Lack, counted_missing, joined};
+use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
-use crate::domain::time::OccurredAt;
+use crate::domain::time::{Date, OccurredAt};
 use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use corrected::Corrections;
 use flaw::Cures;
@@ -37,6 +41,8 @@ pub(super) struct Lot {
     pub(super) weighed: Option<bool>,
     /// Its class or fraction.
     pub(super) class: Option<String>,
+    /// The waste code that a person stated instead of the tables'.
+    pub(super) overridden: Option<Overridden>,
     /// The batches that it left.
     pub(super) sources: Sources,
     /// The country where it lies, as far as shown.
@@ -45,8 +51,10 @@ pub(super) struct Lot {
     pub(super) arising: BTreeSet<String>,
     /// What was declared of it: where it came from, and whether another scheme counts it.
     pub(super) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
-    /// Parts that all of it lacks, by what receipts counted.
-    lacks: BTreeSet<Part>,
+    /// Parts that it came without, by what receipts counted.
+    lacks: Vec<Lack>,
+    /// Whether that is not all shown: of what joined, receipts or masses.
+    uncounted: bool,
     /// Why its grams back nothing, unless it was cured.
     pub(super) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of it: where a step is left out, or a lie.
@@ -60,6 +68,13 @@ pub(super) struct Lot {
     lost: bool,
     /// The entry whose correction gave it its mass: what repeats that may say another, which is followed no further.
     followed: Option<EntryIndex>,
+}
+
+impl Lot {
+    /// Its waste code at a place on a day: what a person stated for there, or the tables'.
+    pub(super) fn code_at(&self, rules: &RuleSet, place: (&Country, &Date)) -> Option<WasteCode> {
+        waste_code_at(rules, self.class.as_deref()?, self.overridden.as_ref(), place)
+    }
 }
 
 /// Everything that happened.
@@ -110,18 +125,21 @@ impl<'a> Matter<'a> {
             Event::Registered(event) => self.begin(event.item, event.class.as_str(), &event.weight, said),
             Event::Collected(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.restate_code(event.item, event.waste_code.as_ref(), said);
                 let pieces = event.pieces.map(Count::get).or(Some(1));
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Received(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
+                self.restate_code(event.item, event.waste_code.as_ref(), said);
                 let pieces = event.pieces.map(Count::get);
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Retired(event) => {
                 self.held(event.item, said)?;
+                self.restate_code(event.item, event.waste_code.as_ref(), said);
                 let provenance = Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere };
                 self.arose(event.item, &event.arising.country, &provenance, (Some(1), event.missing.as_ref()));
                 Ok(())
@@ -245,8 +263,10 @@ impl<'a> Matter<'a> {
     /// not be shown, which backs nothing anyway.
     fn may_treat(&self, event: &TreatedFinal, lot: &Lot, site: &ShownSite, said: &ShownStatement) -> bool {
         let Some(day) = said.statement.common.occurred_at.date() else { return false };
-        let Some(class) = &lot.class else { return true };
-        let code = self.rules.waste_code(class, &site.country, &day);
+        if lot.class.is_none() {
+            return true;
+        }
+        let code = lot.code_at(self.rules, (&site.country, &day));
         let (permits, operation) = (site.permits_before(said.index), Some(event.operation.as_str()));
         code.is_some_and(|code| permits.iter().any(|permit| permit_covers(permit, &day, &code, operation)))
     }
@@ -263,11 +283,13 @@ impl<'a> Matter<'a> {
             grams: None,
             weighed: None,
             class: None,
+            overridden: None,
             sources: Sources::NotShown,
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
-            lacks: BTreeSet::new(),
+            lacks: Vec::new(),
+            uncounted: false,
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),
@@ -281,6 +303,19 @@ impl<'a> Matter<'a> {
     /// Where a statement's site lies, if it names one.
     fn country_of(&self, said: &ShownStatement) -> Option<Country> {
         said.statement.common.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone())
+    }
+
+    /// A person states another waste code than the tables', for the place where it is said.
+    fn restate_code(&mut self, id: ItemId, stated: Option<&WasteCodeOverride>, said: &ShownStatement) {
+        let overridden = self.overridden(stated, said);
+        if let Some(lot) = self.items.get_mut(&id) {
+            lot.overridden = overridden;
+        }
+    }
+
+    fn overridden(&self, stated: Option<&WasteCodeOverride>, said: &ShownStatement) -> Option<Overridden> {
+        let country = self.country_of(said).or_else(|| self.shown.country(&said.party()).cloned());
+        Some(Overridden { code: stated?.code.clone(), country: country? })
     }
 
     fn flaws_of_key(&self, said: &ShownStatement) -> BTreeSet<Flaw> {
@@ -313,8 +348,8 @@ impl<'a> Matter<'a> {
         if let Some(lot) = self.items.get_mut(&id) {
             lot.arising.insert(country.to_string());
             lot.declared.insert((provenance.kind, provenance.counted_elsewhere));
-            let of_all = missing.into_iter().flatten().filter(|found| Some(found.count.get()) == pieces);
-            lot.lacks.extend(of_all.map(|found| found.part));
+            let counted = missing.zip(pieces).map(|(missing, pieces)| counted_missing(missing, pieces));
+            lot.lacks = counted.unwrap_or_default();
         }
     }
 
@@ -387,20 +422,18 @@ impl<'a> Matter<'a> {
 
     fn merge(&mut self, event: &Merged, said: &ShownStatement) -> Result<(), String> {
         let whole = self.join(&event.inputs, said)?;
-        let classes: BTreeSet<&String> = whole.classes.iter().collect();
+        let classes: BTreeSet<&String> = whole.kinds.iter().map(|(class, _)| class).collect();
         if classes.len() > 1 {
             return Err("what is merged is of different classes".into());
         }
-        let class = whole.classes.first().cloned();
+        let class = whole.kinds.first().map(|(class, _)| class.clone());
         self.make(event.lot, Lot { class, ..whole.lot })
     }
 
     /// Uses up items and adds up what is known of them.
     fn join(&mut self, inputs: &[ItemId], said: &ShownStatement) -> Result<Joined, String> {
         let lot = Lot { grams: Some(Grams::ZERO), weighed: Some(true), ..self.unknown(said) };
-        // What joins lacks what all of it lacks.
-        let lot = Lot { lacks: Part::ALL.iter().copied().collect(), ..lot };
-        let mut whole = Joined { lot, classes: Vec::new(), gaps_of_others: BTreeSet::new() };
+        let mut whole = Joined { lot, kinds: Vec::new(), gaps_of_others: BTreeSet::new() };
         let mut sources: Option<Sources> = None;
         for (position, id) in inputs.iter().enumerate() {
             let input = self.used(*id, said)?;
@@ -423,8 +456,8 @@ impl<'a> Matter<'a> {
 /// What joins, added up.
 struct Joined {
     lot: Lot,
-    /// The classes of what is known.
-    classes: Vec<String>,
+    /// Classes and typed codes of what is known.
+    kinds: Vec<(String, Option<Overridden>)>,
     /// What does not follow of all but the first.
     gaps_of_others: BTreeSet<String>,
 }
@@ -432,12 +465,19 @@ struct Joined {
 impl Joined {
     fn add_unknown(&mut self) {
         self.lot.grams = None;
-        self.lot.lacks.clear();
+        self.lot.uncounted = true;
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
     fn add(&mut self, input: Lot, is_first: bool) {
         let lot = &mut self.lot;
+        lot.uncounted |= input.uncounted;
+        match (lot.grams, input.grams) {
+            _ if is_first => lot.lacks = input.lacks,
+            (Some(so_far), Some(grams)) => lot.lacks = joined((&lot.lacks, so_far), (&input.lacks, grams)),
+            // Which share of a mass that is not shown lacks something follows only where all of it does, or none.
+            _ => lot.uncounted |= lot.lacks != input.lacks,
+        }
         lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
         lot.weighed = match (lot.weighed, input.weighed) {
             (Some(false), _) | (_, Some(false)) => Some(false),
@@ -446,17 +486,17 @@ impl Joined {
         };
         lot.arising.extend(input.arising);
         lot.declared.extend(input.declared);
-        lot.lacks.retain(|part| input.lacks.contains(part));
         lot.flaws.extend(input.flaws);
         lot.unshown |= input.unshown;
         if is_first {
+            lot.overridden.clone_from(&input.overridden);
             lot.gaps.extend(input.gaps);
         } else {
             self.gaps_of_others.extend(input.gaps);
         }
         lot.latest = lot.latest.clone().later(&input.latest);
         lot.lies_in = lot.lies_in.take().or(input.lies_in);
-        self.classes.extend(input.class);
+        self.kinds.extend(input.class.map(|class| (class, input.overridden)));
     }
 
     /// A bundle shows the whole way back of the first of what was joined, and of all if they left several batches: there a

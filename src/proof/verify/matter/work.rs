@@ -1,11 +1,13 @@
 //! What is done with waste at a site: dismantling in batches, and interim treatment.
 
-use crate::domain::batch::FedClass;
-use crate::domain::codes::{CountedElsewhere, Part, SourceKind, TableCode};
+use crate::domain::codes::{CountedElsewhere, SourceKind, TableCode};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
-use crate::domain::ids::{BatchId, OrganisationId, SiteId};
-use crate::domain::lot::permit_covers;
+use crate::domain::fed::{self, FedClass};
+use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
+use crate::domain::item::Overridden;
+use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::Grams;
+use crate::domain::signal::Gave;
 use crate::domain::time::{DAY_MS, OccurredAt};
 use crate::proof::verify::matter::flaw::{Flaw, What};
 use crate::proof::verify::matter::{Lot, Matter, Sources};
@@ -17,6 +19,7 @@ use std::collections::BTreeSet;
 pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) organisation: OrganisationId,
     pub(in crate::proof::verify) site: Option<SiteId>,
+    opened: EntryIndex,
     began_ms: i64,
     /// What went in, less what remained; unknown if the mass of something is not shown.
     pub(in crate::proof::verify) input: Option<Grams>,
@@ -25,10 +28,16 @@ pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
     /// What the centre itself declared when it closed the batch.
     pub(in crate::proof::verify) centre: Option<CountedElsewhere>,
-    /// Classes that went in, and what they may hold.
+    /// Classes that went in, less what remained, and what they came without.
     pub(in crate::proof::verify) fed: Vec<FedClass>,
+    /// Whether it is not all shown what these came without.
+    pub(in crate::proof::verify) uncounted: bool,
     /// Fractions that came out, as far as shown.
     pub(in crate::proof::verify) outputs: Vec<TableCode>,
+    /// How much of them, lot by lot.
+    pub(in crate::proof::verify) gave: Vec<Gave>,
+    /// The most that came out and is not shown, in grams; nothing, if every entry from its beginning to its end is shown.
+    pub(in crate::proof::verify) unseen_g: i64,
     /// Whether what is shown to have come out is all that went in, within the band.
     pub(in crate::proof::verify) is_shown_whole: bool,
     /// Hazardous grams that came out, and those of them whose treatment is shown.
@@ -48,6 +57,7 @@ impl Matter<'_> {
         let opened = Batch {
             organisation: said.party(),
             site: common.site,
+            opened: said.index,
             began_ms: common.occurred_at.ms(),
             input: Some(Grams::ZERO),
             closed: false,
@@ -55,7 +65,10 @@ impl Matter<'_> {
             declared: BTreeSet::new(),
             centre: None,
             fed: Vec::new(),
+            uncounted: false,
             outputs: Vec::new(),
+            gave: Vec::new(),
+            unseen_g: i64::MAX,
             is_shown_whole: false,
             hazardous: (0, 0),
             flaws: self.flaws_of_key(said),
@@ -76,16 +89,18 @@ impl Matter<'_> {
         let known = self.rules.fraction(event.fraction.as_str()).is_some();
         flaws.extend((!known).then(|| said.flaw(What::UnknownClass)));
         let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
-        let is_hazardous = self.is_hazardous(event.fraction.as_str(), said);
+        let overridden = self.overridden(event.waste_code.as_ref(), said);
+        let is_hazardous = self.is_hazardous(event.fraction.as_str(), overridden.as_ref(), said);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.outputs.push(event.fraction.clone());
+            batch.gave.extend(grams.map(|grams| Gave { fraction: event.fraction.clone(), grams }));
             batch.hazardous.0 += grams.filter(|_| is_hazardous).map_or(0, Grams::get);
             batch.output += grams.map_or(0, Grams::get);
             batch.division = batch.division.max(division);
         }
         let (class, weighed) = (Some(event.fraction.to_string()), Some(weighed));
         let sources = Sources::of_batch(&event.batch, grams);
-        self.make(event.lot, Lot { grams, weighed, class, sources, arising, flaws, ..self.unknown(said) })
+        self.make(event.lot, Lot { grams, weighed, class, overridden, sources, arising, flaws, ..self.unknown(said) })
     }
 
     /// The batch of a statement, if it is shown, open, and its author's. Gives whether it has lasted too long, and where
@@ -124,24 +139,27 @@ impl Matter<'_> {
             batch.arising.extend(lot.arising);
             batch.declared.extend(lot.declared);
             if let (Some(class), Some(grams)) = (lot.class.as_deref().and_then(TableCode::parse), lot.grams) {
-                let holds = Part::ALL.iter().filter(|part| !lot.lacks.contains(part)).copied().collect();
-                batch.fed.push(FedClass { class, grams, holds });
+                fed::add(&mut batch.fed, &class, grams, &lot.lacks);
+                batch.uncounted |= lot.uncounted;
             }
             batch.latest = batch.latest.clone().later(&lot.latest);
         }
         Ok(())
     }
 
-    /// Whether a fraction carries an asterisk where its author's site lies.
-    fn is_hazardous(&self, class: &str, said: &ShownStatement) -> bool {
-        let place = self.country_of(said).zip(said.statement.common.occurred_at.date());
-        let code = place.and_then(|(country, day)| self.rules.waste_code(class, &country, &day));
-        code.is_some_and(|code| code.is_hazardous())
+    /// Whether a fraction carries an asterisk where its author's site lies, by the tables or by what a person stated.
+    fn is_hazardous(&self, class: &str, overridden: Option<&Overridden>, said: &ShownStatement) -> bool {
+        let Some((country, day)) = self.country_of(said).zip(said.statement.common.occurred_at.date()) else {
+            return false;
+        };
+        let code = |stated| waste_code_at(self.rules, class, stated, (&country, &day));
+        [None, overridden].into_iter().filter_map(code).any(|code| code.is_hazardous())
     }
 
     /// Counts what is treated of batches' hazardous outputs.
     pub(super) fn count_hazardous(&mut self, event: &TreatedFinal, lot: &Lot, said: &ShownStatement) {
-        if !lot.class.as_deref().is_some_and(|class| self.is_hazardous(class, said)) {
+        let overridden = lot.overridden.as_ref();
+        if !lot.class.as_deref().is_some_and(|class| self.is_hazardous(class, overridden, said)) {
             return;
         }
         for (batch, from, to) in lot.sources.lines(event.net_g).unwrap_or_default() {
@@ -153,14 +171,21 @@ impl Matter<'_> {
 
     fn may_dismantle(&self, batch: &BatchId, lot: &Lot, said: &ShownStatement) -> bool {
         let site = self.batches.get(batch).and_then(|batch| batch.site);
-        site.is_none_or(|site| self.is_permitted(&site, lot.class.as_deref(), "R12", said))
+        let kind = lot.class.as_deref().map(|class| (class, lot.overridden.as_ref()));
+        site.is_none_or(|site| self.is_permitted(&site, kind, "R12", said))
     }
 
     /// Whether a site that is shown had a permit for the operation, the day, and the waste code of a class.
-    fn is_permitted(&self, site: &SiteId, class: Option<&str>, operation: &str, said: &ShownStatement) -> bool {
-        let (Some(site), Some(class)) = (self.shown.site(site), class) else { return true };
+    fn is_permitted(
+        &self,
+        site: &SiteId,
+        kind: Option<(&str, Option<&Overridden>)>,
+        operation: &str,
+        said: &ShownStatement,
+    ) -> bool {
+        let (Some(site), Some((class, overridden))) = (self.shown.site(site), kind) else { return true };
         let Some(day) = said.statement.common.occurred_at.date() else { return false };
-        let Some(code) = self.rules.waste_code(class, &site.country, &day) else { return false };
+        let Some(code) = waste_code_at(self.rules, class, overridden, (&site.country, &day)) else { return false };
         site.permits_before(said.index).iter().any(|permit| permit_covers(permit, &day, &code, Some(operation)))
     }
 
@@ -178,10 +203,10 @@ impl Matter<'_> {
             if let Some(batch) = self.batches.get_mut(&event.batch) {
                 let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
                 batch.input = batch.input.zip(grams).map(less);
-                // What was left of a class may be all of it.
-                batch.fed.retain(|fed| fed.class != stock.class);
+                fed::take_back(&mut batch.fed, &stock.class, grams.unwrap_or(Grams::ZERO));
             }
         }
+        let is_unbroken = |from: EntryIndex| self.shown.shows_all_between(from, said.index);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.closed = true;
             batch.centre = event.counted_elsewhere;
@@ -189,6 +214,11 @@ impl Matter<'_> {
             let band = |input| self.rules.bands.batch_g(input, batch.division);
             if batch.input.is_some_and(|input| out > input.get() + band(input)) {
                 return Err("more came out of a batch than went in, beyond the band".into());
+            }
+            if is_unbroken(batch.opened) {
+                batch.unseen_g = 0;
+            } else if let Some(input) = batch.input {
+                batch.unseen_g = (input.get() + band(input) - out).max(0);
             }
             batch.is_shown_whole = batch.input.is_some_and(|input| out + band(input) >= input.get());
         }
@@ -201,8 +231,11 @@ impl Matter<'_> {
         let (mut lot, site) = (whole.lot, said.statement.common.site);
         lot.come_to(self.country_of(said), self.rules.borders.is_some(), said);
         let operation = event.operation.as_str();
-        let may = |class: &String| site.is_some_and(|site| self.is_permitted(&site, Some(class), operation, said));
-        let permitted = whole.classes.iter().all(may);
+        let may = |(class, overridden): &(String, Option<Overridden>)| {
+            let kind = Some((class.as_str(), overridden.as_ref()));
+            site.is_some_and(|site| self.is_permitted(&site, kind, operation, said))
+        };
+        let permitted = whole.kinds.iter().all(may);
         lot.flaws.extend((!permitted).then(|| said.flaw(What::InterimUnpermitted)));
         let yields: Vec<_> = event.outputs.iter().map(|output| self.read(&output.weight, said)).collect();
         let divisions = event.outputs.iter().filter_map(|output| output.weight.scale);
@@ -221,7 +254,7 @@ impl Matter<'_> {
             let (sources, rest) = left.take(grams.unwrap_or(Grams::ZERO));
             left = rest;
             let (class, weighed) = (Some(output.fraction.to_string()), Some(weighed));
-            self.make(output.lot, Lot { grams, weighed, class, sources, ..lot.clone() })?;
+            self.make(output.lot, Lot { grams, weighed, class, overridden: None, sources, ..lot.clone() })?;
         }
         Ok(())
     }
