@@ -144,6 +144,18 @@ pub const ORDER_LAPSE_MS: i64 = 72 * 60 * 60 * 1_000;
 pub const ORDER_REFERENCE_BYTES_MAX: usize = 64;
 /// Requests about orders that wait for their turn on one node; more is answered with 503.
 pub const ORDER_TURNS_WAITING_MAX: usize = 256;
+/// Orders that nobody paid in time and that lapse in one transaction; the next one goes on.
+pub const ORDERS_LAPSED_MAX: i64 = 64;
+/// Orders that are paid and wait and that are served in one transaction; the next one goes on.
+pub const ORDERS_SERVED_MAX: i64 = 64;
+/// Transactions that settle what is due before a request about an order has its own; then it is answered with 503.
+pub const ORDER_SETTLINGS_MAX: u32 = 64;
+/// Rows of the stock that are read for one order, or for all that wait for one centre.
+pub const STOCK_ROWS_READ_MAX: usize = 5_000;
+/// Pause between two looks of a node at what is due of orders, in milliseconds.
+pub const ORDER_LOOK_PAUSE_MS: u64 = 1_000;
+/// Sites that are looked at for what an advance order may wait for; beyond these the order names a centre.
+pub const ADVANCE_SITES_MAX: usize = 1_000;
 /// Months back from today whose pools count for what an advance order may wait for.
 pub const ADVANCE_POOL_MONTHS: i64 = 24;
 /// Rows of one page.

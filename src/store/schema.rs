@@ -255,6 +255,17 @@ diesel::table! {
         paid_number -> BigInt,
         paid_ms -> BigInt,
         payment -> Text,
+        refund_asked_ms -> BigInt,
+        refund_declined_ms -> BigInt,
+        refunded_ms -> BigInt,
+        refund -> Text,
+    }
+}
+
+diesel::table! {
+    unserved (seller) {
+        seller -> Text,
+        after -> BigInt,
     }
 }
 
@@ -269,6 +280,9 @@ diesel::table! {
         entry -> BigInt,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(stock, order_units);
+diesel::allow_tables_to_appear_in_same_query!(orders, order_units);
 
 diesel::table! {
     order_values (order_id, pointer) {

@@ -58,6 +58,7 @@ mod modelling;
 mod openings;
 mod orders;
 mod orders_race;
+mod orders_served;
 mod other_tools;
 mod process;
 mod projects;

@@ -4,18 +4,14 @@
 //! buffer's share is taken off, and what advance orders that are open wait for already. What was sent to a smelter and is
 //! not treated yet is left out, and free stock too: both would be surer, but a figure that is too low disappoints nobody.
 
-use super::Order;
-use super::placing::NewOrder;
-use super::settling::missing_units;
-use super::stock::rules_in_force;
-use crate::domain::balance::{Account, SiteAccount};
+use super::stock::{Wanted, rules_in_force};
 use crate::domain::certificate::UNIT_G;
-use crate::domain::ids::{OrganisationId, SiteId};
+use crate::domain::ids::OrganisationId;
 use crate::domain::pool::Pool;
 use crate::domain::registry::Site;
 use crate::domain::state::RecordKind;
 use crate::domain::time::Date;
-use crate::limits::{ADVANCE_POOL_MONTHS, PAGE_ROWS_MAX};
+use crate::limits::{ADVANCE_POOL_MONTHS, ADVANCE_SITES_MAX, PAGE_ROWS_MAX};
 use crate::store::{Database, StoreError, orders, records};
 use std::collections::BTreeMap;
 
@@ -40,52 +36,56 @@ impl Outlook {
 }
 
 /// The outlook of every centre that an order would take.
-pub(super) fn outlook(database: &mut Database, new: &NewOrder, today: &Date) -> Result<Outlook, StoreError> {
+pub(super) fn outlook(database: &mut Database, wanted: &Wanted<'_>, today: &Date) -> Result<Outlook, StoreError> {
     let buffer_ppm = rules_in_force(database)?.scheme.buffer_ppm;
-    let accounts = records::accounts(database)?;
     let mut grams: BTreeMap<OrganisationId, i64> = BTreeMap::new();
-    for site in sites(database)? {
-        let Some(seller) = site.organisation else { continue };
-        if seller == new.buyer || !new.preferences.admit_place(seller, &site.country) {
-            continue;
-        }
-        let live = accounts.get(&SiteAccount { account: Account::Live, site: Some(site.id) }).copied().unwrap_or(0);
-        *grams.entry(seller).or_default() += live.max(0) + in_pools(database, &site.id, new, today)?;
-    }
-    let mut by_seller = BTreeMap::new();
-    for (seller, grams) in grams {
-        let net = i128::from(grams) * i128::from(PPM - buffer_ppm) / i128::from(PPM) / i128::from(UNIT_G);
-        let units = i64::try_from(net).unwrap_or(0) - waited_for(database, seller)?;
-        by_seller.insert(seller, units);
-    }
-    Ok(Outlook { by_seller })
-}
-
-fn sites(database: &mut Database) -> Result<Vec<Site>, StoreError> {
-    let (mut sites, mut after) = (Vec::new(), String::new());
-    loop {
+    let (mut after, mut looked_at) = (String::new(), 0);
+    while looked_at < ADVANCE_SITES_MAX {
         let page = records::page(database, RecordKind::Site, &after, PAGE_ROWS_MAX)?;
-        let Some(last) = page.last() else { return Ok(sites) };
+        let Some(last) = page.last() else { break };
         after = last.id().id;
-        sites.extend(page.into_iter().filter_map(|record| Site::try_from(record).ok()));
+        let sites = page.into_iter().filter_map(|record| Site::try_from(record).ok());
+        let admitted: Vec<Site> = sites.filter(|site| admits(wanted, site)).collect();
+        looked_at += admitted.len();
+        add_provisional(database, &mut grams, &admitted, wanted, today)?;
     }
+    let sellers: Vec<String> = grams.keys().map(ToString::to_string).collect();
+    let awaited = orders::awaited(database, &sellers)?;
+    let units = |(seller, grams): (OrganisationId, i64)| {
+        let net = i128::from(grams) * i128::from(PPM - buffer_ppm) / i128::from(PPM) / i128::from(UNIT_G);
+        let awaited = awaited.get(&seller.to_string()).copied().unwrap_or(0);
+        (seller, i64::try_from(net).unwrap_or(0) - awaited)
+    };
+    Ok(Outlook { by_seller: grams.into_iter().map(units).collect() })
 }
 
-/// Grams in a site's pools of the last months on which no units rest yet.
-fn in_pools(database: &mut Database, site: &SiteId, new: &NewOrder, today: &Date) -> Result<i64, StoreError> {
-    let Some(month) = today.month() else { return Ok(0) };
-    let months = (0..ADVANCE_POOL_MONTHS).filter_map(|back| month.plus(-back));
-    let wanted = months.filter(|vintage| new.preferences.admit_vintage(vintage));
-    let ids: Vec<String> = wanted.map(|vintage| Pool::id_of(site, &vintage)).collect();
-    let pools: Vec<Pool> = records::load_of(database, &ids)?;
-    Ok(pools.iter().map(|pool| pool.entered_g.get() - pool.allotted_g.get()).sum())
+fn admits(wanted: &Wanted<'_>, site: &Site) -> bool {
+    site.organisation
+        .is_some_and(|seller| seller != wanted.buyer && wanted.preferences.admit_place(seller, &site.country))
 }
 
-/// Units for which open advance orders of a centre wait.
-fn waited_for(database: &mut Database, seller: OrganisationId) -> Result<i64, StoreError> {
-    let mut units = 0;
-    for row in orders::advance_of(database, &seller.to_string())? {
-        units += missing_units(database, &Order::read(row)?)?;
+/// Adds what lies at some sites, and in their pools of the last months without units that rest on it.
+fn add_provisional(
+    database: &mut Database,
+    grams: &mut BTreeMap<OrganisationId, i64>,
+    sites: &[Site],
+    wanted: &Wanted<'_>,
+    today: &Date,
+) -> Result<(), StoreError> {
+    let ids: Vec<String> = sites.iter().map(|site| site.id.to_string()).collect();
+    let live = records::live_at(database, &ids)?;
+    let month = today.month();
+    let months = (0..ADVANCE_POOL_MONTHS).filter_map(|back| month.as_ref()?.plus(-back));
+    let months: Vec<_> = months.filter(|vintage| wanted.preferences.admit_vintage(vintage)).collect();
+    let pools: Vec<String> =
+        sites.iter().flat_map(|site| months.iter().map(|vintage| Pool::id_of(&site.id, vintage))).collect();
+    let pools: Vec<Pool> = records::load_of(database, &pools)?;
+    for site in sites {
+        let Some(seller) = site.organisation else { continue };
+        let at_site = live.get(&site.id.to_string()).copied().unwrap_or(0).max(0);
+        let own = pools.iter().filter(|pool| pool.site == site.id);
+        let in_pools: i64 = own.map(|pool| pool.entered_g.get() - pool.allotted_g.get()).sum();
+        *grams.entry(seller).or_default() += at_site + in_pools;
     }
-    Ok(units)
+    Ok(())
 }

@@ -57,7 +57,9 @@ fn draft(database: &mut Database, order: &Order, reserved: &[UnitsRow]) -> Resul
     let pools: BTreeSet<&str> = reserved.iter().map(|row| row.pool.as_str()).collect();
     for pool in pools {
         let wanted: Vec<Span> = reserved.iter().filter(|row| row.pool == pool).map(span_of).collect();
-        for row in stock::of_pool(database, pool)? {
+        let first = wanted.iter().map(|(first, _)| *first).min().unwrap_or_default();
+        let end = wanted.iter().map(|(_, end)| *end).max().unwrap_or_default();
+        for row in stock::between(database, pool, (first, end - 1), i64::MAX)? {
             let damaged = || StoreError::damaged(format!("{} in stock cannot be read", row.serial));
             let whole = SerialBlock::parse(&row.serial).ok_or_else(damaged)?;
             let own = parts_of(&whole, &wanted);

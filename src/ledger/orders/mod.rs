@@ -5,12 +5,14 @@
 //! what all before it did. If we crash before the commit, nothing of it happened and nobody was told otherwise; what was told
 //! is on disk. Neither replay nor audit knows of orders: what they see is who holds which units.
 //!
-//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `settling` lets orders lapse and
-//! gives new stock to those that wait, `stock` finds units, `advance` says how much may be waited for, `admission` stands
-//! at the sequencer's door, `fulfilling` follows what was appended, `delivering` drafts what the centre signs, `listing` reads.
+//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `settling` lets orders lapse,
+//! `serving` gives new stock to those that wait, `clerk` sees to both while nobody asks, `shelf` and `stock` find units, `advance`
+//! says how much may be waited for, `admission` stands at the sequencer's door, `fulfilling` follows what was appended,
+//! `delivering` drafts what the centre signs, `listing` reads.
 
 mod admission;
 mod advance;
+mod clerk;
 mod delivering;
 mod desk;
 mod fulfilling;
@@ -18,10 +20,13 @@ mod listing;
 mod paying;
 mod placing;
 mod refusal;
+mod serving;
 mod settling;
+mod shelf;
 mod stock;
 
 pub(crate) use admission::{Admission, Delivery};
+pub(crate) use clerk::Clerk;
 pub use delivering::DraftStatement;
 pub(crate) use desk::Desk;
 pub use desk::Turn;

@@ -1,7 +1,8 @@
 //! Confirming an order by its payment, and giving it up before.
 
 use super::desk::{Done, Turn};
-use super::settling::{end, give_to_waiting, missing_units};
+use super::serving::{note_waiting, serve};
+use super::settling::{end, missing_units};
 use super::{Order, OrderCode, OrderRefusal};
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::OrderStatus;
@@ -79,7 +80,10 @@ fn pay(
         ..order.row.clone()
     };
     orders::set_paid(database, &row)?;
-    give_to_waiting(database, time)?;
+    if status == OrderStatus::Waiting {
+        note_waiting(database, &Order::read(row)?)?;
+        serve(database, time)?;
+    }
     Ok(Done::well(Some(order.id)))
 }
 
@@ -94,7 +98,7 @@ fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Do
         }
     }
     let erased = end(database, &order.row, OrderStatus::Cancelled, time.ms())?;
-    give_to_waiting(database, time)?;
+    serve(database, time)?;
     Ok(Done { erased, ..Done::well(Some(order.id)) })
 }
 

@@ -155,6 +155,10 @@ impl NewOrder {
             paid_number: 0,
             paid_ms: 0,
             payment: String::new(),
+            refund_asked_ms: 0,
+            refund_declined_ms: 0,
+            refunded_ms: 0,
+            refund: String::new(),
         })
     }
 }
@@ -208,7 +212,7 @@ fn place(database: &mut Database, time: LedgerTime, new: &NewOrder) -> Result<Do
             reserve(database, &row.id, &stretches)?;
         }
         Err(short) if new.advance => {
-            let outlook = outlook(database, new, &today)?;
+            let outlook = outlook(database, &wanted, &today)?;
             match outlook.seller(units) {
                 Some(seller) => row.seller = seller.to_string(),
                 None => return Ok(Done::refused(not_in_stock(units, short, Some(&outlook)))),
