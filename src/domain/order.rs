@@ -28,6 +28,8 @@ codes! {
         Waiting = "waiting",
         /// All its units were delivered.
         Delivered = "delivered",
+        /// It was paid, and its payment went back before all its units were delivered; it keeps those that were.
+        Refunded = "refunded",
     }
 }
 

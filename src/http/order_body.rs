@@ -5,6 +5,7 @@ use crate::domain::time::LedgerTime;
 use crate::http::problem::Problem;
 use crate::ledger::orders::ListedOrder;
 use crate::store::order_units::{RESERVED, UnitsRow};
+use crate::store::orders::OrderRow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -56,7 +57,8 @@ pub(super) struct PeriodBody {
 pub(super) struct OrderBody {
     /// Its id.
     id: String,
-    /// `reserved`, `paid`, `waiting` (paid, its units are yet to come), `delivered`, `lapsed` or `cancelled`.
+    /// `reserved`, `paid`, `waiting` (paid, its units are yet to come), `delivered`, `lapsed`, `cancelled` or `refunded` (paid and
+    /// ended by its seller; it keeps what was delivered).
     #[schema(example = "reserved")]
     status: &'static str,
     /// Who orders.
@@ -91,6 +93,9 @@ pub(super) struct OrderBody {
     /// Its payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<PaymentBody>,
+    /// That its payment goes back, or is asked back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<RefundBody>,
     /// Units that are reserved for it.
     reserved: Vec<UnitsBody>,
     /// Units that it got.
@@ -105,6 +110,33 @@ pub(super) struct PaymentBody {
     /// When it was recorded, in ledger time.
     #[schema(example = "2026-11-23T05:31:00.123Z")]
     recorded: String,
+}
+
+/// A payment that goes back, or is asked back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RefundBody {
+    /// When its buyer asked for it; the request stands as long as it was neither declined nor recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
+    /// When its seller declined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declined: Option<String>,
+    /// When it was recorded that it went back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<String>,
+    /// The reference of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+}
+
+impl RefundBody {
+    fn of(row: &OrderRow) -> Option<Self> {
+        let time = |ms: i64| LedgerTime::from_ms(ms).filter(|_| ms > 0).map(|time| time.to_string());
+        let (asked, declined) = (time(row.refund_asked_ms), time(row.refund_declined_ms));
+        let recorded = time(row.refunded_ms);
+        let reference = recorded.is_some().then(|| row.refund.clone());
+        (asked.is_some() || recorded.is_some()).then_some(Self { asked, declined, recorded, reference })
+    }
 }
 
 /// Units side by side. Which certificate they are part of may change until they are delivered.
@@ -136,12 +168,16 @@ impl TryFrom<ListedOrder> for OrderBody {
     fn try_from(listed: ListedOrder) -> Result<Self, Problem> {
         let ListedOrder { order, units } = listed;
         let row = order.row;
+        let refund = RefundBody::of(&row);
         let time = |ms| LedgerTime::from_ms(ms).map(|time| time.to_string()).unwrap_or_default();
         let text = |text: String| (!text.is_empty()).then_some(text);
         let devices = text(row.devices).map(RawValue::from_string).transpose().map_err(Problem::internal)?;
         let (from, until) = (text(row.vintage_from), text(row.vintage_until));
         let vintage = (from.is_some() || until.is_some()).then_some(VintageBody { from, until });
-        let has_until = matches!(order.status, OrderStatus::Reserved | OrderStatus::Lapsed | OrderStatus::Cancelled);
+        let has_until = matches!(
+            order.status,
+            OrderStatus::Reserved | OrderStatus::Lapsed | OrderStatus::Cancelled | OrderStatus::Refunded
+        );
         let (reserved, delivered): (Vec<_>, Vec<_>) = units.iter().partition(|row| row.entry == RESERVED);
         let payment = PaymentBody { reference: row.payment, recorded: time(row.paid_ms) };
         Ok(Self {
@@ -162,6 +198,7 @@ impl TryFrom<ListedOrder> for OrderBody {
             placed: time(row.created_ms),
             until: has_until.then(|| time(row.until_ms)),
             payment: (row.paid_number > 0).then_some(payment),
+            refund,
             reserved: reserved.into_iter().map(UnitsBody::from).collect(),
             delivered: delivered.into_iter().map(UnitsBody::from).collect(),
         })

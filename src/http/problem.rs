@@ -268,7 +268,7 @@ impl From<Refused> for Problem {
 impl From<OrderRefusal> for Problem {
     fn from(refusal: OrderRefusal) -> Self {
         let status = match refusal.code {
-            OrderCode::RoleMissing | OrderCode::NotTheSeller => StatusCode::FORBIDDEN,
+            OrderCode::RoleMissing | OrderCode::NotTheSeller | OrderCode::NotTheBuyer => StatusCode::FORBIDDEN,
             OrderCode::FactorUnknown | OrderCode::ClassUnknown | OrderCode::AmountInvalid => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -279,6 +279,10 @@ impl From<OrderRefusal> for Problem {
             | OrderCode::OrderPaid
             | OrderCode::OrderClosed
             | OrderCode::PaymentDiffers
+            | OrderCode::OrderNotPaid
+            | OrderCode::OrderDelivered
+            | OrderCode::RefundDiffers
+            | OrderCode::RefundNotAsked
             | OrderCode::OrderNotReady
             | OrderCode::UnitsReserved
             | OrderCode::OrderUnknown

@@ -211,6 +211,18 @@ pub fn set_paid(database: &mut Database, row: &OrderRow) -> StoreResult<()> {
     Ok(())
 }
 
+/// Writes down what becomes of an order's payment that is asked back.
+pub fn set_refund(database: &mut Database, row: &OrderRow) -> StoreResult<()> {
+    let columns = (
+        orders::refund_asked_ms.eq(row.refund_asked_ms),
+        orders::refund_declined_ms.eq(row.refund_declined_ms),
+        orders::refunded_ms.eq(row.refunded_ms),
+        orders::refund.eq(&row.refund),
+    );
+    diesel::update(orders::table.find(row.number)).set(columns).execute(database)?;
+    Ok(())
+}
+
 /// What is personal of an order, by pointer; empty once it is delivered or over.
 pub fn values(database: &mut Database, id: &str) -> StoreResult<Vec<(String, String)>> {
     let query = order_values::table

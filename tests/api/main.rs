@@ -64,6 +64,7 @@ mod process;
 mod projects;
 mod proofs;
 mod readme;
+mod refunds;
 mod refusals;
 mod register;
 mod registry;

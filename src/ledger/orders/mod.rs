@@ -5,7 +5,8 @@
 //! what all before it did. If we crash before the commit, nothing of it happened and nobody was told otherwise; what was told
 //! is on disk. Neither replay nor audit knows of orders: what they see is who holds which units.
 //!
-//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `settling` lets orders lapse,
+//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `refunding` ends
+//! it when its payment goes back, `settling` lets orders lapse,
 //! `serving` gives new stock to those that wait, `clerk` sees to both while nobody asks, `shelf` and `stock` find units, `advance`
 //! says how much may be waited for, `admission` stands at the sequencer's door, `fulfilling` follows what was appended,
 //! `delivering` drafts what the centre signs, `listing` reads.
@@ -19,6 +20,7 @@ mod fulfilling;
 mod listing;
 mod paying;
 mod placing;
+mod refunding;
 mod refusal;
 mod serving;
 mod settling;

@@ -13,7 +13,7 @@ use crate::store::orders::{self, OrderRow};
 use crate::store::{Database, StoreError};
 
 /// What is told of an order that is there; `None` if there is none for whoever asks.
-type Told<T> = Result<Result<Option<T>, OrderRefusal>, Unavailable>;
+pub(super) type Told<T> = Result<Result<Option<T>, OrderRefusal>, Unavailable>;
 
 impl Ledger {
     /// Records that an order was paid: from here on it does not lapse. By its seller or the operator; the same reference
@@ -47,7 +47,12 @@ impl Ledger {
 }
 
 /// Whoever is no party does not learn that there is such an order.
-fn told_to_others(order: &Order, by: OrganisationId, code: OrderCode, detail: &str) -> Done<Option<OrderId>> {
+pub(super) fn told_to_others(
+    order: &Order,
+    by: OrganisationId,
+    code: OrderCode,
+    detail: &str,
+) -> Done<Option<OrderId>> {
     if by == order.buyer || by == order.seller {
         return Done::refused(OrderRefusal::new(code, "", detail));
     }
@@ -62,7 +67,7 @@ fn pay(
 ) -> Result<Done<Option<OrderId>>, StoreError> {
     match order.status {
         OrderStatus::Reserved => {}
-        OrderStatus::Lapsed | OrderStatus::Cancelled => return Ok(closed(order)),
+        OrderStatus::Lapsed | OrderStatus::Cancelled | OrderStatus::Refunded => return Ok(closed(order)),
         OrderStatus::Paid | OrderStatus::Waiting | OrderStatus::Delivered => {
             if order.row.payment == reference {
                 return Ok(Done::well(Some(order.id)));
@@ -91,9 +96,9 @@ fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Do
     match order.status {
         OrderStatus::Reserved => {}
         OrderStatus::Cancelled => return Ok(Done::well(Some(order.id))),
-        OrderStatus::Lapsed => return Ok(closed(order)),
+        OrderStatus::Lapsed | OrderStatus::Refunded => return Ok(closed(order)),
         OrderStatus::Paid | OrderStatus::Waiting | OrderStatus::Delivered => {
-            let detail = "it is paid, and nothing that is paid lapses or is given up here";
+            let detail = "it is paid: its buyer asks for a refund, and its seller records that";
             return Ok(Done::refused(OrderRefusal::new(OrderCode::OrderPaid, "", detail)));
         }
     }
@@ -102,7 +107,7 @@ fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Do
     Ok(Done { erased, ..Done::well(Some(order.id)) })
 }
 
-fn closed(order: &Order) -> Done<Option<OrderId>> {
+pub(super) fn closed(order: &Order) -> Done<Option<OrderId>> {
     let detail = format!("this order is {}; what is still wanted is ordered anew, under a new id", order.status);
     Done::refused(OrderRefusal::new(OrderCode::OrderClosed, "", detail))
 }

@@ -25,10 +25,20 @@ codes! {
         NotInStock = "not_in_stock",
         /// It is paid already.
         OrderPaid = "order_paid",
-        /// It lapsed or was cancelled.
+        /// It lapsed, was cancelled or refunded.
         OrderClosed = "order_closed",
         /// It was paid under another reference.
         PaymentDiffers = "payment_differs",
+        /// Only its buyer does this.
+        NotTheBuyer = "not_the_buyer",
+        /// Nobody has paid it yet.
+        OrderNotPaid = "order_not_paid",
+        /// All its units were delivered.
+        OrderDelivered = "order_delivered",
+        /// Its payment went back under another reference.
+        RefundDiffers = "refund_differs",
+        /// Nobody asks for its payment back.
+        RefundNotAsked = "refund_not_asked",
         /// It cannot be delivered now.
         OrderNotReady = "order_not_ready",
         /// These units are reserved for an order.
