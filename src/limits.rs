@@ -136,6 +136,10 @@ pub const ORDER_DEVICES_MAX: usize = 64;
 pub const ORDER_STRETCHES_MAX: usize = 100;
 /// Orders of one organisation that are neither delivered nor over.
 pub const ORDERS_OPEN_OF_ONE_MAX: i64 = 50;
+/// Kilograms of one centre that may be held for one buyer before they are paid, whatever the centre has.
+pub const ORDERS_UNPAID_KG_FREE: i64 = 1_000;
+/// Beyond that, the part of the centre's stock, and of what an advance order may wait for: one half.
+pub const ORDERS_UNPAID_PART: i64 = 2;
 /// Orders of one organisation that lapsed or were cancelled and can still be read; older ones go.
 pub const ORDERS_DEAD_OF_ONE_MAX: i64 = 200;
 /// How long units are reserved for an order that nobody has paid, in milliseconds of ledger time: 72 hours.
@@ -156,6 +160,8 @@ pub const STOCK_ROWS_READ_MAX: usize = 5_000;
 pub const ORDER_LOOK_PAUSE_MS: u64 = 1_000;
 /// Sites that are looked at for what an advance order may wait for; beyond these the order names a centre.
 pub const ADVANCE_SITES_MAX: usize = 1_000;
+/// Organisations that are looked at for whether one of them may issue what is ordered; beyond these it is taken for granted.
+pub const ISSUERS_READ_MAX: usize = 5_000;
 /// Months back from today whose pools count for what an advance order may wait for.
 pub const ADVANCE_POOL_MONTHS: i64 = 24;
 /// Rows of one page.

@@ -25,6 +25,7 @@ pub mod evidence;
 pub mod fields;
 pub mod finding;
 pub mod hazardous;
+pub mod hindrance;
 pub mod ids;
 pub mod interim;
 pub mod item;

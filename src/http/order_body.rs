@@ -1,5 +1,6 @@
 //! An order as it is answered and listed.
 
+use crate::domain::hindrance::Hindrance;
 use crate::domain::order::OrderStatus;
 use crate::domain::time::LedgerTime;
 use crate::http::problem::Problem;
@@ -61,6 +62,11 @@ pub(super) struct OrderBody {
     /// ended by its seller; it keeps what was delivered).
     #[schema(example = "reserved")]
     status: &'static str,
+    /// Why it waits, if it does: `no_stock_yet`; or what waiting alone will not end, so that its seller should refund it:
+    /// `vintage_passed`, `period_passed`, `no_site`, `buyer_related` or `ledger_closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "no_stock_yet")]
+    waits_because: Option<&'static str>,
     /// Who orders.
     buyer: String,
     /// The centre that sells.
@@ -166,7 +172,7 @@ impl TryFrom<ListedOrder> for OrderBody {
     type Error = Problem;
 
     fn try_from(listed: ListedOrder) -> Result<Self, Problem> {
-        let ListedOrder { order, units } = listed;
+        let ListedOrder { order, units, waits_because } = listed;
         let row = order.row;
         let refund = RefundBody::of(&row);
         let time = |ms| LedgerTime::from_ms(ms).map(|time| time.to_string()).unwrap_or_default();
@@ -183,6 +189,7 @@ impl TryFrom<ListedOrder> for OrderBody {
         Ok(Self {
             id: row.id,
             status: order.status.as_str(),
+            waits_because: waits_because.map(Hindrance::as_str),
             buyer: row.buyer,
             seller: row.seller,
             kg: row.units,

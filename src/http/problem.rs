@@ -275,7 +275,9 @@ impl From<OrderRefusal> for Problem {
             OrderCode::IdTaken
             | OrderCode::LedgerClosed
             | OrderCode::TooManyOrders
+            | OrderCode::TooMuchUnpaid
             | OrderCode::NotInStock
+            | OrderCode::NeverMet
             | OrderCode::OrderPaid
             | OrderCode::OrderClosed
             | OrderCode::PaymentDiffers

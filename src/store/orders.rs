@@ -79,6 +79,16 @@ pub fn open_of(database: &mut Database, buyer: &str) -> StoreResult<i64> {
     Ok(open.count().get_result(database)?)
 }
 
+/// Units of a centre that are held for a buyer who has not paid them, or would be once they are there.
+pub fn unpaid_of(database: &mut Database, buyer: &str, seller: &str) -> StoreResult<i64> {
+    let unpaid = orders::table
+        .filter(orders::buyer.eq(buyer))
+        .filter(orders::seller.eq(seller))
+        .filter(orders::standing.eq(OrderStatus::Reserved.as_str()))
+        .select(orders::units);
+    Ok(unpaid.load::<i64>(database)?.into_iter().sum())
+}
+
 /// The highest number; 0 if there is none.
 pub fn highest_number(database: &mut Database) -> StoreResult<i64> {
     Ok(orders::table.order(orders::number.desc()).select(orders::number).first(database).optional()?.unwrap_or(0))

@@ -8,7 +8,8 @@ use crate::limits::QUERY_BINDS_MAX;
 use crate::store::order_units::RESERVED;
 use crate::store::schema::{order_units, stock};
 use crate::store::{Database, StoreResult};
-use diesel::dsl::{exists, not};
+use diesel::dsl::{exists, not, sql};
+use diesel::sql_types::{BigInt, Nullable};
 use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, QueryDsl, Queryable, RunQueryDsl};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,6 +131,14 @@ pub fn page(
             .filter(stock::vintage.gt(vintage).or(stock::vintage.eq(vintage).and(is_behind_in_pool)));
     }
     Ok(query.load(database)?)
+}
+
+/// Units that a centre has in stock, reserved or not.
+pub fn units_of(database: &mut Database, seller: &str) -> StoreResult<i64> {
+    let units = stock::table
+        .filter(stock::seller.eq(seller))
+        .select(sql::<Nullable<BigInt>>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)"));
+    Ok(units.first::<Option<i64>>(database)?.unwrap_or(0))
 }
 
 /// The centres of those of some certificates that are in stock.

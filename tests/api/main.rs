@@ -59,6 +59,7 @@ mod openings;
 mod orders;
 mod orders_race;
 mod orders_served;
+mod orders_waiting;
 mod other_tools;
 mod process;
 mod projects;

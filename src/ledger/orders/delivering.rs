@@ -37,7 +37,7 @@ impl Ledger {
     ) -> Result<Option<Result<Vec<DraftStatement>, OrderRefusal>>, StoreError> {
         self.store.snapshot(|database| {
             let found = Order::find(database, id)?.filter(|order| order.seller == seller);
-            let Some(ListedOrder { order, units }) = self.as_of_now(database, found.into_iter().collect())?.pop()
+            let Some(ListedOrder { order, units, .. }) = self.as_of_now(database, found.into_iter().collect())?.pop()
             else {
                 return Ok(None);
             };

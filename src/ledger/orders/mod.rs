@@ -7,8 +7,8 @@
 //!
 //! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `refunding` ends
 //! it when its payment goes back, `settling` lets orders lapse,
-//! `serving` gives new stock to those that wait, `clerk` sees to both while nobody asks, `shelf` and `stock` find units, `advance`
-//! says how much may be waited for, `admission` stands at the sequencer's door, `fulfilling` follows what was appended,
+//! `serving` gives new stock to those that wait, `clerk` sees to both while nobody asks, `shelf` and `stock` find units,
+//! `prospects` say what may still come and `advance` how much of it, `admission` stands at the sequencer's door, `fulfilling` follows what was appended,
 //! `delivering` drafts what the centre signs, `listing` reads.
 
 mod admission;
@@ -20,6 +20,7 @@ mod fulfilling;
 mod listing;
 mod paying;
 mod placing;
+mod prospects;
 mod refunding;
 mod refusal;
 mod serving;
@@ -34,6 +35,7 @@ pub(crate) use desk::Desk;
 pub use desk::Turn;
 pub use listing::{ListedOrder, OrderReader};
 pub use placing::{Amount, NewOrder, Placed, RetirementWish};
+use refusal::never_met;
 pub use refusal::{OrderCode, OrderRefusal};
 
 use crate::domain::codes::{Country, Month};

@@ -1,9 +1,12 @@
 //! Confirming an order by its payment, and giving it up before.
 
 use super::desk::{Done, Turn};
+use super::prospects::Prospects;
 use super::serving::{note_waiting, serve};
 use super::settling::{end, missing_units};
+use super::stock::Wanted;
 use super::{Order, OrderCode, OrderRefusal};
+use crate::domain::hindrance::Hindrance;
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::OrderStatus;
 use crate::domain::time::LedgerTime;
@@ -76,7 +79,14 @@ fn pay(
             return Ok(Done::refused(OrderRefusal::new(OrderCode::PaymentDiffers, "/reference", detail)));
         }
     }
-    let status = if missing_units(database, order)? == 0 { OrderStatus::Paid } else { OrderStatus::Waiting };
+    let missing = missing_units(database, order)?;
+    if missing > 0
+        && let Some(hindrance) = hindrance(database, time, order, missing)?
+    {
+        let detail = format!("take no money for it, and give it up by DELETE: {hindrance}: {}", hindrance.detail());
+        return Ok(Done::refused(OrderRefusal::new(OrderCode::NeverMet, "", detail)));
+    }
+    let status = if missing == 0 { OrderStatus::Paid } else { OrderStatus::Waiting };
     let row = OrderRow {
         standing: status.to_string(),
         paid_number: orders::highest_paid(database)? + 1,
@@ -90,6 +100,18 @@ fn pay(
         serve(database, time)?;
     }
     Ok(Done::well(Some(order.id)))
+}
+
+/// What stands in the way of an order that would wait from now on.
+fn hindrance(
+    database: &mut Database,
+    time: LedgerTime,
+    order: &Order,
+    missing: i64,
+) -> Result<Option<Hindrance>, StoreError> {
+    let Some(today) = time.date() else { return Ok(None) };
+    let mut prospects = Prospects::of(database, &today, |centre, _| centre == order.seller)?;
+    prospects.hindrance(database, &Wanted::by(order, missing))
 }
 
 fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Done<Option<OrderId>>, StoreError> {

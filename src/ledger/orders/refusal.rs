@@ -1,6 +1,7 @@
 //! Why something is not done with an order.
 
 use crate::domain::fields::codes;
+use crate::domain::hindrance::Hindrance;
 
 codes! {
     /// Stable codes of refusals about orders.
@@ -15,6 +16,8 @@ codes! {
         LedgerClosed = "ledger_closed",
         /// As many orders of this buyer are open as may.
         TooManyOrders = "too_many_orders",
+        /// So much of a centre is held for this buyer and not paid as may be.
+        TooMuchUnpaid = "too_much_unpaid",
         /// No factor of this name and version stands in the rule set in force.
         FactorUnknown = "factor_unknown",
         /// The factor does not know this class.
@@ -23,6 +26,8 @@ codes! {
         AmountInvalid = "amount_invalid",
         /// There are not so many units that match.
         NotInStock = "not_in_stock",
+        /// What is wanted can never come, as things stand.
+        NeverMet = "never_met",
         /// It is paid already.
         OrderPaid = "order_paid",
         /// It lapsed, was cancelled or refunded.
@@ -65,4 +70,10 @@ impl OrderRefusal {
     pub(super) fn new(code: OrderCode, pointer: &str, detail: impl Into<String>) -> Self {
         Self { code, pointer: pointer.to_owned(), detail: detail.into() }
     }
+}
+
+/// The refusal of an order that would wait for ever; there is so much in stock, at most, that one centre can give.
+pub(super) fn never_met(hindrance: Hindrance, most: i64) -> OrderRefusal {
+    let detail = format!("{hindrance}: {}; one centre has at most {most} kg that match in stock", hindrance.detail());
+    OrderRefusal::new(OrderCode::NeverMet, hindrance.pointer(), detail)
 }

@@ -1,5 +1,6 @@
 //! Free units of the stock, read page by page: oldest vintage first, then by serial numbers.
 
+use super::stock::span_of;
 use crate::domain::ids::OrganisationId;
 use crate::domain::order::Stretch;
 use crate::domain::pool::{Span, without};
@@ -10,8 +11,6 @@ use crate::store::order_units::{self, UnitsRow};
 use crate::store::stock::{self, Place, StockFilter, StockRow};
 use crate::store::{Database, StoreError};
 use std::collections::BTreeMap;
-
-use super::stock::span_of;
 
 /// Units of one certificate side by side that are reserved for nobody.
 #[derive(Debug, Clone)]
