@@ -132,7 +132,8 @@ pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 pub const ORDER_KG_MAX: i64 = 1_000_000;
 /// Lines of devices in one order.
 pub const ORDER_DEVICES_MAX: usize = 64;
-/// Stretches of units that one order takes: with what lies between them they fit into one split.
+/// Stretches of units that one order takes at once, and blocks that one step delivers: with what lies between them they fit
+/// into one split.
 pub const ORDER_STRETCHES_MAX: usize = 100;
 /// Orders of one organisation that are neither delivered nor over.
 pub const ORDERS_OPEN_OF_ONE_MAX: i64 = 50;
@@ -244,5 +245,7 @@ const _: () = assert!(STATEMENT_BYTES_MAX + 1_024 <= ENTRY_BYTES_MAX);
 const _: () = assert!(256 * (ENTRY_BYTES_MAX as u64 + 2) <= OBJECT_BYTES_MAX);
 // A line holds the longest statement; its openings share the rest.
 const _: () = assert!(STATEMENT_BYTES_MAX + OPENINGS_MAX * 64 < LINE_BYTES_MAX);
+// What lies between the stretches of an order, before the first and behind the last, is part of the split too.
+const _: () = assert!(2 * ORDER_STRETCHES_MAX < PAYLOAD_LIST_MAX);
 // One batch with mode=all must fit into one transaction, and one transaction into the queue.
 const _: () = assert!(BATCH_LINES_MAX <= COMMIT_STATEMENTS_MAX && COMMIT_STATEMENTS_MAX <= QUEUE_STATEMENTS_MAX);

@@ -57,6 +57,7 @@ mod mirror;
 mod modelling;
 mod openings;
 mod orders;
+mod orders_in_steps;
 mod orders_race;
 mod orders_served;
 mod orders_waiting;

@@ -30,7 +30,7 @@ mod stock;
 
 pub(crate) use admission::{Admission, Delivery};
 pub(crate) use clerk::Clerk;
-pub use delivering::DraftStatement;
+pub use delivering::{Draft, DraftStatement};
 pub(crate) use desk::Desk;
 pub use desk::Turn;
 pub use listing::{ListedOrder, OrderReader};
