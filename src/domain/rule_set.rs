@@ -412,6 +412,9 @@ pub struct Scheme {
 pub struct Registry {
     /// How long after fraud was found units are to be replaced before they are listed as unbacked, in months.
     pub replacement_months: u32,
+    /// Whether a retirement may name the organisation that is its beneficiary.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_beneficiaries: bool,
 }
 
 /// How many grams a device counts for in an order.
@@ -504,6 +507,11 @@ fn known_jurisdictions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Jurisdi
 }
 
 impl RuleSet {
+    /// Whether a retirement may name the organisation that is its beneficiary.
+    pub fn names_beneficiaries(&self) -> bool {
+        self.scheme.registry.as_ref().is_some_and(|registry| registry.names_beneficiaries)
+    }
+
     fn read(file: &str) -> Result<Self, serde_json::Error> {
         let mut rule_set: Self = serde_json::from_str(file)?;
         rule_set.sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(file));

@@ -88,6 +88,9 @@ pub(super) struct OrderBody {
     /// Of a retirement: for what.
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose_kind: Option<&'static str>,
+    /// Of a retirement: whether it names the buyer's organisation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    name_buyer: bool,
     /// Whether it may wait for treatment.
     advance: bool,
     /// When it was placed, in ledger time.
@@ -201,6 +204,7 @@ impl TryFrom<ListedOrder> for OrderBody {
                 .as_ref()
                 .map(|(period, _)| PeriodBody { from: period.from.to_string(), until: period.until.to_string() }),
             purpose_kind: order.claim.as_ref().map(|(_, kind)| kind.as_str()),
+            name_buyer: order.beneficiary.is_some(),
             advance: row.advance == 1,
             placed: time(row.created_ms),
             until: has_until.then(|| time(row.until_ms)),

@@ -68,6 +68,8 @@ pub struct OrderRow {
     pub refunded_ms: i64,
     /// The reference of that.
     pub refund: String,
+    /// 1 if the retirement shall name the buyer as its beneficiary.
+    pub names_buyer: i64,
 }
 
 const OPEN: [&str; 3] = [OrderStatus::Reserved.as_str(), OrderStatus::Paid.as_str(), OrderStatus::Waiting.as_str()];

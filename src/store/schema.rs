@@ -146,7 +146,7 @@ diesel::table! {
         status -> Text,
         expires -> Nullable<Text>,
         retired_entry -> Nullable<BigInt>,
-        retired_by -> Nullable<Text>,
+        claimed_by -> Nullable<Text>,
         period_from -> Nullable<Text>,
         period_until -> Nullable<Text>,
     }
@@ -259,6 +259,7 @@ diesel::table! {
         refund_declined_ms -> BigInt,
         refunded_ms -> BigInt,
         refund -> Text,
+        names_buyer -> BigInt,
     }
 }
 

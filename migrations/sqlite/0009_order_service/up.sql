@@ -19,3 +19,8 @@ ALTER TABLE orders ADD COLUMN refund_asked_ms BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE orders ADD COLUMN refund_declined_ms BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE orders ADD COLUMN refunded_ms BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE orders ADD COLUMN refund TEXT NOT NULL DEFAULT '';
+
+-- 1 if the retirement that is ordered names its buyer.
+ALTER TABLE orders ADD COLUMN names_buyer BIGINT NOT NULL DEFAULT 0;
+-- In whose year's statement a retired block stands: of the beneficiary that is named, else of who retired it.
+ALTER TABLE blocks RENAME COLUMN retired_by TO claimed_by;

@@ -230,6 +230,9 @@ fn unlike(
     if event.purpose_kind != *purpose_kind {
         return Some("/purpose_kind");
     }
+    if event.beneficiary_organisation != order.beneficiary {
+        return Some("/beneficiary_organisation");
+    }
     let says = |pointer: &str, value: &str| {
         openings.iter().any(|opening| opening.pointer == pointer && opening.value == value)
     };

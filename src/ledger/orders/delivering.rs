@@ -178,6 +178,7 @@ fn retirement(
         purpose: committed("/purpose")?,
         further,
         order: Some(order.id),
+        beneficiary_organisation: order.beneficiary,
         paid: None,
     };
     statement("certificate_retired", &event, openings)

@@ -63,6 +63,8 @@ pub struct Order {
     pub delivery: DeliveryKind,
     /// Of a retirement: the time that it is for, and for what.
     pub claim: Option<(Period, PurposeKind)>,
+    /// Of a retirement: whom it shall name as its beneficiary, if an organisation.
+    pub beneficiary: Option<OrganisationId>,
     /// Where it stands, as it is stored.
     pub status: OrderStatus,
 }
@@ -84,9 +86,11 @@ impl Order {
                 Some((Period { from, until }, PurposeKind::parse(&row.purpose_kind).ok_or_else(damaged)?))
             }
         };
+        let buyer = OrganisationId::parse(&row.buyer).ok_or_else(damaged)?;
         Ok(Self {
             id: OrderId::parse(&row.id).ok_or_else(damaged)?,
-            buyer: OrganisationId::parse(&row.buyer).ok_or_else(damaged)?,
+            buyer,
+            beneficiary: (row.names_buyer == 1).then_some(buyer),
             seller: OrganisationId::parse(&row.seller).ok_or_else(damaged)?,
             preferences: Preferences {
                 country: Country::parse(&row.country),

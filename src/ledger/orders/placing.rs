@@ -47,6 +47,8 @@ pub struct RetirementWish {
     pub purpose_kind: PurposeKind,
     /// The values of the retirement's commitments, by pointer.
     pub values: Vec<(String, String)>,
+    /// Whether the buyer, as an organisation, shall be named too.
+    pub names_buyer: bool,
 }
 
 /// An order as it is placed.
@@ -85,11 +87,17 @@ struct Content<'a> {
     preferences: [String; 4],
     retirement: Option<[&'a str; 3]>,
     advance: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    names_buyer: bool,
 }
 
 impl NewOrder {
     const fn delivery(&self) -> DeliveryKind {
         if self.retirement.is_some() { DeliveryKind::Retire } else { DeliveryKind::Transfer }
+    }
+
+    fn names_buyer(&self) -> bool {
+        self.retirement.as_ref().is_some_and(|wish| wish.names_buyer)
     }
 
     fn values(&self) -> &[(String, String)] {
@@ -116,6 +124,7 @@ impl NewOrder {
             preferences: preference_columns(&self.preferences),
             retirement: retirement.as_ref().map(|[from, until, kind]| [from.as_str(), until.as_str(), kind.as_str()]),
             advance: self.advance,
+            names_buyer: self.names_buyer(),
         };
         let bytes = serde_json::to_vec(&content).map_err(|error| StoreError::damaged(error.to_string()))?;
         Ok(Sha256::digest(bytes).to_vec())
@@ -160,6 +169,7 @@ impl NewOrder {
             refund_declined_ms: 0,
             refunded_ms: 0,
             refund: String::new(),
+            names_buyer: i64::from(self.names_buyer()),
         })
     }
 }
@@ -192,7 +202,13 @@ fn place(database: &mut Database, time: LedgerTime, new: &NewOrder) -> Result<Do
     if let Some(refusal) = may_not_order(database, new.buyer)? {
         return Ok(Done::refused(refusal));
     }
-    let units = match units_of(rules_in_force(database)?, &new.amount) {
+    let rules = rules_in_force(database)?;
+    if new.names_buyer() && !rules.names_beneficiaries() {
+        let detail = "the rule set in force names no organisation as beneficiary; leave name_buyer out";
+        let refusal = OrderRefusal::new(OrderCode::BeneficiaryNotNamed, "/deliver/name_buyer", detail);
+        return Ok(Done::refused(refusal));
+    }
+    let units = match units_of(rules, &new.amount) {
         Ok(units) => units,
         Err(refusal) => return Ok(Done::refused(refusal)),
     };

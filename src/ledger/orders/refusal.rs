@@ -22,6 +22,8 @@ codes! {
         FactorUnknown = "factor_unknown",
         /// The factor does not know this class.
         ClassUnknown = "class_unknown",
+        /// The rule set in force names no organisation as beneficiary of a retirement.
+        BeneficiaryNotNamed = "beneficiary_not_named",
         /// More units than one order may have, or none.
         AmountInvalid = "amount_invalid",
         /// There are not so many units that match.
