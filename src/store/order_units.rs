@@ -72,17 +72,6 @@ pub fn of_orders(database: &mut Database, orders: &[String]) -> StoreResult<Vec<
     Ok(rows)
 }
 
-/// What is reserved in some pools.
-pub fn reserved_in(database: &mut Database, pools: &[String]) -> StoreResult<Vec<UnitsRow>> {
-    let mut rows = Vec::new();
-    for chunk in pools.chunks(QUERY_BINDS_MAX) {
-        let reserved =
-            order_units::table.filter(order_units::pool.eq_any(chunk)).filter(order_units::entry.eq(RESERVED));
-        rows.extend(reserved.load::<UnitsRow>(database)?);
-    }
-    Ok(rows)
-}
-
 /// What is reserved among some units of a pool, from the first to the last.
 pub fn reserved_between(database: &mut Database, pool: &str, first: i64, last: i64) -> StoreResult<Vec<UnitsRow>> {
     let reserved = order_units::table

@@ -1,7 +1,7 @@
 //! Deliveries of more pieces than one statement names.
 
 use crate::harness::{Kind, Party, TestApp, both_databases};
-use crate::orders::{block, deliver, order_of, pay, placed, read, retire, status};
+use crate::orders::{block, deliver, order_of, pay, place, placed, read, retire, status};
 use crate::story::Story;
 use serde_json::{Value, json};
 
@@ -60,6 +60,30 @@ fn in_two_steps(kind: Kind, change: &Value, last: &str, counts: [usize; 2]) {
 }
 
 both_databases! {
+    /// Units that come back in more pieces than one turn gives go to who waits all the same, before anybody new.
+    fn more_pieces_than_one_turn_gives(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(361_000);
+        let whole = story.issue(None);
+        assert_eq!(whole, block(1, UNITS));
+        let (one, two, three) = (app.join(&["buyer"]), app.join(&["buyer"]), app.join(&["buyer"]));
+        let first = placed(&app, &one, &order_of(UNITS, &json!({})));
+        assert_eq!(pay(&app, &story.centre, &first, "A").json()["status"], "paid");
+        let into: Vec<String> = (1..=200).map(|unit| block(unit, unit)).chain([block(201, UNITS)]).collect();
+        app.say(&story.centre, "certificate_split", &json!({"certificate": whole, "into": into})).accepted();
+        story.batch(300_000);
+        let second = placed(&app, &two, &order_of(150, &json!({"advance": true})));
+        assert_eq!(pay(&app, &story.centre, &second, "B").json()["status"], "waiting");
+        let back = json!({"reference": "A"});
+        assert_eq!(app.post_json(&format!("/v1/orders/{first}/refund"), &story.centre.token, &back).status, 200);
+        let answer = place(&app, &three, &order_of(201, &json!({})));
+        answer.refused(409, "not_in_stock", "");
+        assert!(answer.text.contains("200 kg that match are free"), "{}", answer.text);
+        let order = read(&app, &two, &second);
+        assert_eq!((&order["status"], order["reserved"].as_array().map(Vec::len)), (&json!("paid"), Some(150)));
+    }
+
     fn transfers_in_steps(kind) {
         in_two_steps(kind, &json!({}), "certificate_transferred", [100, 60]);
     }

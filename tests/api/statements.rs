@@ -1,9 +1,11 @@
 //! A year's statement of what an organisation retired.
 
+use crate::bundles::anchor;
 use crate::harness::{Party, TestApp, both_databases};
 use crate::orders::{delivered, order_of, pay, place, placed, read, retire};
 use crate::register::{retire_for, units};
 use crate::story::Story;
+use loopledger::proof::verify::verify;
 use serde_json::{Value, json};
 
 fn statement(app: &TestApp, party: &Party, year: &str) -> Value {
@@ -215,6 +217,9 @@ both_databases! {
         let page = |serial: &str| app.get(&format!("/v1/certificates/{serial}"), "").json()["retired"].clone();
         assert_eq!((&page(&units(1, 20))["holder"], &page(&units(1, 20))[&pointer[1..]]), (&json!(story.centre.id), &json!(named.id)));
         assert_eq!(page(&units(21, 50))[&pointer[1..]], Value::Null);
+        // The offline verifier knows the rule too.
+        let bundle = app.get(&format!("/v1/certificates/{}/bundle", units(1, 20)), &story.centre.token);
+        assert!(verify(&bundle.bytes, Some(&anchor())).is_ok_and(|verdict| verdict.trusted), "{}", bundle.text);
     }
 
     /// Earlier rule sets name nobody, as their ledgers were written.

@@ -35,9 +35,8 @@ pub(crate) struct Admission {
     erased: bool,
     /// Orders that statements name.
     named: BTreeMap<OrderId, Option<Named>>,
-    /// What is reserved in the pools that were looked for.
+    /// What is reserved where statements dispose of units.
     reserved: Vec<UnitsRow>,
-    pools: BTreeSet<String>,
 }
 
 /// An order, with what is personal of it: values by pointer.
@@ -79,7 +78,7 @@ impl Admission {
     /// Lets lapse what is due, so that nothing stands in a statement's way that is over.
     pub(crate) fn enter(database: &mut Database, time: LedgerTime) -> Result<Self, StoreError> {
         let Settled { erased, .. } = lapse(database, time)?;
-        Ok(Self { time, erased, named: BTreeMap::new(), reserved: Vec::new(), pools: BTreeSet::new() })
+        Ok(Self { time, erased, named: BTreeMap::new(), reserved: Vec::new() })
     }
 
     /// Looks up the orders that statements name, and what is reserved of the units that they dispose of.
@@ -107,9 +106,16 @@ impl Admission {
             };
             self.named.insert(id, found);
         }
-        let pools = disposal.blocks.iter().map(|(block, _)| block.pool());
-        let new: Vec<String> = pools.filter(|pool| self.pools.insert(pool.clone())).collect();
-        let reserved = order_units::reserved_in(database, &new)?;
+        let mut spans: BTreeMap<String, Span> = BTreeMap::new();
+        for (block, _) in &disposal.blocks {
+            let (first, end) = span_of_block(block);
+            let span = spans.entry(block.pool()).or_insert((first, end));
+            *span = (span.0.min(first), span.1.max(end));
+        }
+        let mut reserved = Vec::new();
+        for (pool, (first, end)) in spans {
+            reserved.extend(order_units::reserved_between(database, &pool, first, end - 1)?);
+        }
         // What is over and has not lapsed yet, because much is due at once, stands in nobody's way.
         let orders: BTreeSet<String> = reserved.iter().map(|row| row.order_id.clone()).collect();
         let over = orders::due_among(database, &orders.into_iter().collect::<Vec<_>>(), self.time.ms())?;

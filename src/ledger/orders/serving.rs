@@ -31,16 +31,19 @@ pub(super) fn note_waiting(database: &mut Database, order: &Order) -> Result<(),
 /// Serves so many orders as one transaction may; tells whether some are left for the next.
 pub(super) fn serve(database: &mut Database, time: LedgerTime) -> Result<bool, StoreError> {
     let Some(today) = time.date() else { return Ok(false) };
+    let lines = unserved::some(database, ORDERS_SERVED_MAX)?;
+    if lines.is_empty() {
+        return Ok(false);
+    }
     let mut turns = ORDERS_SERVED_MAX;
-    // A centre takes one turn at least; one more tells whether some are left.
-    for (seller, after) in unserved::some(database, ORDERS_SERVED_MAX + 1)? {
+    for (seller, after) in lines {
         if turns <= 0 {
             return Ok(true);
         }
-        let mut line = Line::of(database, &seller, &today)?;
-        turns -= line.serve(database, after, turns)?.max(1);
+        // A line takes one turn at least, also if nobody stands in it any more.
+        turns -= Line::of(database, &seller, &today)?.serve(database, after, turns)?.max(1);
     }
-    Ok(turns <= 0 && !unserved::some(database, 1)?.is_empty())
+    Ok(!unserved::some(database, 1)?.is_empty())
 }
 
 /// A centre's orders that wait, before its stock, which is read once for all of them.
