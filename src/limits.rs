@@ -136,10 +136,15 @@ pub const DEVICE_ENTRIES_MAX: usize = 1_000;
 pub const ORDER_KG_MAX: i64 = 1_000_000;
 /// Lines of devices in one order.
 pub const ORDER_DEVICES_MAX: usize = 64;
-/// Stretches of units that one order takes: with what lies between them they fit into one split.
+/// Stretches of units that one order takes at once, and blocks that one step delivers: with what lies between them they fit
+/// into one split.
 pub const ORDER_STRETCHES_MAX: usize = 100;
 /// Orders of one organisation that are neither delivered nor over.
 pub const ORDERS_OPEN_OF_ONE_MAX: i64 = 50;
+/// Kilograms of one centre that may be held for one buyer before they are paid, whatever the centre has.
+pub const ORDERS_UNPAID_KG_FREE: i64 = 1_000;
+/// Beyond that, the part of the centre's stock, and of what an advance order may wait for: one half.
+pub const ORDERS_UNPAID_PART: i64 = 2;
 /// Orders of one organisation that lapsed or were cancelled and can still be read; older ones go.
 pub const ORDERS_DEAD_OF_ONE_MAX: i64 = 200;
 /// How long units are reserved for an order that nobody has paid, in milliseconds of ledger time: 72 hours.
@@ -148,6 +153,20 @@ pub const ORDER_LAPSE_MS: i64 = 72 * 60 * 60 * 1_000;
 pub const ORDER_REFERENCE_BYTES_MAX: usize = 64;
 /// Requests about orders that wait for their turn on one node; more is answered with 503.
 pub const ORDER_TURNS_WAITING_MAX: usize = 256;
+/// Orders that nobody paid in time and that lapse in one transaction; the next one goes on.
+pub const ORDERS_LAPSED_MAX: i64 = 64;
+/// Orders that are paid and wait and that are served in one transaction; the next one goes on.
+pub const ORDERS_SERVED_MAX: i64 = 64;
+/// Transactions that settle what is due before a request about an order has its own; then it is answered with 503.
+pub const ORDER_SETTLINGS_MAX: u32 = 64;
+/// Rows of the stock that are read for one order, or for all that wait for one centre.
+pub const STOCK_ROWS_READ_MAX: usize = 5_000;
+/// Pause between two looks of a node at what is due of orders, in milliseconds.
+pub const ORDER_LOOK_PAUSE_MS: u64 = 1_000;
+/// Sites that are looked at for what an advance order may wait for; beyond these the order names a centre.
+pub const ADVANCE_SITES_MAX: usize = 1_000;
+/// Organisations that are looked at for whether one of them may issue what is ordered; beyond these it is taken for granted.
+pub const ISSUERS_READ_MAX: usize = 5_000;
 /// Months back from today whose pools count for what an advance order may wait for.
 pub const ADVANCE_POOL_MONTHS: i64 = 24;
 /// Rows of one page.
@@ -230,5 +249,7 @@ const _: () = assert!(STATEMENT_BYTES_MAX + 1_024 <= ENTRY_BYTES_MAX);
 const _: () = assert!(256 * (ENTRY_BYTES_MAX as u64 + 2) <= OBJECT_BYTES_MAX);
 // A line holds the longest statement; its openings share the rest.
 const _: () = assert!(STATEMENT_BYTES_MAX + OPENINGS_MAX * 64 < LINE_BYTES_MAX);
+// What lies between the stretches of an order, before the first and behind the last, is part of the split too.
+const _: () = assert!(2 * ORDER_STRETCHES_MAX < PAYLOAD_LIST_MAX);
 // One batch with mode=all must fit into one transaction, and one transaction into the queue.
 const _: () = assert!(BATCH_LINES_MAX <= COMMIT_STATEMENTS_MAX && COMMIT_STATEMENTS_MAX <= QUEUE_STATEMENTS_MAX);

@@ -27,6 +27,7 @@ pub mod fed;
 pub mod fields;
 pub mod finding;
 pub mod hazardous;
+pub mod hindrance;
 pub mod ids;
 pub mod interim;
 pub mod item;

@@ -4,6 +4,7 @@
 //! stretches of free units, whoever found them.
 
 use crate::domain::codes::{Country, Month};
+use crate::domain::event::Period;
 use crate::domain::fields::codes;
 use crate::domain::ids::OrganisationId;
 use crate::domain::rule_set::{Factor, RuleSet};
@@ -27,6 +28,8 @@ codes! {
         Waiting = "waiting",
         /// All its units were delivered.
         Delivered = "delivered",
+        /// It was paid, and its payment went back before all its units were delivered; it keeps those that were.
+        Refunded = "refunded",
     }
 }
 
@@ -66,6 +69,18 @@ impl Preferences {
         let number = vintage.number();
         self.from.as_ref().is_none_or(|from| from.number() <= number)
             && self.until.as_ref().is_none_or(|until| number <= until.number())
+    }
+
+    /// The first and the last vintage that are wanted and fit the period of a retirement, which lies within so many months of
+    /// the vintage; in months since the year 0. `None` if there is no such vintage.
+    pub fn window(&self, period: Option<&Period>, period_months: i64) -> Option<(i64, i64)> {
+        let mut first = self.from.as_ref().map_or(i64::MIN, Month::number);
+        let mut last = self.until.as_ref().map_or(i64::MAX, Month::number);
+        if let Some(Period { from, until }) = period {
+            first = first.max(until.month()?.number() - period_months);
+            last = last.min(from.month()?.number() + period_months);
+        }
+        (first <= last).then_some((first, last))
     }
 
     /// Whether units of a centre and a country are wanted.
@@ -182,6 +197,7 @@ pub struct Short {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::certificate::period_fits;
     use crate::domain::rule_set;
     use uuid::Uuid;
 
@@ -245,6 +261,31 @@ mod tests {
             assert_eq!(wanted.admit_place(centre, &Country::parse(country).expect("a country")), admitted);
         }
         assert!(Preferences::default().admit_vintage(&month("1999-01")));
+    }
+
+    #[test]
+    fn the_window_has_the_vintages_that_a_retirement_admits() {
+        let month = |text| Month::parse(text).expect("a month");
+        let day = |text| Date::parse(text).expect("a day");
+        let wanted =
+            Preferences { from: Some(month("2025-06")), until: Some(month("2027-06")), ..Preferences::default() };
+        for (from, until) in [
+            ("2026-01-01", "2026-12-31"),
+            ("2025-07-01", "2027-06-30"),
+            ("2024-01-01", "2024-12-31"),
+            ("2020-01-01", "2029-12-31"),
+        ] {
+            let period = Period { from: day(from), until: day(until) };
+            let window = wanted.window(Some(&period), 12);
+            for number in month("2023-01").number()..month("2030-01").number() {
+                let vintage = month("2000-01").plus(number - month("2000-01").number()).expect("a month");
+                let text = format!("ER-KE-NBO1-{}-0000001-0000001", vintage.as_str().replace('-', ""));
+                let serial = SerialBlock::parse(&text).expect("a unit");
+                let fits = period_fits(&serial, &period, 12).is_ok() && wanted.admit_vintage(&vintage);
+                let within = window.is_some_and(|(first, last)| first <= number && number <= last);
+                assert_eq!(within, fits, "{vintage} for {from} to {until}");
+            }
+        }
     }
 
     #[test]

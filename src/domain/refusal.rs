@@ -161,6 +161,8 @@ codes! {
         CertificateNotHeld = "certificate_not_held",
         /// The certificate's time is over.
         CertificateExpired = "certificate_expired",
+        /// No organisation may be named as beneficiary of this retirement.
+        BeneficiaryNotNamed = "beneficiary_not_named",
         /// The period of a retirement lies too far from the vintage.
         PeriodOutsideVintage = "period_outside_vintage",
     }

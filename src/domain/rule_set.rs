@@ -430,6 +430,9 @@ pub struct Registry {
     /// most. Where it is absent they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_back_max: Option<usize>,
+    /// Whether a retirement may name the organisation that is its beneficiary.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_beneficiaries: bool,
 }
 
 /// An event after which units may fail, or hold again.
@@ -544,6 +547,11 @@ fn known_jurisdictions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Jurisdi
 }
 
 impl RuleSet {
+    /// Whether a retirement may name the organisation that is its beneficiary.
+    pub fn names_beneficiaries(&self) -> bool {
+        self.scheme.registry.as_ref().is_some_and(|registry| registry.names_beneficiaries)
+    }
+
     fn read(file: &str) -> Result<Self, serde_json::Error> {
         let mut rule_set: Self = serde_json::from_str(file)?;
         rule_set.sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(file));

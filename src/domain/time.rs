@@ -153,6 +153,12 @@ impl Date {
         Self::parse(&day.checked_add_days(Days::new(days))?.to_string())
     }
 
+    /// So many days earlier; `None` beyond the calendar's years.
+    pub fn minus_days(&self, days: u64) -> Option<Self> {
+        let day = NaiveDate::parse_from_str(self.as_str(), "%Y-%m-%d").ok()?;
+        Self::parse(&day.checked_sub_days(Days::new(days))?.to_string())
+    }
+
     /// Days from this day to another; negative if that lies before.
     pub fn days_until(&self, other: &Self) -> Option<i64> {
         let day = |date: &Self| NaiveDate::parse_from_str(date.as_str(), "%Y-%m-%d").ok();

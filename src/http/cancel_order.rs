@@ -11,7 +11,7 @@ use actix_web::{HttpResponse, delete, web};
 
 /// Give an order up.
 ///
-/// By its buyer, its seller or the operator, before it is paid: what was reserved is free again.
+/// By its buyer, its seller or the operator, before it is paid: what was reserved is free again. One that is paid is refunded.
 #[utoipa::path(
     tag = "orders",
     params(("id" = String, Path, description = "The order's id.")),

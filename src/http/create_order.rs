@@ -85,6 +85,10 @@ pub(super) enum DeliverBody {
         beneficiary_number: String,
         /// The wording of the purpose.
         purpose: String,
+        /// Whether the buyer's organisation is named too: everybody then knows its id and what it holds, and the retirement
+        /// stands in its year's statement, not in the centre's. From rule set 4 on.
+        #[serde(default)]
+        name_buyer: bool,
     },
 }
 
@@ -176,7 +180,8 @@ fn read_preferences(body: &PreferencesBody) -> Result<Preferences, Problem> {
 }
 
 fn read_delivery(body: DeliverBody) -> Result<Option<RetirementWish>, Problem> {
-    let DeliverBody::Retire { period, purpose_kind, beneficiary, beneficiary_number, purpose } = body else {
+    let DeliverBody::Retire { period, purpose_kind, beneficiary, beneficiary_number, purpose, name_buyer } = body
+    else {
         return Ok(None);
     };
     let day = |text: &str, pointer: &str| {
@@ -203,5 +208,5 @@ fn read_delivery(body: DeliverBody) -> Result<Option<RetirementWish>, Problem> {
         }
         values.push((pointer.to_owned(), value));
     }
-    Ok(Some(RetirementWish { period, purpose_kind: kind, values }))
+    Ok(Some(RetirementWish { period, purpose_kind: kind, values, names_buyer: name_buyer }))
 }

@@ -111,6 +111,9 @@ pub(super) struct RetirementBody {
     pub(super) period: [String; 2],
     /// For what.
     pub(super) purpose_kind: &'static str,
+    /// The organisation that is the legal entity, if it wants to be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beneficiary_organisation: Option<String>,
     /// The legal entity; absent once erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) beneficiary: Option<String>,
@@ -235,6 +238,7 @@ impl RetirementBody {
             holder: certificate.holder.map(|holder| holder.to_string()).unwrap_or_default(),
             period: [retired.period.from.to_string(), retired.period.until.to_string()],
             purpose_kind: retired.purpose_kind.as_str(),
+            beneficiary_organisation: retired.beneficiary.map(|named| named.to_string()),
             beneficiary: opening(openings, CertificateRetired::COMPANY),
             beneficiary_number: opening(openings, "/beneficiary_number"),
             purpose: opening(openings, "/purpose"),

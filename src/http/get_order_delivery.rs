@@ -6,7 +6,7 @@ use crate::http::blocking;
 use crate::http::get_order::no_such_order;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::ledger::orders::DraftStatement;
+use crate::ledger::orders::{Draft, DraftStatement};
 use crate::ledger::tokens::Scope;
 use actix_web::{HttpResponse, get, web};
 use data_encoding::HEXLOWER;
@@ -20,6 +20,8 @@ use utoipa::ToSchema;
 pub(super) struct DeliveryBody {
     /// To be posted in this order.
     statements: Vec<DraftBody>,
+    /// Kilograms that are left after these: then ask again.
+    left_kg: i64,
 }
 
 /// A statement to be completed by the common part, and by `paid` if that is to be said, and signed.
@@ -60,8 +62,8 @@ impl TryFrom<DraftStatement> for DraftBody {
 /// Draft a delivery.
 ///
 /// For the seller of an order that is paid and has all its units: splits that cut them out, then the transfer of each block,
-/// or one retirement of all with its openings. Posted as usual they deliver the order; whoever was interrupted asks again and
-/// gets what is left.
+/// or one retirement of all with its openings. Posted as usual they deliver the order, up to 100 blocks in one step: as long as
+/// `left_kg` is not 0, or after an interruption, ask again and get what is left.
 #[utoipa::path(
     tag = "orders",
     params(("id" = String, Path, description = "The order's id.")),
@@ -81,7 +83,7 @@ pub(super) async fn get_order_delivery(
     let seller = caller.0.organisation;
     let id = OrderId::parse(&id).ok_or_else(no_such_order)?;
     let drafted = blocking(move || ledger.delivery(seller, id)).await??;
-    let statements = drafted.ok_or_else(no_such_order)??;
+    let Draft { statements, left } = drafted.ok_or_else(no_such_order)??;
     let statements = statements.into_iter().map(DraftBody::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(HttpResponse::Ok().json(DeliveryBody { statements }))
+    Ok(HttpResponse::Ok().json(DeliveryBody { statements, left_kg: left }))
 }

@@ -5,10 +5,11 @@ use crate::domain::ids::OrganisationId;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
-use crate::http::table::{Format, send_csv};
+use crate::http::table::{Format, query_of, send_csv};
 use crate::http::year_statement_body::{StatementBody, csv_of_statement};
 use crate::ledger::Ledger;
 use crate::ledger::lookup::Reader;
+use crate::ledger::year_statement::BehindBlock;
 use crate::store::StoreError;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
@@ -21,16 +22,19 @@ pub(super) struct StatementQuery {
     /// The year.
     #[param(example = "2026")]
     year: String,
+    /// The `next` of the page before.
+    after: Option<String>,
     /// `json` or `csv`; without it the header `Accept` decides, and JSON is sent unless that prefers `text/csv`.
     format: Option<String>,
 }
 
 /// Read a year's statement.
 ///
-/// For the organisation and for auditors. All that it retired for periods that end in the year, added up: grams by country, operation,
-/// waste code and fraction, what is hazardous, and what the figures rest on; each block with the entry that retired it. A
-/// retirement counts whole, in the year in which its period ends, so no two years count the same kilogram; one whose period
-/// begins before the year says so. CSV has a line for each sum and each block.
+/// For the organisation and for auditors. All that it retired, or that a centre retired for it and in its name, for periods that
+/// end in the year, added up: grams by country, operation, waste code and fraction, what is hazardous, and what the figures rest
+/// on; page by page the blocks with the entries that retired them, and a sentence for each of these. A retirement counts whole,
+/// in the year in which its period ends and for one organisation, so no two statements count the same kilogram; one whose
+/// period begins before the year says so. CSV has a line for each sum, on the first page, and each block.
 #[utoipa::path(
     tag = "register",
     params(("id" = String, Path, description = "The organisation."), StatementQuery),
@@ -60,16 +64,23 @@ pub(super) async fn get_year_statement(
     let format = Format::of(query.format.as_deref(), &request)?;
     let invalid = || Problem::bad_request("query_invalid", "/year", "expected a year such as 2026");
     let year = CalendarYear::parse(&query.year).ok_or_else(invalid)?;
+    let behind = || Problem::bad_request("query_invalid", "/after", "expected the `next` of the page before");
+    let after = query.after.as_deref().map(|text| BehindBlock::parse(text).ok_or_else(behind)).transpose()?;
+    let is_first = after.is_none();
     let made = blocking(move || -> Result<_, StoreError> {
         let today = ledger.today()?;
         let months = ledger.rules_in_force()?.scheme.registry.as_ref().map(|registry| registry.replacement_months);
-        let statement = ledger.year_statement(organisation, &year)?;
+        let statement = ledger.year_statement(organisation, &year, after.as_ref())?;
         Ok(statement.map(|statement| StatementBody::of(organisation, &year, &statement, &today, months)))
     });
     let body = made.await??.ok_or_else(invalid)?;
-    let mut response = Format::answer(None);
+    let address = body.next().map(|next| {
+        let parts = [("year", Some(query.year.as_str())), ("after", Some(next)), ("format", Some(format.as_str()))];
+        format!("/v1/organisations/{organisation}/statement?{}", query_of(&parts))
+    });
+    let mut response = Format::answer(address.as_deref());
     match format {
         Format::Json => Ok(response.json(body)),
-        Format::Csv => Ok(send_csv(response, &body.file_name(), csv_of_statement(body)?)),
+        Format::Csv => Ok(send_csv(response, &body.file_name(), csv_of_statement(body, is_first)?)),
     }
 }

@@ -2,6 +2,7 @@
 //! one); this list is its table of contents.
 
 mod as_of;
+mod ask_refund;
 mod auth;
 mod body;
 mod cancel_order;
@@ -12,6 +13,7 @@ mod create_order;
 mod create_token;
 mod donation_body;
 mod donation_csv;
+mod end_refund_request;
 mod get_account;
 mod get_balance;
 mod get_certificate;
@@ -50,11 +52,13 @@ mod list_tokens;
 mod list_waiting;
 mod openapi;
 mod order_body;
+mod order_reference;
 mod pay_order;
 mod post_batch;
 mod post_event;
 pub mod problem;
 mod receipt;
+mod refund_order;
 mod register_body;
 mod registry;
 mod revoke_token;
@@ -101,6 +105,9 @@ fn endpoints(config: &mut ServiceConfig<'_>) {
         .service(get_order::get_order)
         .service(cancel_order::cancel_order)
         .service(pay_order::pay_order)
+        .service(refund_order::refund_order)
+        .service(ask_refund::ask_refund)
+        .service(end_refund_request::end_refund_request)
         .service(get_order_delivery::get_order_delivery)
         .service(get_certificate_history::get_certificate_history)
         .service(list_register::list_register)

@@ -1,10 +1,12 @@
 //! An order as it is answered and listed.
 
+use crate::domain::hindrance::Hindrance;
 use crate::domain::order::OrderStatus;
 use crate::domain::time::LedgerTime;
 use crate::http::problem::Problem;
 use crate::ledger::orders::ListedOrder;
 use crate::store::order_units::{RESERVED, UnitsRow};
+use crate::store::orders::OrderRow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -56,9 +58,15 @@ pub(super) struct PeriodBody {
 pub(super) struct OrderBody {
     /// Its id.
     id: String,
-    /// `reserved`, `paid`, `waiting` (paid, its units are yet to come), `delivered`, `lapsed` or `cancelled`.
+    /// `reserved`, `paid`, `waiting` (paid, its units are yet to come), `delivered`, `lapsed`, `cancelled` or `refunded` (paid and
+    /// ended by its seller; it keeps what was delivered).
     #[schema(example = "reserved")]
     status: &'static str,
+    /// Why it waits, if it does: `no_stock_yet`; or what waiting alone will not end, so that its seller should refund it:
+    /// `vintage_passed`, `period_passed`, `no_site`, `buyer_related` or `ledger_closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "no_stock_yet")]
+    waits_because: Option<&'static str>,
     /// Who orders.
     buyer: String,
     /// The centre that sells.
@@ -80,6 +88,9 @@ pub(super) struct OrderBody {
     /// Of a retirement: for what.
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose_kind: Option<&'static str>,
+    /// Of a retirement: whether it names the buyer's organisation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    name_buyer: bool,
     /// Whether it may wait for treatment.
     advance: bool,
     /// When it was placed, in ledger time.
@@ -91,6 +102,9 @@ pub(super) struct OrderBody {
     /// Its payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<PaymentBody>,
+    /// That its payment goes back, or is asked back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<RefundBody>,
     /// Units that are reserved for it.
     reserved: Vec<UnitsBody>,
     /// Units that it got.
@@ -105,6 +119,33 @@ pub(super) struct PaymentBody {
     /// When it was recorded, in ledger time.
     #[schema(example = "2026-11-23T05:31:00.123Z")]
     recorded: String,
+}
+
+/// A payment that goes back, or is asked back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RefundBody {
+    /// When its buyer asked for it; the request stands as long as it was neither declined nor recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
+    /// When its seller declined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declined: Option<String>,
+    /// When it was recorded that it went back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<String>,
+    /// The reference of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+}
+
+impl RefundBody {
+    fn of(row: &OrderRow) -> Option<Self> {
+        let time = |ms: i64| LedgerTime::from_ms(ms).filter(|_| ms > 0).map(|time| time.to_string());
+        let (asked, declined) = (time(row.refund_asked_ms), time(row.refund_declined_ms));
+        let recorded = time(row.refunded_ms);
+        let reference = recorded.is_some().then(|| row.refund.clone());
+        (asked.is_some() || recorded.is_some()).then_some(Self { asked, declined, recorded, reference })
+    }
 }
 
 /// Units side by side. Which certificate they are part of may change until they are delivered.
@@ -134,19 +175,24 @@ impl TryFrom<ListedOrder> for OrderBody {
     type Error = Problem;
 
     fn try_from(listed: ListedOrder) -> Result<Self, Problem> {
-        let ListedOrder { order, units } = listed;
+        let ListedOrder { order, units, waits_because } = listed;
         let row = order.row;
+        let refund = RefundBody::of(&row);
         let time = |ms| LedgerTime::from_ms(ms).map(|time| time.to_string()).unwrap_or_default();
         let text = |text: String| (!text.is_empty()).then_some(text);
         let devices = text(row.devices).map(RawValue::from_string).transpose().map_err(Problem::internal)?;
         let (from, until) = (text(row.vintage_from), text(row.vintage_until));
         let vintage = (from.is_some() || until.is_some()).then_some(VintageBody { from, until });
-        let has_until = matches!(order.status, OrderStatus::Reserved | OrderStatus::Lapsed | OrderStatus::Cancelled);
+        let has_until = matches!(
+            order.status,
+            OrderStatus::Reserved | OrderStatus::Lapsed | OrderStatus::Cancelled | OrderStatus::Refunded
+        );
         let (reserved, delivered): (Vec<_>, Vec<_>) = units.iter().partition(|row| row.entry == RESERVED);
         let payment = PaymentBody { reference: row.payment, recorded: time(row.paid_ms) };
         Ok(Self {
             id: row.id,
             status: order.status.as_str(),
+            waits_because: waits_because.map(Hindrance::as_str),
             buyer: row.buyer,
             seller: row.seller,
             kg: row.units,
@@ -158,10 +204,12 @@ impl TryFrom<ListedOrder> for OrderBody {
                 .as_ref()
                 .map(|(period, _)| PeriodBody { from: period.from.to_string(), until: period.until.to_string() }),
             purpose_kind: order.claim.as_ref().map(|(_, kind)| kind.as_str()),
+            name_buyer: order.beneficiary.is_some(),
             advance: row.advance == 1,
             placed: time(row.created_ms),
             until: has_until.then(|| time(row.until_ms)),
             payment: (row.paid_number > 0).then_some(payment),
+            refund,
             reserved: reserved.into_iter().map(UnitsBody::from).collect(),
             delivered: delivered.into_iter().map(UnitsBody::from).collect(),
         })

@@ -3,35 +3,23 @@
 use crate::domain::ids::OrderId;
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
-use crate::http::body::read_json;
 use crate::http::get_order::{no_such_order, shown};
 use crate::http::order_body::OrderBody;
+use crate::http::order_reference::{ReferenceBody, read_reference};
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
 use crate::ledger::orders::OrderReader;
 use crate::ledger::tokens::Scope;
-use crate::limits::ORDER_REFERENCE_BYTES_MAX;
 use actix_web::{HttpResponse, post, web};
-use serde::Deserialize;
-use utoipa::ToSchema;
-
-/// A payment.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewPaymentBody {
-    /// The reference on the bank's advice or the invoice: printable ASCII, at most 64 characters. No names.
-    #[schema(example = "RF18 5390 0754 7034")]
-    reference: String,
-}
 
 /// Record that an order was paid.
 ///
-/// By its seller or the operator. From then on it neither lapses nor is given up; the centre delivers it. The same reference
+/// By its seller or the operator. From then on it does not lapse; the centre delivers it, or refunds it. The same reference
 /// again changes nothing.
 #[utoipa::path(
     tag = "orders",
     params(("id" = String, Path, description = "The order's id.")),
-    request_body = NewPaymentBody,
+    request_body = ReferenceBody,
     responses(
         (status = 200, description = "Paid; as it stands now.", body = OrderBody),
         (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
@@ -49,15 +37,7 @@ pub(super) async fn pay_order(
     caller.require(Scope::Post)?;
     let by = caller.0.organisation;
     let id = OrderId::parse(&id).ok_or_else(no_such_order)?;
-    let NewPaymentBody { reference } = read_json(body).await?;
-    let is_printable = reference.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if !is_printable
-        || !(1..=ORDER_REFERENCE_BYTES_MAX).contains(&reference.trim().len())
-        || reference.trim() != reference
-    {
-        let detail = "expected printable ASCII, 1 to 64 characters, no space at either end";
-        return Err(Problem::bad_request("field_invalid", "/reference", detail));
-    }
+    let reference = read_reference(body).await?;
     let turn = ledger.turn().await?;
     let of_worker = ledger.clone();
     let paid = blocking(move || of_worker.pay(&turn, by, id, &reference)).await???;

@@ -236,6 +236,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::UnitsOverlap
             | RefusalCode::OverCapacity
             | RefusalCode::PersonMissing
+            | RefusalCode::BeneficiaryNotNamed
             | RefusalCode::PeriodOutsideVintage => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code.as_str(), &refusal.pointer, refusal.detail)
@@ -268,17 +269,24 @@ impl From<Refused> for Problem {
 impl From<OrderRefusal> for Problem {
     fn from(refusal: OrderRefusal) -> Self {
         let status = match refusal.code {
-            OrderCode::RoleMissing | OrderCode::NotTheSeller => StatusCode::FORBIDDEN,
-            OrderCode::FactorUnknown | OrderCode::ClassUnknown | OrderCode::AmountInvalid => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            OrderCode::RoleMissing | OrderCode::NotTheSeller | OrderCode::NotTheBuyer => StatusCode::FORBIDDEN,
+            OrderCode::BeneficiaryNotNamed
+            | OrderCode::FactorUnknown
+            | OrderCode::ClassUnknown
+            | OrderCode::AmountInvalid => StatusCode::UNPROCESSABLE_ENTITY,
             OrderCode::IdTaken
             | OrderCode::LedgerClosed
             | OrderCode::TooManyOrders
+            | OrderCode::TooMuchUnpaid
             | OrderCode::NotInStock
+            | OrderCode::NeverMet
             | OrderCode::OrderPaid
             | OrderCode::OrderClosed
             | OrderCode::PaymentDiffers
+            | OrderCode::OrderNotPaid
+            | OrderCode::OrderDelivered
+            | OrderCode::RefundDiffers
+            | OrderCode::RefundNotAsked
             | OrderCode::OrderNotReady
             | OrderCode::UnitsReserved
             | OrderCode::OrderUnknown

@@ -2,13 +2,13 @@
 
 use crate::domain::certificate::UNIT_G;
 use crate::domain::codes::CalendarYear;
-use crate::domain::ids::OrganisationId;
+use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::time::Date;
 use crate::http::get_certificate::NOT_PERMITTED;
 use crate::http::problem::Problem;
 use crate::http::register_body::BlockBody;
 use crate::http::table::csv_of;
-use crate::ledger::year_statement::YearStatement;
+use crate::ledger::year_statement::{Claimed, YearStatement};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 /// A year's statement.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StatementBody {
-    /// Who retired.
+    /// For whom it was retired.
     organisation: String,
     /// The year in which the periods end.
     year: String,
@@ -40,14 +40,30 @@ pub(super) struct StatementBody {
     hazardous_g: i64,
     /// What the figures rest on.
     assurance: AssuranceBody,
-    /// The only sentence that it permits.
+    /// The only sentence that it permits; it names the company if all was retired in the name of one.
     sentence: String,
     /// What nobody may say with it.
     not_permitted: Vec<&'static str>,
-    /// The blocks, by the last day of their period, as the register shows them.
+    /// The retirements that ended the blocks of this page, each with the only sentence that it permits.
+    retirements: Vec<RetiredBody>,
+    /// A page of the blocks, by the last day of their period, as the register shows them.
     blocks: Vec<BlockBody>,
     /// Of these the blocks whose period begins before the year: they count here alone.
     begin_before_the_year: Vec<String>,
+    /// Pass it as `after` for the next page of blocks; absent on the last. The sums are those of all pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// One retirement, with all its blocks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RetiredBody {
+    /// Its entry.
+    entry: u64,
+    /// Kilograms: one unit each.
+    net_kg: i64,
+    /// The only sentence that it permits.
+    sentence: String,
 }
 
 /// What the figures rest on.
@@ -74,15 +90,18 @@ impl StatementBody {
         today: &Date,
         months: Option<u32>,
     ) -> Self {
-        let YearStatement { sums, units, blocks, size } = statement;
+        let YearStatement { size, whole, blocks, retirements, next } = statement;
+        let Claimed { sums, units, failing, .. } = whole;
+        let retired = |(entry, claimed): (&EntryIndex, &Claimed)| RetiredBody {
+            entry: entry.0,
+            net_kg: claimed.units,
+            sentence: claimed.sums.sentence(claimed.units, claimed.company()),
+        };
         let first_day = format!("{year}-01-01");
         let begins_before = blocks.iter().filter(|block| {
             let retired = block.certificate.retired.as_ref();
             retired.is_some_and(|retired| retired.period.from.as_str() < first_day.as_str())
         });
-        let failing = blocks.iter().flat_map(|block| block.certificate.failing_units());
-        let companies: Vec<&str> = statement.companies().into_iter().collect();
-        let company = companies.join(", ");
         Self {
             organisation: organisation.to_string(),
             year: year.to_string(),
@@ -100,17 +119,24 @@ impl StatementBody {
                 documented_g: sums.documented,
                 related_parties_g: sums.related,
                 hosted_keys_g: sums.hosted,
-                failing_kg: failing.map(|(first, last)| last - first + 1).sum(),
+                failing_kg: *failing,
             },
             sentence: if *units == 0 {
                 "nothing was retired for this year".to_owned()
             } else {
-                sums.sentence(*units, Some(company.as_str()).filter(|company| !company.is_empty()))
+                sums.sentence(*units, whole.company())
             },
             not_permitted: NOT_PERMITTED.to_vec(),
+            retirements: retirements.iter().map(retired).collect(),
             blocks: blocks.iter().map(|block| BlockBody::of(block, today, months)).collect(),
             begin_before_the_year: begins_before.map(|block| block.certificate.serial.to_string()).collect(),
+            next: next.as_ref().map(ToString::to_string),
         }
+    }
+
+    /// Behind which block the next page begins.
+    pub(super) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     /// The name of its file.
@@ -123,8 +149,8 @@ impl StatementBody {
 const COLUMNS: &[&str] =
     &["organisation", "year", "as_of_size", "what", "of", "grams", "retired", "period_from", "period_until"];
 
-/// The statement as CSV: a line for each sum, then one for each block.
-pub(super) fn csv_of_statement(body: StatementBody) -> Result<Vec<u8>, Problem> {
+/// The statement as CSV: on the first page a line for each sum, then one for each block; so that pages add up.
+pub(super) fn csv_of_statement(body: StatementBody, is_first: bool) -> Result<Vec<u8>, Problem> {
     let head = [body.organisation, body.year, body.as_of_size.to_string()];
     let line = |what: &str, of: &str, grams: i64, more: [String; 3]| {
         let cells = [what.to_owned(), of.to_owned(), grams.to_string()];
@@ -148,10 +174,12 @@ pub(super) fn csv_of_statement(body: StatementBody) -> Result<Vec<u8>, Problem> 
         ("waste_code", &body.by_waste_code_g),
         ("fraction", &body.by_fraction_g),
     ];
-    let mut lines: Vec<Vec<String>> =
-        singles.into_iter().map(|(what, grams)| line(what, "", grams, nothing())).collect();
-    for (what, grams) in maps {
-        lines.extend(grams.iter().map(|(of, grams)| line(what, of, *grams, nothing())));
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    if is_first {
+        lines.extend(singles.into_iter().map(|(what, grams)| line(what, "", grams, nothing())));
+        for (what, grams) in maps {
+            lines.extend(grams.iter().map(|(of, grams)| line(what, of, *grams, nothing())));
+        }
     }
     lines.extend(body.blocks.iter().map(|block| {
         let (serial, grams, retired) = block.as_retired();

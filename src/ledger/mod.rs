@@ -34,6 +34,7 @@ pub mod donation_report;
 pub mod donation_totals;
 pub mod doubts;
 pub mod downstream;
+pub mod edge;
 pub mod erasure;
 pub mod export;
 mod files;
@@ -129,6 +130,8 @@ pub struct Ledger {
     pub(crate) sequencer: Sequencer,
     /// Where requests about orders have their turn.
     pub(crate) desk: orders::Desk,
+    /// Settles what is due of orders while nobody asks for anything.
+    pub(crate) _clerk: orders::Clerk,
     pub(crate) checkpoints: Checkpoints,
     /// Dropped after the checkpoints: it copies the last one.
     pub(crate) mirror: Option<RunningMirror>,

@@ -10,10 +10,11 @@ use crate::ledger::Ledger;
 use crate::ledger::append::{Seen, append};
 use crate::ledger::clock::Clock;
 use crate::ledger::demands::Demands;
+use crate::ledger::edge::RightEdge;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::mirror::{Mirror, Mirroring};
-use crate::ledger::orders::Desk;
+use crate::ledger::orders::{Clerk, Desk};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted};
 use crate::ledger::publisher::{self, Checkpoints, Following, PublishError, Publisher, Publishing};
 use crate::ledger::self_audit::{SelfAudit, SelfAuditing};
@@ -28,7 +29,7 @@ use crate::proof::statement::{self, Unverified};
 use crate::store::{Store, StoreError, StoreFault, entries, head, records, waiting};
 use ed25519_dalek::SigningKey;
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -173,6 +174,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         }
         Err(error) => return Err(error.into()),
     };
+    let edge = Arc::new(RightEdge::new(seen));
     let (ending, writer_ends) = std::sync::mpsc::channel();
     let (shown, published) = watch::channel(None);
     let Sharing { entries_for, mirror } = settings.sharing;
@@ -200,7 +202,7 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         clock: settings.clock.clone(),
         health: Arc::clone(&health),
         ending,
-        seen: Mutex::new(seen),
+        edge: Arc::clone(&edge),
         // A crash between a transaction and the turns that it left.
         turns_left: Cell::new(!store.read(|database| waiting::due(database, 1))?.is_empty()),
         log: Arc::clone(&log),
@@ -208,6 +210,8 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         second_signature: settings.second_signature,
     };
     let sequencer = Sequencer::start(writer)?;
+    let desk = Desk::open(&store, &settings.clock, &health, &log, &edge);
+    let clerk = Clerk::start(desk.clone())?;
     let self_audit = match settings.self_audit {
         Some(auditing) => {
             Some(SelfAudit::start(auditing, Arc::clone(&store), Arc::clone(&health), settings.clock.clone())?)
@@ -237,7 +241,8 @@ pub fn open(store: Arc<Store>, settings: Settings) -> Result<Ledger, OpenError> 
         clock: settings.clock,
         entries_for,
         sequencer,
-        desk: Desk::open(),
+        desk,
+        _clerk: clerk,
         checkpoints,
         mirror,
         witnessing,

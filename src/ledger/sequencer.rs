@@ -2,19 +2,19 @@
 
 use crate::domain::event::SecondSignature;
 use crate::domain::ids::Origin;
-use crate::ledger::append::{AppendError, Appended, Seen, append, require_same_history};
+use crate::ledger::append::{AppendError, Appended, append, require_same_history};
 use crate::ledger::clock::Clock;
 use crate::ledger::demands::Demands;
+use crate::ledger::edge::RightEdge;
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
 use crate::ledger::waiting_row::found_again;
 use crate::ledger::witnessing::Admission;
 use crate::limits::{COMMIT_STATEMENTS_MAX, QUEUE_STATEMENTS_MAX};
-use crate::store::head::Head;
 use crate::store::{Store, StoreError, StoreFault, entries, head, waiting};
 use std::cell::Cell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -70,7 +70,7 @@ pub struct Writer {
     /// Dropped when the writer ends, which tells the publisher to sign what is left and to end too.
     pub ending: std::sync::mpsc::Sender<()>,
     /// The highest end of the ledger that this node has seen.
-    pub seen: Mutex<Option<Seen>>,
+    pub edge: Arc<RightEdge>,
     /// Whether statements that waited may be due: some were when the ledger was opened, or did not have their turn in the
     /// last transaction, or nobody knows what became of it.
     pub turns_left: Cell<bool>,
@@ -235,12 +235,12 @@ impl Writer {
     }
 
     fn try_commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
-        let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
+        let seen = self.edge.seen()?;
         let demands = Demands { covered: self.admission.covered(), second: self.second_signature };
         let work = |database: &mut _| append(database, &self.origin, &self.clock, seen.as_ref(), demands, groups);
         match self.store.write(work) {
             Ok(Appended { head, outcomes, turns_left, erased }) => {
-                self.remember(&head);
+                self.edge.remember(&head);
                 self.turns_left.set(turns_left);
                 self.log.empty(erased);
                 Ok(outcomes)
@@ -262,16 +262,6 @@ impl Writer {
         }
     }
 
-    fn remember(&self, head: &Head) {
-        let now = Seen { size: head.size(), chain_hash: head.chain_hash };
-        // It only grows: what was seen once stays the measure of every later head.
-        if let Ok(mut seen) = self.seen.lock()
-            && seen.is_none_or(|before| before.size <= now.size)
-        {
-            *seen = Some(now);
-        }
-    }
-
     /// Finds out whether a commit whose outcome is unknown happened.
     ///
     /// The head is locked first: a commit that the server still works on holds that lock, so after it the answer is
@@ -279,7 +269,7 @@ impl Writer {
     /// left no trace: whoever sends again learns it. What may wait is looked for among what waits, too.
     fn read_again(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
         let identities: Vec<_> = groups.iter().flat_map(|group| &group.posted).map(|posted| posted.identity).collect();
-        let seen = *self.seen.lock().map_err(|_| AppendError::Halt("the memory of the head is poisoned".into()))?;
+        let seen = self.edge.seen()?;
         let found = self.store.write(|database| {
             let head = head::lock(database)?;
             if let Some(seen) = &seen {
@@ -307,7 +297,7 @@ impl Writer {
             AppendError::Store(StoreError { fault, message })
         };
         let outcomes = all.collect::<Option<Vec<_>>>().ok_or_else(missing)?;
-        self.remember(&head);
+        self.edge.remember(&head);
         Ok(outcomes)
     }
 

@@ -1,12 +1,13 @@
-//! A year's statement: all that an organisation retired for that year, added up.
+//! A year's statement: all that was retired for an organisation for that year, added up.
 //!
-//! A retirement counts whole, in the year in which its period ends: so the statements of all years add up to all retirements, and
-//! none is counted twice.
+//! A retirement counts whole, in the year in which its period ends, for the beneficiary that it names, or else for who retired:
+//! so the statements of all years and organisations add up to all retirements, and none is counted twice.
 
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::CalendarYear;
 use crate::domain::event::CertificateRetired;
 use crate::domain::ids::{EntryIndex, OrganisationId};
+use crate::domain::serial::SerialBlock;
 use crate::domain::time::Date;
 use crate::domain::treatment::Treatment;
 use crate::ledger::Ledger;
@@ -17,57 +18,149 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::store::{Database, StoreError, blocks, head, records};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A year's statement.
+/// A year's statement: sums over all of it, and a page of its blocks.
 #[derive(Debug, Clone)]
 pub struct YearStatement {
     /// Entries of the ledger from which it was made.
     pub size: u64,
-    /// Grams of all blocks.
-    pub sums: Sums,
-    /// Units of all blocks.
-    pub units: i64,
-    /// The blocks, by the last day of their period.
+    /// All blocks.
+    pub whole: Claimed,
+    /// A page of the blocks, by the last day of their period, then by serial numbers.
     pub blocks: Vec<Listed>,
+    /// The retirements that ended the blocks of the page, each whole.
+    pub retirements: BTreeMap<EntryIndex, Claimed>,
+    /// Behind which block the next page begins; `None` on the last.
+    pub next: Option<BehindBlock>,
 }
 
-impl YearStatement {
-    /// The companies in whose names the blocks were retired, as far as they were not erased.
-    pub fn companies(&self) -> BTreeSet<&str> {
-        let openings = self.blocks.iter().filter_map(|block| block.claim.as_ref()).flat_map(|claim| &claim.openings);
-        let named = openings.filter(|opening| opening.pointer == CertificateRetired::COMPANY);
-        named.map(|opening| opening.value.as_str()).collect()
+/// What blocks add up to.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// Grams.
+    pub sums: Sums,
+    /// Units.
+    pub units: i64,
+    /// Units that fail, and that nothing backs yet.
+    pub failing: i64,
+    /// In whose names they were retired; none where that was erased. Two at most are kept, since a sentence names one.
+    companies: BTreeSet<Option<String>>,
+}
+
+impl Claimed {
+    /// The company in whose name all of it was retired, if it is one.
+    pub fn company(&self) -> Option<&str> {
+        self.companies.first().filter(|_| self.companies.len() == 1)?.as_deref()
+    }
+
+    fn add(&mut self, block: &Listed, rests: &Rests<'_>) {
+        self.sums.add_parts(&resting_on(&block.certificate, rests.giving), rests.by_entry, rests.places);
+        self.units += block.certificate.serial.units();
+        self.failing += block.certificate.failing_count();
+        if self.companies.len() < 2 {
+            let mut openings = block.claim.iter().flat_map(|claim| &claim.openings);
+            let company = openings.find(|opening| opening.pointer == CertificateRetired::COMPANY);
+            self.companies.insert(company.map(|opening| opening.value.clone()));
+        }
     }
 }
 
+/// What the grams of one block rest on.
+struct Rests<'a> {
+    giving: &'a [Certificate],
+    by_entry: &'a BTreeMap<EntryIndex, &'a Treatment>,
+    places: &'a Places,
+}
+
+/// A place between the blocks of a statement, as a page names the next one: `2026-12-31/ER-KE-NBO1-202611-0000001-0000500`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BehindBlock {
+    /// The last day of the block's period.
+    pub until: Date,
+    /// Its serial numbers.
+    pub serial: SerialBlock,
+}
+
+impl BehindBlock {
+    /// Reads the one written form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (until, serial) = text.split_once('/')?;
+        Some(Self { until: Date::parse(until)?, serial: SerialBlock::parse(serial)? })
+    }
+}
+
+impl std::fmt::Display for BehindBlock {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.until, self.serial)
+    }
+}
+
+/// Whose statement, and for which days.
+struct Asked {
+    organisation: OrganisationId,
+    first: Date,
+    last: Date,
+}
+
 impl Ledger {
-    /// What an organisation retired for periods that end in a year; `None` if the year has no days.
+    /// What was retired for an organisation for periods that end in a year, with a page of the blocks; `None` if the year has
+    /// no days.
     pub fn year_statement(
         &self,
         organisation: OrganisationId,
         year: &CalendarYear,
+        after: Option<&BehindBlock>,
     ) -> Result<Option<YearStatement>, StoreError> {
         let day = |text: &str| Date::parse(&format!("{year}-{text}"));
         let (Some(first), Some(last)) = (day("01-01"), day("12-31")) else { return Ok(None) };
+        let asked = Asked { organisation, first, last };
         self.store.snapshot(|database| {
             let size = head::read(database)?.size();
-            let mut statement = YearStatement { size, sums: Sums::default(), units: 0, blocks: Vec::new() };
-            let mut after: Option<(String, String)> = None;
+            let (blocks, next) = page(database, &asked, after)?;
+            let shown: BTreeSet<EntryIndex> = blocks.iter().filter_map(entry_of).collect();
+            let mut statement =
+                YearStatement { size, whole: Claimed::default(), blocks, retirements: BTreeMap::new(), next };
+            let mut behind = None;
             loop {
-                let behind = after.as_ref().map(|(day, serial)| (day.as_str(), serial.as_str()));
-                let page = blocks::retired_by(database, organisation, (&first, &last), behind, PAGE_ROWS_MAX)?;
-                let Some(end) = page.last().cloned() else { return Ok(Some(statement)) };
-                after = Some(end);
-                let serials: Vec<String> = page.into_iter().map(|(_, serial)| serial).collect();
-                let found = listed(database, &serials)?;
-                add_page(database, &mut statement, &found)?;
-                statement.blocks.extend(found);
+                let (blocks, next) = page(database, &asked, behind.as_ref())?;
+                add_page(database, &mut statement, &shown, &blocks)?;
+                match next {
+                    Some(next) => behind = Some(next),
+                    None => return Ok(Some(statement)),
+                }
             }
         })
     }
 }
 
+fn entry_of(block: &Listed) -> Option<EntryIndex> {
+    block.certificate.retired.as_ref().map(|retired| retired.entry)
+}
+
+fn page(
+    database: &mut Database,
+    Asked { organisation, first, last }: &Asked,
+    after: Option<&BehindBlock>,
+) -> Result<(Vec<Listed>, Option<BehindBlock>), StoreError> {
+    let after = after.map(|after| (after.until.to_string(), after.serial.to_string()));
+    let after = after.as_ref().map(|(day, serial)| (day.as_str(), serial.as_str()));
+    let rows = blocks::claimed_by(database, *organisation, (first, last), after, PAGE_ROWS_MAX)?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE_ROWS_MAX);
+    let serials: Vec<String> = rows.into_iter().map(|(_, serial)| serial).collect();
+    let blocks = listed(database, &serials)?;
+    let next = blocks.last().filter(|_| is_full).and_then(|last| {
+        let until = last.certificate.retired.as_ref()?.period.until.clone();
+        Some(BehindBlock { until, serial: last.certificate.serial.clone() })
+    });
+    Ok((blocks, next))
+}
+
 /// Adds a page's blocks up: their treatments are read once.
-fn add_page(database: &mut Database, statement: &mut YearStatement, page: &[Listed]) -> Result<(), StoreError> {
+fn add_page(
+    database: &mut Database,
+    statement: &mut YearStatement,
+    shown: &BTreeSet<EntryIndex>,
+    page: &[Listed],
+) -> Result<(), StoreError> {
     let mut giving = Vec::with_capacity(page.len());
     for block in page {
         giving.push(giving_blocks(database, &block.certificate)?);
@@ -79,9 +172,12 @@ fn add_page(database: &mut Database, statement: &mut YearStatement, page: &[List
     let places = Places::of(database, &treatments)?;
     let by_entry: BTreeMap<EntryIndex, &Treatment> =
         treatments.iter().map(|treatment| (treatment.entry, treatment)).collect();
-    for (Listed { certificate, .. }, giving) in page.iter().zip(&giving) {
-        statement.sums.add_parts(&resting_on(certificate, giving), &by_entry, &places);
-        statement.units += certificate.serial.units();
+    for (block, giving) in page.iter().zip(&giving) {
+        let rests = Rests { giving, by_entry: &by_entry, places: &places };
+        statement.whole.add(block, &rests);
+        if let Some(entry) = entry_of(block).filter(|entry| shown.contains(entry)) {
+            statement.retirements.entry(entry).or_default().add(block, &rests);
+        }
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub struct BlockRow {
     status: String,
     expires: Option<String>,
     retired_entry: Option<i64>,
-    retired_by: Option<String>,
+    claimed_by: Option<String>,
     period_from: Option<String>,
     period_until: Option<String>,
 }
@@ -36,7 +36,8 @@ pub struct BlockRow {
 impl BlockRow {
     fn of(certificate: &Certificate) -> StoreResult<Self> {
         let Certificate { serial, status, expires, retired, holder, .. } = certificate;
-        let retired_by = holder.filter(|_| retired.is_some()).map(|holder| holder.to_string());
+        // Whose it is to say: the beneficiary that is named, else who retired.
+        let claimed_by = retired.as_ref().and_then(|retired| retired.beneficiary.or(*holder));
         Ok(Self {
             serial: serial.to_string(),
             pool: serial.pool(),
@@ -48,7 +49,7 @@ impl BlockRow {
             status: status.as_str().to_owned(),
             expires: expires.as_ref().map(ToString::to_string),
             retired_entry: retired.as_ref().map(|retired| database_number(retired.entry.0)).transpose()?,
-            retired_by,
+            claimed_by: claimed_by.map(|claimed_by| claimed_by.to_string()),
             period_from: retired.as_ref().map(|retired| retired.period.from.to_string()),
             period_until: retired.as_ref().map(|retired| retired.period.until.to_string()),
         })
@@ -166,9 +167,9 @@ pub fn find(
     Ok(query.load(database)?)
 }
 
-/// The blocks that an organisation retired for times that end from a day to a day, by day and serial numbers; up to `count`
+/// The blocks that were retired by an organisation, or for one that is named, for times that end from a day to a day, by day and serial numbers; up to `count`
 /// behind a row.
-pub fn retired_by(
+pub fn claimed_by(
     database: &mut Database,
     organisation: OrganisationId,
     (from, until): (&Date, &Date),
@@ -176,7 +177,7 @@ pub fn retired_by(
     count: i64,
 ) -> StoreResult<Vec<(String, String)>> {
     let mut query = blocks::table
-        .filter(blocks::retired_by.eq(organisation.to_string()))
+        .filter(blocks::claimed_by.eq(organisation.to_string()))
         .filter(blocks::period_until.ge(from.to_string()))
         .filter(blocks::period_until.le(until.to_string()))
         .order((blocks::period_until.asc(), blocks::serial.asc()))

@@ -29,6 +29,7 @@ mod schema;
 pub mod stock;
 pub mod tiles;
 pub mod tokens;
+pub mod unserved;
 pub mod waiting;
 pub mod workspace;
 

@@ -72,19 +72,22 @@ pub fn of_orders(database: &mut Database, orders: &[String]) -> StoreResult<Vec<
     Ok(rows)
 }
 
-/// What is reserved in some pools.
-pub fn reserved_in(database: &mut Database, pools: &[String]) -> StoreResult<Vec<UnitsRow>> {
-    let mut rows = Vec::new();
-    for chunk in pools.chunks(QUERY_BINDS_MAX) {
-        let reserved =
-            order_units::table.filter(order_units::pool.eq_any(chunk)).filter(order_units::entry.eq(RESERVED));
-        rows.extend(reserved.load::<UnitsRow>(database)?);
-    }
-    Ok(rows)
+/// What is reserved among some units of a pool, from the first to the last.
+pub fn reserved_between(database: &mut Database, pool: &str, first: i64, last: i64) -> StoreResult<Vec<UnitsRow>> {
+    let reserved = order_units::table
+        .filter(order_units::pool.eq(pool))
+        .filter(order_units::entry.eq(RESERVED))
+        .filter(order_units::last_unit.ge(first))
+        .filter(order_units::first_unit.le(last));
+    Ok(reserved.load(database)?)
 }
 
-/// What is reserved and can be retired no more on a day.
-pub fn expired(database: &mut Database, today: &str) -> StoreResult<Vec<UnitsRow>> {
-    let expired = order_units::table.filter(order_units::entry.eq(RESERVED)).filter(order_units::expires.lt(today));
+/// Some of what is reserved and can be retired no more on a day.
+pub fn expired(database: &mut Database, today: &str, count: i64) -> StoreResult<Vec<UnitsRow>> {
+    let expired = order_units::table
+        .filter(order_units::entry.eq(RESERVED))
+        .filter(order_units::expires.lt(today))
+        .order((order_units::expires.asc(), order_units::order_id.asc()))
+        .limit(count);
     Ok(expired.load(database)?)
 }

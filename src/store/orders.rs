@@ -1,12 +1,16 @@
 //! Orders, which stand outside the ledger. Every write here is made under the head's lock.
 
 use crate::domain::order::OrderStatus;
-use crate::limits::ORDERS_DEAD_OF_ONE_MAX;
-use crate::store::schema::{order_values, orders};
+use crate::limits::{ORDERS_DEAD_OF_ONE_MAX, QUERY_BINDS_MAX};
+use crate::store::schema::{order_units, order_values, orders};
 use crate::store::{Database, StoreResult};
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable,
+    RunQueryDsl,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An order. What it does not have is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable)]
@@ -56,22 +60,35 @@ pub struct OrderRow {
     pub paid_ms: i64,
     /// The payment's reference.
     pub payment: String,
+    /// When its buyer asked for the payment back; 0 if it did not.
+    pub refund_asked_ms: i64,
+    /// When its seller declined that.
+    pub refund_declined_ms: i64,
+    /// When it was recorded that the payment went back.
+    pub refunded_ms: i64,
+    /// The reference of that.
+    pub refund: String,
+    /// 1 if the retirement shall name the buyer as its beneficiary.
+    pub names_buyer: i64,
 }
 
 const OPEN: [&str; 3] = [OrderStatus::Reserved.as_str(), OrderStatus::Paid.as_str(), OrderStatus::Waiting.as_str()];
 const DEAD: [&str; 2] = [OrderStatus::Lapsed.as_str(), OrderStatus::Cancelled.as_str()];
 
-/// Whether some order is open.
-pub fn any_open(database: &mut Database) -> StoreResult<bool> {
-    let first: Option<i64> =
-        orders::table.filter(orders::standing.eq_any(OPEN)).select(orders::number).first(database).optional()?;
-    Ok(first.is_some())
-}
-
 /// How many orders of a buyer are open.
 pub fn open_of(database: &mut Database, buyer: &str) -> StoreResult<i64> {
     let open = orders::table.filter(orders::buyer.eq(buyer)).filter(orders::standing.eq_any(OPEN));
     Ok(open.count().get_result(database)?)
+}
+
+/// Units of a centre that are held for a buyer who has not paid them, or would be once they are there.
+pub fn unpaid_of(database: &mut Database, buyer: &str, seller: &str) -> StoreResult<i64> {
+    let unpaid = orders::table
+        .filter(orders::buyer.eq(buyer))
+        .filter(orders::seller.eq(seller))
+        .filter(orders::standing.eq(OrderStatus::Reserved.as_str()))
+        .select(orders::units);
+    Ok(unpaid.load::<i64>(database)?.into_iter().sum())
 }
 
 /// The highest number; 0 if there is none.
@@ -100,28 +117,80 @@ pub fn page(database: &mut Database, party: Option<&str>, after: i64, count: i64
     Ok(query.load(database)?)
 }
 
-/// Orders that nobody had paid when their time was over.
-pub fn due(database: &mut Database, at_ms: i64) -> StoreResult<Vec<OrderRow>> {
+/// Some of the orders that nobody had paid when their time was over, first over first.
+pub fn due(database: &mut Database, at_ms: i64, count: i64) -> StoreResult<Vec<OrderRow>> {
     let due = orders::table
         .filter(orders::standing.eq(OrderStatus::Reserved.as_str()))
         .filter(orders::until_ms.le(at_ms))
-        .order(orders::number.asc());
+        .order((orders::until_ms.asc(), orders::number.asc()))
+        .limit(count);
     Ok(due.load(database)?)
 }
 
-/// Paid orders that wait for units, first paid first.
-pub fn waiting(database: &mut Database) -> StoreResult<Vec<OrderRow>> {
-    let waiting =
-        orders::table.filter(orders::standing.eq(OrderStatus::Waiting.as_str())).order(orders::paid_number.asc());
+/// Those of some orders that nobody had paid when their time was over.
+pub fn due_among(database: &mut Database, ids: &[String], at_ms: i64) -> StoreResult<BTreeSet<String>> {
+    let mut due = BTreeSet::new();
+    for chunk in ids.chunks(QUERY_BINDS_MAX) {
+        let query = orders::table
+            .filter(orders::id.eq_any(chunk))
+            .filter(orders::standing.eq(OrderStatus::Reserved.as_str()))
+            .filter(orders::until_ms.le(at_ms))
+            .select(orders::id);
+        due.extend(query.load::<String>(database)?);
+    }
+    Ok(due)
+}
+
+/// Orders of a centre that are paid and wait for units, first paid first, behind a place among the paid ones.
+pub fn waiting_of(database: &mut Database, seller: &str, after: i64, count: i64) -> StoreResult<Vec<OrderRow>> {
+    let waiting = orders::table
+        .filter(orders::seller.eq(seller))
+        .filter(orders::standing.eq(OrderStatus::Waiting.as_str()))
+        .filter(orders::paid_number.gt(after))
+        .order(orders::paid_number.asc())
+        .limit(count);
     Ok(waiting.load(database)?)
 }
 
-/// Orders of a seller that wait for units, and advance orders that may come to.
-pub fn advance_of(database: &mut Database, seller: &str) -> StoreResult<Vec<OrderRow>> {
+/// Those of some centres for whose units somebody waits who has paid.
+pub fn waited_for(database: &mut Database, sellers: &[String]) -> StoreResult<Vec<String>> {
+    let mut found = Vec::new();
+    for chunk in sellers.chunks(QUERY_BINDS_MAX) {
+        let waiting = orders::table
+            .filter(orders::seller.eq_any(chunk))
+            .filter(orders::standing.eq(OrderStatus::Waiting.as_str()))
+            .select(orders::seller)
+            .distinct();
+        found.extend(waiting.load::<String>(database)?);
+    }
+    Ok(found)
+}
+
+/// Units for which orders of some centres wait, or would if they were paid: advance orders less what they have.
+pub fn awaited(database: &mut Database, sellers: &[String]) -> StoreResult<BTreeMap<String, i64>> {
     let (reserved, waiting) = (OrderStatus::Reserved.as_str(), OrderStatus::Waiting.as_str());
-    let in_advance = orders::standing.eq(reserved).and(orders::advance.eq(1));
-    let advance = orders::table.filter(orders::seller.eq(seller)).filter(orders::standing.eq(waiting).or(in_advance));
-    Ok(advance.load(database)?)
+    let mut awaited: BTreeMap<String, i64> = BTreeMap::new();
+    for chunk in sellers.chunks(QUERY_BINDS_MAX) {
+        let is_advance = || orders::standing.eq(waiting).or(orders::standing.eq(reserved).and(orders::advance.eq(1)));
+        let wanted = orders::table
+            .filter(orders::seller.eq_any(chunk))
+            .filter(is_advance())
+            .group_by(orders::seller)
+            .select((orders::seller, sql::<BigInt>("CAST(SUM(orders.units) AS BIGINT)")));
+        for (seller, units) in wanted.load::<(String, i64)>(database)? {
+            *awaited.entry(seller).or_default() += units;
+        }
+        let had = order_units::table
+            .inner_join(orders::table.on(orders::id.eq(order_units::order_id)))
+            .filter(orders::seller.eq_any(chunk))
+            .filter(is_advance())
+            .group_by(orders::seller)
+            .select((orders::seller, sql::<BigInt>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)")));
+        for (seller, units) in had.load::<(String, i64)>(database)? {
+            *awaited.entry(seller).or_default() -= units;
+        }
+    }
+    Ok(awaited)
 }
 
 /// Stores a new order, with what is personal of it.
@@ -149,6 +218,18 @@ pub fn set_paid(database: &mut Database, row: &OrderRow) -> StoreResult<()> {
         orders::paid_number.eq(row.paid_number),
         orders::paid_ms.eq(row.paid_ms),
         orders::payment.eq(&row.payment),
+    );
+    diesel::update(orders::table.find(row.number)).set(columns).execute(database)?;
+    Ok(())
+}
+
+/// Writes down what becomes of an order's payment that is asked back.
+pub fn set_refund(database: &mut Database, row: &OrderRow) -> StoreResult<()> {
+    let columns = (
+        orders::refund_asked_ms.eq(row.refund_asked_ms),
+        orders::refund_declined_ms.eq(row.refund_declined_ms),
+        orders::refunded_ms.eq(row.refunded_ms),
+        orders::refund.eq(&row.refund),
     );
     diesel::update(orders::table.find(row.number)).set(columns).execute(database)?;
     Ok(())

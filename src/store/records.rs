@@ -164,6 +164,19 @@ pub fn accounts(database: &mut Database) -> StoreResult<BTreeMap<SiteAccount, i6
     rows.into_iter().map(|(account, site, grams)| Ok((read_account(&account, &site)?, grams))).collect()
 }
 
+/// Live grams at some sites, by the site's id.
+pub fn live_at(database: &mut Database, sites: &[String]) -> StoreResult<BTreeMap<String, i64>> {
+    let mut live = BTreeMap::new();
+    for chunk in sites.chunks(QUERY_BINDS_MAX) {
+        let query = accounts::table
+            .filter(accounts::account.eq(Account::Live.to_string()))
+            .filter(accounts::site.eq_any(chunk))
+            .select((accounts::site, accounts::grams));
+        live.extend(query.load::<(String, i64)>(database)?);
+    }
+    Ok(live)
+}
+
 /// An account as the database keeps it: no site is an empty one.
 pub(super) fn read_account(account: &str, site: &str) -> StoreResult<SiteAccount> {
     let damaged = || StoreError::damaged(format!("account {account} {site} cannot be read"));

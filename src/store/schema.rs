@@ -146,7 +146,7 @@ diesel::table! {
         status -> Text,
         expires -> Nullable<Text>,
         retired_entry -> Nullable<BigInt>,
-        retired_by -> Nullable<Text>,
+        claimed_by -> Nullable<Text>,
         period_from -> Nullable<Text>,
         period_until -> Nullable<Text>,
     }
@@ -255,6 +255,18 @@ diesel::table! {
         paid_number -> BigInt,
         paid_ms -> BigInt,
         payment -> Text,
+        refund_asked_ms -> BigInt,
+        refund_declined_ms -> BigInt,
+        refunded_ms -> BigInt,
+        refund -> Text,
+        names_buyer -> BigInt,
+    }
+}
+
+diesel::table! {
+    unserved (seller) {
+        seller -> Text,
+        after -> BigInt,
     }
 }
 
@@ -269,6 +281,9 @@ diesel::table! {
         entry -> BigInt,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(stock, order_units);
+diesel::allow_tables_to_appear_in_same_query!(orders, order_units);
 
 diesel::table! {
     order_values (order_id, pointer) {

@@ -4,11 +4,14 @@
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::ids::OrganisationId;
-use crate::domain::serial::SerialBlock;
-use crate::store::schema::stock;
+use crate::limits::QUERY_BINDS_MAX;
+use crate::store::order_units::RESERVED;
+use crate::store::schema::{order_units, stock};
 use crate::store::{Database, StoreResult};
-use diesel::{ExpressionMethods, Insertable, QueryDsl, Queryable, RunQueryDsl};
-use std::collections::BTreeMap;
+use diesel::dsl::{exists, not, sql};
+use diesel::sql_types::{BigInt, Nullable};
+use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, QueryDsl, Queryable, RunQueryDsl};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A certificate in stock.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable)]
@@ -16,7 +19,7 @@ use std::collections::BTreeMap;
 pub struct StockRow {
     /// Its serial numbers.
     pub serial: String,
-    /// What they begin with, as [`pool_of`] gives it.
+    /// What they begin with, such as `ER-KE-NBO1-202611`.
     pub pool: String,
     /// The first unit.
     pub first_unit: i64,
@@ -45,7 +48,7 @@ impl StockRow {
         let (seller, expires) = (certificate.holder?, certificate.expires.as_ref()?);
         is_stock.then(|| Self {
             serial: certificate.serial.to_string(),
-            pool: pool_of(&certificate.serial),
+            pool: certificate.serial.pool(),
             first_unit: certificate.serial.first,
             last_unit: certificate.serial.last,
             seller: seller.to_string(),
@@ -57,23 +60,25 @@ impl StockRow {
     }
 }
 
-/// The part of serial numbers that all units of a pool share: `ER-KE-NBO1-202611`.
-pub fn pool_of(serial: &SerialBlock) -> String {
-    let text = serial.to_string();
-    let end = text.rmatch_indices('-').nth(1).map_or(text.len(), |(at, _)| at);
-    text[..end].to_owned()
-}
-
 /// Which stock is looked for; what is empty does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StockFilter {
     /// The centre.
     pub seller: String,
+    /// A centre whose stock is not meant.
+    pub not_seller: String,
     /// Where its site lies.
     pub country: String,
+    /// Issuers whose units are not meant.
+    pub not_issuers: Vec<String>,
+    /// The first and the last vintage, in months since the year 0.
+    pub vintages: Option<(i64, i64)>,
     /// A day on which it can still be retired.
     pub on: String,
 }
+
+/// A place in the line in which stock is given: oldest vintage first, then by pool and unit.
+pub type Place = (i64, String, i64);
 
 /// Writes how certificates stand: a row where they are in stock, none where they are not.
 pub fn keep(database: &mut Database, standing: &[(String, Option<StockRow>)]) -> StoreResult<()> {
@@ -86,35 +91,74 @@ pub fn keep(database: &mut Database, standing: &[(String, Option<StockRow>)]) ->
     Ok(())
 }
 
-/// The vintages of which there is stock, oldest first.
-pub fn vintages(database: &mut Database, filter: &StockFilter) -> StoreResult<Vec<i64>> {
-    let mut query =
-        stock::table.filter(stock::expires.ge(filter.on.clone())).select(stock::vintage).distinct().into_boxed();
+/// A page of the stock in which some units are not reserved as a whole by one order, behind a place.
+pub fn page(
+    database: &mut Database,
+    filter: &StockFilter,
+    after: Option<&Place>,
+    count: i64,
+) -> StoreResult<Vec<StockRow>> {
+    let taken = order_units::table
+        .filter(order_units::pool.eq(stock::pool))
+        .filter(order_units::entry.eq(RESERVED))
+        .filter(order_units::first_unit.le(stock::first_unit))
+        .filter(order_units::last_unit.ge(stock::last_unit));
+    let mut query = stock::table
+        .filter(stock::expires.ge(filter.on.clone()))
+        .filter(not(exists(taken)))
+        .order((stock::vintage.asc(), stock::pool.asc(), stock::first_unit.asc()))
+        .limit(count)
+        .into_boxed();
     if !filter.seller.is_empty() {
         query = query.filter(stock::seller.eq(filter.seller.clone()));
+    }
+    if !filter.not_seller.is_empty() {
+        query = query.filter(stock::seller.ne(filter.not_seller.clone()));
     }
     if !filter.country.is_empty() {
         query = query.filter(stock::country.eq(filter.country.clone()));
     }
-    let mut vintages: Vec<i64> = query.load(database)?;
-    vintages.sort_unstable();
-    Ok(vintages)
+    if !filter.not_issuers.is_empty() {
+        query = query.filter(stock::issuer.ne_all(filter.not_issuers.clone()));
+    }
+    if let Some((from, until)) = filter.vintages {
+        query = query.filter(stock::vintage.ge(from)).filter(stock::vintage.le(until));
+    }
+    if let Some((vintage, pool, unit)) = after.cloned() {
+        let is_behind_in_pool = stock::pool.gt(pool.clone()).or(stock::pool.eq(pool).and(stock::first_unit.gt(unit)));
+        query = query
+            .filter(stock::vintage.ge(vintage))
+            .filter(stock::vintage.gt(vintage).or(stock::vintage.eq(vintage).and(is_behind_in_pool)));
+    }
+    Ok(query.load(database)?)
 }
 
-/// The stock of one vintage, by pool and unit.
-pub fn of_vintage(database: &mut Database, filter: &StockFilter, vintage: i64) -> StoreResult<Vec<StockRow>> {
-    let mut query =
-        stock::table.filter(stock::vintage.eq(vintage)).filter(stock::expires.ge(filter.on.clone())).into_boxed();
-    if !filter.seller.is_empty() {
-        query = query.filter(stock::seller.eq(filter.seller.clone()));
+/// Units that a centre has in stock, reserved or not.
+pub fn units_of(database: &mut Database, seller: &str) -> StoreResult<i64> {
+    let units = stock::table
+        .filter(stock::seller.eq(seller))
+        .select(sql::<Nullable<BigInt>>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)"));
+    Ok(units.first::<Option<i64>>(database)?.unwrap_or(0))
+}
+
+/// The centres of those of some certificates that are in stock.
+pub fn sellers_of(database: &mut Database, serials: &[String]) -> StoreResult<BTreeSet<String>> {
+    let mut sellers = BTreeSet::new();
+    for chunk in serials.chunks(QUERY_BINDS_MAX) {
+        let query = stock::table.filter(stock::serial.eq_any(chunk)).select(stock::seller).distinct();
+        sellers.extend(query.load::<String>(database)?);
     }
-    if !filter.country.is_empty() {
-        query = query.filter(stock::country.eq(filter.country.clone()));
+    Ok(sellers)
+}
+
+/// Those of some certificates that are in stock.
+pub fn among(database: &mut Database, serials: &[String]) -> StoreResult<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for chunk in serials.chunks(QUERY_BINDS_MAX) {
+        let query = stock::table.filter(stock::serial.eq_any(chunk)).select(stock::serial);
+        found.extend(query.load::<String>(database)?);
     }
-    let mut rows: Vec<StockRow> = query.load(database)?;
-    // Databases do not sort text alike.
-    rows.sort_by(|one, other| (&one.pool, one.first_unit).cmp(&(&other.pool, other.first_unit)));
-    Ok(rows)
+    Ok(found)
 }
 
 /// All of it, by serial numbers.
@@ -123,18 +167,18 @@ pub fn all(database: &mut Database) -> StoreResult<BTreeMap<String, StockRow>> {
     Ok(rows.into_iter().map(|row| (row.serial.clone(), row)).collect())
 }
 
-/// The stock of one pool, by unit.
-pub fn of_pool(database: &mut Database, pool: &str) -> StoreResult<Vec<StockRow>> {
-    Ok(stock::table.filter(stock::pool.eq(pool)).order(stock::first_unit.asc()).load(database)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units_of_one_pool_share_what_their_serials_begin_with() {
-        let serial = SerialBlock::parse("ERT-XD-CTR1-202611-0000001-12345678").expect("a serial");
-        assert_eq!(pool_of(&serial), "ERT-XD-CTR1-202611");
-    }
+/// Some of a pool's stock that shares units with a stretch, by unit.
+pub fn between(
+    database: &mut Database,
+    pool: &str,
+    (first, last): (i64, i64),
+    count: i64,
+) -> StoreResult<Vec<StockRow>> {
+    let query = stock::table
+        .filter(stock::pool.eq(pool))
+        .filter(stock::last_unit.ge(first))
+        .filter(stock::first_unit.le(last))
+        .order(stock::first_unit.asc())
+        .limit(count);
+    Ok(query.load(database)?)
 }

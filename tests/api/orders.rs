@@ -17,7 +17,7 @@ pub fn order_of(kg: i64, change: &Value) -> Value {
     body
 }
 
-fn retire(period: (&str, &str)) -> Value {
+pub fn retire(period: (&str, &str)) -> Value {
     json!({
         "how": "retire", "period": {"from": period.0, "until": period.1}, "purpose_kind": "annual_footprint",
         "beneficiary": "Example Textiles Ltd", "beneficiary_number": "XD 0123.456.789",
@@ -31,7 +31,7 @@ pub fn place(app: &TestApp, buyer: &Party, body: &Value) -> Answer {
 
 /// Places an order that is taken; gives its id.
 #[track_caller]
-fn placed(app: &TestApp, buyer: &Party, body: &Value) -> String {
+pub fn placed(app: &TestApp, buyer: &Party, body: &Value) -> String {
     let answer = place(app, buyer, body);
     assert_eq!(answer.status, 201, "{}", answer.text);
     body["id"].as_str().expect("an id").to_owned()
@@ -45,7 +45,7 @@ pub fn read(app: &TestApp, by: &Party, id: &str) -> Value {
     app.get(&format!("/v1/orders/{id}"), &by.token).json()
 }
 
-fn status(app: &TestApp, by: &Party, id: &str) -> String {
+pub fn status(app: &TestApp, by: &Party, id: &str) -> String {
     let order = read(app, by, id);
     order["status"].as_str().unwrap_or_else(|| panic!("no status: {order}")).to_owned()
 }
@@ -66,13 +66,13 @@ pub fn block(first: i64, last: i64) -> String {
 }
 
 /// The draft of a delivery, as types, fields and openings.
-fn draft(app: &TestApp, seller: &Party, id: &str) -> Vec<Value> {
+pub fn draft(app: &TestApp, seller: &Party, id: &str) -> Vec<Value> {
     let body = app.get(&format!("/v1/orders/{id}/delivery"), &seller.token).json();
     body["statements"].as_array().unwrap_or_else(|| panic!("no draft: {body}")).clone()
 }
 
 /// The lines of a batch that say what a draft proposes.
-fn lines(seller: &Party, statements: &[Value]) -> String {
+pub fn lines(seller: &Party, statements: &[Value]) -> String {
     let line = |statement: &Value| {
         let jws = signed(seller, statement["type"].as_str().expect("a type"), &statement["fields"]);
         let mut line = json!({"statement": jws});
@@ -91,7 +91,7 @@ pub fn deliver(app: &TestApp, seller: &Party, id: &str) -> Answer {
 }
 
 #[track_caller]
-fn delivered(app: &TestApp, seller: &Party, id: &str) {
+pub fn delivered(app: &TestApp, seller: &Party, id: &str) {
     let answer = deliver(app, seller, id);
     assert!(answer.lines().iter().all(|line| line["status"] == 201), "{}", answer.text);
 }

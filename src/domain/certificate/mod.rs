@@ -105,6 +105,8 @@ record! {
         period: Period,
         /// For what.
         purpose_kind: PurposeKind,
+        /// The organisation that is its beneficiary, where one is named.
+        beneficiary: Option<OrganisationId>,
     }
 }
 

@@ -4,9 +4,12 @@ use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::certificate::{Certificate, CertificateStatus, Retirement, held_by_author, tally};
 use crate::domain::event::{CertificateRetired, Period};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
 use crate::domain::time::Date;
+
+const BENEFICIARY: &str = "/beneficiary_organisation";
 
 /// The holder ends whole blocks, under one claim.
 pub fn certificate_retired(
@@ -16,14 +19,33 @@ pub fn certificate_retired(
 ) -> Result<(), Stop> {
     require_distinct(event)?;
     state.require_loaded(event.blocks().map(SerialBlock::to_string))?;
-    let months = rules_in_force(state)?.scheme.period_months;
+    let rules = rules_in_force(state)?;
+    require_own_beneficiary(rules, context, event)?;
+    let (months, beneficiary) = (rules.scheme.period_months, event.beneficiary_organisation);
     for (position, serial) in event.blocks().enumerate() {
         let pointer = pointer_to(position);
         let certificate = held_by_author(state, context, serial, &pointer)?;
         period_fits(serial, &event.period, months)?;
-        let retired =
-            Some(Retirement { entry: context.index, period: event.period.clone(), purpose_kind: event.purpose_kind });
+        let (period, purpose_kind) = (event.period.clone(), event.purpose_kind);
+        let retired = Some(Retirement { entry: context.index, period, purpose_kind, beneficiary });
         tally::put(state, Certificate { status: CertificateStatus::Retired, retired, ..certificate })?;
+    }
+    Ok(())
+}
+
+/// An organisation is named as beneficiary by itself, or by who retires for its order. That the order says so is known where
+/// orders are kept, and asked at the door.
+fn require_own_beneficiary(rules: &RuleSet, context: &Context<'_>, event: &CertificateRetired) -> Result<(), Stop> {
+    let Some(beneficiary) = event.beneficiary_organisation else { return Ok(()) };
+    if !rules.names_beneficiaries() {
+        let detail =
+            "the rule set in force names no organisation as beneficiary; leave it out, the commitments name it";
+        return refuse(RefusalCode::BeneficiaryNotNamed, BENEFICIARY, detail);
+    }
+    if beneficiary != context.party() && event.order.is_none() {
+        let detail =
+            "only an order names another organisation as beneficiary; name that order, or leave the organisation out";
+        return refuse(RefusalCode::BeneficiaryNotNamed, BENEFICIARY, detail);
     }
     Ok(())
 }

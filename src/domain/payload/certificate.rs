@@ -268,6 +268,9 @@ record! {
         further: Option<Vec<SerialBlock>>,
         /// The order that this delivers, if a centre retires for its buyer.
         order: Option<OrderId>,
+        /// The organisation that is the legal entity, if it wants to be known here: the author itself, or the buyer of the order.
+        /// The retirement stands in its year's statement then. From rule set 4 on.
+        beneficiary_organisation: Option<OrganisationId>,
         /// What the centre was paid for it.
         paid: Option<Payment>,
     }

@@ -18,7 +18,6 @@ use crate::ledger::posting::Posted;
 use crate::proof::commitment::Opening;
 use crate::proof::statement::Unverified;
 use crate::store::order_units::{self, UnitsRow};
-use crate::store::stock::pool_of;
 use crate::store::{Database, StoreError, orders};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,12 +32,11 @@ pub(crate) struct Delivery {
 /// Orders, as far as one append has to do with them.
 pub(crate) struct Admission {
     time: LedgerTime,
-    settled: Settled,
+    erased: bool,
     /// Orders that statements name.
     named: BTreeMap<OrderId, Option<Named>>,
-    /// What is reserved in the pools that were looked for.
+    /// What is reserved where statements dispose of units.
     reserved: Vec<UnitsRow>,
-    pools: BTreeSet<String>,
 }
 
 /// An order, with what is personal of it: values by pointer.
@@ -79,8 +77,8 @@ fn disposal(event: &Event) -> Option<Disposal<'_>> {
 impl Admission {
     /// Lets lapse what is due, so that nothing stands in a statement's way that is over.
     pub(crate) fn enter(database: &mut Database, time: LedgerTime) -> Result<Self, StoreError> {
-        let settled = lapse(database, time)?;
-        Ok(Self { time, settled, named: BTreeMap::new(), reserved: Vec::new(), pools: BTreeSet::new() })
+        let Settled { erased, .. } = lapse(database, time)?;
+        Ok(Self { time, erased, named: BTreeMap::new(), reserved: Vec::new() })
     }
 
     /// Looks up the orders that statements name, and what is reserved of the units that they dispose of.
@@ -108,9 +106,20 @@ impl Admission {
             };
             self.named.insert(id, found);
         }
-        let pools = disposal.blocks.iter().map(|(block, _)| pool_of(block));
-        let new: Vec<String> = pools.filter(|pool| self.pools.insert(pool.clone())).collect();
-        self.reserved.extend(order_units::reserved_in(database, &new)?);
+        let mut spans: BTreeMap<String, Span> = BTreeMap::new();
+        for (block, _) in &disposal.blocks {
+            let (first, end) = span_of_block(block);
+            let span = spans.entry(block.pool()).or_insert((first, end));
+            *span = (span.0.min(first), span.1.max(end));
+        }
+        let mut reserved = Vec::new();
+        for (pool, (first, end)) in spans {
+            reserved.extend(order_units::reserved_between(database, &pool, first, end - 1)?);
+        }
+        // What is over and has not lapsed yet, because much is due at once, stands in nobody's way.
+        let orders: BTreeSet<String> = reserved.iter().map(|row| row.order_id.clone()).collect();
+        let over = orders::due_among(database, &orders.into_iter().collect::<Vec<_>>(), self.time.ms())?;
+        self.reserved.extend(reserved.into_iter().filter(|row| !over.contains(&row.order_id)));
         Ok(())
     }
 
@@ -158,10 +167,10 @@ impl Admission {
         order: Option<&Order>,
         delivered: impl Iterator<Item = &'a Delivery>,
     ) -> Vec<Span> {
-        let pool = pool_of(block);
+        let pool = block.pool();
         let is_asked = |row: &&UnitsRow| row.pool == pool && order.is_none_or(|order| row.order_id == order.row.id);
         let reserved: Vec<Span> = self.reserved.iter().filter(is_asked).map(span_of).collect();
-        let gone = delivered.filter(|delivery| pool_of(&delivery.units) == pool);
+        let gone = delivered.filter(|delivery| delivery.units.pool() == pool);
         without(&reserved, &gone.map(|delivery| span_of_block(&delivery.units)).collect::<Vec<_>>())
     }
 
@@ -204,8 +213,7 @@ impl Admission {
         deliveries: &[Delivery],
         changes: &Changes,
     ) -> Result<bool, StoreError> {
-        let Settled { erased, freed } = self.settled;
-        Ok(follow(database, self.time, deliveries, changes, freed)? || erased)
+        Ok(follow(database, self.time, deliveries, changes)? || self.erased)
     }
 }
 
@@ -227,6 +235,9 @@ fn unlike(
     }
     if event.purpose_kind != *purpose_kind {
         return Some("/purpose_kind");
+    }
+    if event.beneficiary_organisation != order.beneficiary {
+        return Some("/beneficiary_organisation");
     }
     let says = |pointer: &str, value: &str| {
         openings.iter().any(|opening| opening.pointer == pointer && opening.value == value)

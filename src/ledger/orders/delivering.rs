@@ -10,7 +10,7 @@ use crate::domain::order::OrderStatus;
 use crate::domain::pool::{Span, shared, without};
 use crate::domain::serial::SerialBlock;
 use crate::ledger::{Ledger, keyring};
-use crate::limits::ORDER_STRETCHES_MAX;
+use crate::limits::{ORDER_STRETCHES_MAX, PAGE_ROWS_MAX};
 use crate::proof::commitment::{Opening, commit};
 use crate::store::order_units::{RESERVED, UnitsRow};
 use crate::store::{Database, StoreError, StoreFault, orders, stock};
@@ -27,17 +27,26 @@ pub struct DraftStatement {
     pub openings: Vec<Opening>,
 }
 
+/// What is to be signed next.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// In the order in which it is to be posted.
+    pub statements: Vec<DraftStatement>,
+    /// Units that are left to be delivered after it: then it is asked for again.
+    pub left: i64,
+}
+
 impl Ledger {
-    /// The statements that deliver what is left of an order, in the order in which they are to be posted; `None` if this
-    /// centre sells for no such order. Salts are fresh each time, and kept nowhere.
+    /// The statements that deliver what is left of an order, or so much of it as goes into one step; `None` if this centre sells
+    /// for no such order. Salts are fresh each time, and kept nowhere.
     pub fn delivery(
         &self,
         seller: OrganisationId,
         id: OrderId,
-    ) -> Result<Option<Result<Vec<DraftStatement>, OrderRefusal>>, StoreError> {
+    ) -> Result<Option<Result<Draft, OrderRefusal>>, StoreError> {
         self.store.snapshot(|database| {
             let found = Order::find(database, id)?.filter(|order| order.seller == seller);
-            let Some(ListedOrder { order, units }) = self.as_of_now(database, found.into_iter().collect())?.pop()
+            let Some(ListedOrder { order, units, .. }) = self.as_of_now(database, found.into_iter().collect())?.pop()
             else {
                 return Ok(None);
             };
@@ -52,43 +61,67 @@ impl Ledger {
     }
 }
 
-fn draft(database: &mut Database, order: &Order, reserved: &[UnitsRow]) -> Result<Vec<DraftStatement>, StoreError> {
+/// One step: splits that cut up to so many blocks out, then a transfer of each, or one retirement of all. With what lies
+/// between them, so many fit into one split.
+fn draft(database: &mut Database, order: &Order, reserved: &[UnitsRow]) -> Result<Draft, StoreError> {
     let (mut statements, mut blocks) = (Vec::new(), Vec::new());
     let pools: BTreeSet<&str> = reserved.iter().map(|row| row.pool.as_str()).collect();
     for pool in pools {
-        let wanted: Vec<Span> = reserved.iter().filter(|row| row.pool == pool).map(span_of).collect();
-        for row in stock::of_pool(database, pool)? {
+        let wanted = joined(reserved.iter().filter(|row| row.pool == pool).map(span_of).collect());
+        cut(database, pool, &wanted, &mut statements, &mut blocks)?;
+    }
+    let all: i64 = reserved.iter().map(UnitsRow::units).sum();
+    let left = all - blocks.iter().map(SerialBlock::units).sum::<i64>();
+    match (&order.claim, blocks.split_first()) {
+        (None, _) => {
+            statements.extend(blocks.into_iter().map(|block| transfer(order, block)).collect::<Result<Vec<_>, _>>()?);
+        }
+        (Some(claim), Some((certificate, further))) => {
+            let values = orders::values(database, &order.row.id)?;
+            let further = (!further.is_empty()).then(|| further.to_vec());
+            statements.push(retirement(order, claim.clone(), &values, certificate.clone(), further)?);
+        }
+        (Some(_), None) => {}
+    }
+    Ok(Draft { statements, left })
+}
+
+/// Cuts units of a pool out of its stock, until the step has its blocks.
+fn cut(
+    database: &mut Database,
+    pool: &str,
+    wanted: &[Span],
+    statements: &mut Vec<DraftStatement>,
+    blocks: &mut Vec<SerialBlock>,
+) -> Result<(), StoreError> {
+    let (mut at, last) = (0, wanted.last().map_or(0, |(_, end)| end - 1));
+    while let Some((first, _)) = wanted.iter().find(|(_, end)| *end > at) {
+        let rows = stock::between(database, pool, (at.max(*first), last), PAGE_ROWS_MAX)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            let room = ORDER_STRETCHES_MAX - blocks.len();
+            if room == 0 {
+                return Ok(());
+            }
+            at = row.last_unit + 1;
             let damaged = || StoreError::damaged(format!("{} in stock cannot be read", row.serial));
             let whole = SerialBlock::parse(&row.serial).ok_or_else(damaged)?;
-            let own = parts_of(&whole, &wanted);
+            let mut own = parts_of(&whole, wanted);
+            own.truncate(room);
             if !own.is_empty() && own != [whole.clone()] {
                 statements.push(split(whole, &own)?);
             }
             blocks.extend(own);
         }
     }
-    match &order.claim {
-        None => {
-            statements.extend(blocks.into_iter().map(|block| transfer(order, block)).collect::<Result<Vec<_>, _>>()?);
-        }
-        Some((period, purpose_kind)) => {
-            let values = orders::values(database, &order.row.id)?;
-            for blocks in blocks.chunks(ORDER_STRETCHES_MAX) {
-                let Some((certificate, further)) = blocks.split_first() else { continue };
-                let further = (!further.is_empty()).then(|| further.to_vec());
-                let claim = (period.clone(), *purpose_kind);
-                statements.push(retirement(order, claim, &values, certificate.clone(), further)?);
-            }
-        }
-    }
-    Ok(statements)
+    Ok(())
 }
 
-/// The parts of a block that are among some units.
-fn parts_of(whole: &SerialBlock, wanted: &[Span]) -> Vec<SerialBlock> {
-    let mut spans: Vec<Span> = wanted.iter().filter_map(|span| shared(*span, (whole.first, whole.last + 1))).collect();
+/// Stretches in order; those side by side are one.
+fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable();
-    // Stretches side by side are one part.
     let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
     for (first, end) in spans {
         match joined.last_mut() {
@@ -96,7 +129,13 @@ fn parts_of(whole: &SerialBlock, wanted: &[Span]) -> Vec<SerialBlock> {
             _ => joined.push((first, end)),
         }
     }
-    joined.into_iter().filter_map(|(first, end)| whole.part(first, end - 1)).collect()
+    joined
+}
+
+/// The parts of a block that are among some stretches, which are in order.
+fn parts_of(whole: &SerialBlock, wanted: &[Span]) -> Vec<SerialBlock> {
+    let spans = wanted.iter().filter_map(|span| shared(*span, (whole.first, whole.last + 1)));
+    spans.filter_map(|(first, end)| whole.part(first, end - 1)).collect()
 }
 
 /// A split that cuts these parts out of a block.
@@ -114,7 +153,7 @@ fn transfer(order: &Order, certificate: SerialBlock) -> Result<DraftStatement, S
     statement("certificate_transferred", &event, Vec::new())
 }
 
-/// One claim over some blocks: as many as the order had stretches, unless its centre has split them since.
+/// One claim over the blocks of a step.
 fn retirement(
     order: &Order,
     (period, purpose_kind): (Period, PurposeKind),
@@ -139,6 +178,7 @@ fn retirement(
         purpose: committed("/purpose")?,
         further,
         order: Some(order.id),
+        beneficiary_organisation: order.beneficiary,
         paid: None,
     };
     statement("certificate_retired", &event, openings)
@@ -170,7 +210,7 @@ mod tests {
     #[test]
     fn a_split_cuts_out_what_was_ordered_and_nothing_else() {
         let whole = block("ER-KE-NBO1-202611-0000001-0000100");
-        let own = parts_of(&whole, &[(90, 95), (11, 21), (21, 31), (100, 140)]);
+        let own = parts_of(&whole, &joined(vec![(90, 95), (11, 21), (21, 31), (100, 140)]));
         let text = |blocks: &[SerialBlock]| blocks.iter().map(|part| (part.first, part.last)).collect::<Vec<_>>();
         assert_eq!(text(&own), [(11, 30), (90, 94), (100, 100)]);
         let split = split(whole.clone(), &own).expect("a statement");

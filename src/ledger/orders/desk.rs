@@ -1,13 +1,17 @@
 //! The transaction of whatever is done with orders.
 
 use super::OrderRefusal;
-use super::settling::settle;
+use super::settling::{is_due, settle};
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
-use crate::ledger::append::{AppendError, entry_time};
+use crate::ledger::append::{AppendError, entry_time, require_same_history};
+use crate::ledger::clock::Clock;
+use crate::ledger::edge::RightEdge;
+use crate::ledger::health::Health;
+use crate::ledger::log::Log;
 use crate::ledger::sequencer::Unavailable;
-use crate::limits::ORDER_TURNS_WAITING_MAX;
-use crate::store::{Database, StoreError, StoreFault, halt, head};
+use crate::limits::{ORDER_SETTLINGS_MAX, ORDER_TURNS_WAITING_MAX};
+use crate::store::{Database, Store, StoreError, StoreFault, halt, head};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,79 +24,17 @@ const TRIES_MAX: u32 = 5;
 pub(crate) struct Desk {
     turn: Arc<Semaphore>,
     places: Arc<Semaphore>,
-}
-
-impl Desk {
-    pub(crate) fn open() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(ORDER_TURNS_WAITING_MAX)) }
-    }
+    store: Arc<Store>,
+    clock: Clock,
+    health: Arc<Health>,
+    log: Arc<Log>,
+    edge: Arc<RightEdge>,
 }
 
 /// Somebody's turn; the next one's begins when it is dropped.
 pub struct Turn {
     _turn: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
-}
-
-impl Ledger {
-    /// Waits for a turn, first come, first served.
-    pub async fn turn(&self) -> Result<Turn, Unavailable> {
-        let place = Arc::clone(&self.desk.places).try_acquire_owned().map_err(|_| Unavailable::QueueFull)?;
-        let turn = Arc::clone(&self.desk.turn).acquire_owned().await.map_err(|_| Unavailable::NotCommitted)?;
-        Ok(Turn { _turn: turn, _place: place })
-    }
-
-    /// Does something with orders under the head's lock, after what was due is settled. A refusal is committed too: what was
-    /// settled stays settled.
-    pub(super) fn at_desk<T>(
-        &self,
-        _: &Turn,
-        work: impl Fn(&mut Database, LedgerTime) -> Result<Done<T>, StoreError>,
-    ) -> Result<Result<T, OrderRefusal>, Unavailable> {
-        if let Some(reason) = self.health.halted() {
-            return Err(Unavailable::Halted(reason));
-        }
-        for tries in 1.. {
-            let done = self.store.write(|database| {
-                let start = head::lock(database)?;
-                if start.is_halted {
-                    return Err(AppendError::Halt(halt::reason(database)?.unwrap_or_default()));
-                }
-                let time = entry_time(database, &self.clock, &start)?;
-                let settled = settle(database, time)?;
-                let mut done = work(database, time)?;
-                done.erased |= settled.erased;
-                Ok::<_, AppendError>(done)
-            });
-            match done {
-                Ok(done) => {
-                    self.log.empty(done.erased);
-                    return Ok(done.outcome);
-                }
-                Err(AppendError::Store(error)) if error.fault == StoreFault::Busy && tries < TRIES_MAX => {
-                    tracing::warn!(%error, "nothing was written about an order; trying again");
-                }
-                Err(error) => return Err(self.unavailable(error)),
-            }
-        }
-        Err(Unavailable::NotCommitted)
-    }
-
-    fn unavailable(&self, error: AppendError) -> Unavailable {
-        match error {
-            AppendError::Halt(reason) => Unavailable::Halted(reason),
-            AppendError::ClockOff(reason) => Unavailable::ClockOff(reason),
-            AppendError::Store(error) => {
-                tracing::error!(%error, "an order could not be written");
-                if error.fault == StoreFault::OutcomeUnknown {
-                    // It may have erased something.
-                    self.log.empty(true);
-                    return Unavailable::OutcomeUnknown;
-                }
-                Unavailable::NotCommitted
-            }
-        }
-    }
 }
 
 /// What was done at the desk.
@@ -110,5 +52,133 @@ impl<T> Done<T> {
 
     pub(super) const fn refused(refusal: OrderRefusal) -> Self {
         Self { outcome: Err(refusal), erased: false }
+    }
+}
+
+impl Ledger {
+    /// Waits for a turn, first come, first served.
+    pub async fn turn(&self) -> Result<Turn, Unavailable> {
+        let place = Arc::clone(&self.desk.places).try_acquire_owned().map_err(|_| Unavailable::QueueFull)?;
+        let turn = Arc::clone(&self.desk.turn).acquire_owned().await.map_err(|_| Unavailable::NotCommitted)?;
+        Ok(Turn { _turn: turn, _place: place })
+    }
+
+    /// Does something with orders under the head's lock, after everything that was due is settled, in as many transactions as
+    /// that takes. A refusal is committed too: what was settled stays settled.
+    pub(super) fn at_desk<T>(
+        &self,
+        _: &Turn,
+        work: impl Fn(&mut Database, LedgerTime) -> Result<Done<T>, StoreError>,
+    ) -> Result<Result<T, OrderRefusal>, Unavailable> {
+        for _ in 0..ORDER_SETTLINGS_MAX {
+            if let Some(outcome) = self.desk.transact(&work)? {
+                return Ok(outcome);
+            }
+        }
+        Err(Unavailable::NotCommitted)
+    }
+}
+
+impl Desk {
+    pub(crate) fn open(
+        store: &Arc<Store>,
+        clock: &Clock,
+        health: &Arc<Health>,
+        log: &Arc<Log>,
+        edge: &Arc<RightEdge>,
+    ) -> Self {
+        Self {
+            turn: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(ORDER_TURNS_WAITING_MAX)),
+            store: Arc::clone(store),
+            clock: clock.clone(),
+            health: Arc::clone(health),
+            log: Arc::clone(log),
+            edge: Arc::clone(edge),
+        }
+    }
+
+    /// Settles what is due while nobody has a turn, in one transaction; whoever has one does it anyway. Tells whether something
+    /// is left.
+    pub(super) fn settle_quietly(&self) -> Result<bool, Unavailable> {
+        if self.health.halted().is_some() {
+            return Ok(false);
+        }
+        let Ok(_turn) = Arc::clone(&self.turn).try_acquire_owned() else { return Ok(false) };
+        let looked = self.store.read(|database| {
+            let head = head::read(database)?;
+            let time = entry_time(database, &self.clock, &head)?;
+            Ok::<_, AppendError>(is_due(database, time)?)
+        });
+        let is_due = looked.map_err(|error| self.unavailable(error))?;
+        Ok(is_due && self.transact(&|_, _| Ok(Done::well(())))?.is_none())
+    }
+
+    /// One transaction: settles what is due and, if nothing of that is left, does the work.
+    fn transact<T>(
+        &self,
+        work: &impl Fn(&mut Database, LedgerTime) -> Result<Done<T>, StoreError>,
+    ) -> Result<Option<Result<T, OrderRefusal>>, Unavailable> {
+        if let Some(reason) = self.health.halted() {
+            return Err(Unavailable::Halted(reason));
+        }
+        for tries in 1.. {
+            match self.try_transact(work) {
+                Err(AppendError::Store(error)) if error.fault == StoreFault::Busy && tries < TRIES_MAX => {
+                    tracing::warn!(%error, "nothing was written about an order; trying again");
+                }
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => return Err(self.unavailable(error)),
+            }
+        }
+        Err(Unavailable::NotCommitted)
+    }
+
+    fn try_transact<T>(
+        &self,
+        work: &impl Fn(&mut Database, LedgerTime) -> Result<Done<T>, StoreError>,
+    ) -> Result<Option<Result<T, OrderRefusal>>, AppendError> {
+        let seen = self.edge.seen()?;
+        let (start, erased, outcome) = self.store.write(|database| {
+            let start = head::lock(database)?;
+            if start.is_halted {
+                return Err(AppendError::Halt(halt::reason(database)?.unwrap_or_default()));
+            }
+            // On a database that went back, units would be reserved that are sold in the history that others have seen.
+            if let Some(seen) = &seen {
+                require_same_history(database, &start, seen)?;
+            }
+            let time = entry_time(database, &self.clock, &start)?;
+            let settled = settle(database, time)?;
+            if settled.is_left {
+                return Ok((start, settled.erased, None));
+            }
+            let Done { outcome, erased } = work(database, time)?;
+            Ok((start, erased || settled.erased, Some(outcome)))
+        })?;
+        self.edge.remember(&start);
+        self.log.empty(erased);
+        Ok(outcome)
+    }
+
+    fn unavailable(&self, error: AppendError) -> Unavailable {
+        match error {
+            AppendError::Halt(reason) => {
+                if self.health.halted().is_none() {
+                    self.health.halt(reason.clone());
+                }
+                Unavailable::Halted(reason)
+            }
+            AppendError::ClockOff(reason) => Unavailable::ClockOff(reason),
+            AppendError::Store(error) => {
+                tracing::error!(%error, "an order could not be written");
+                if error.fault == StoreFault::OutcomeUnknown {
+                    // It may have erased something.
+                    self.log.empty(true);
+                    return Unavailable::OutcomeUnknown;
+                }
+                Unavailable::NotCommitted
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! In the append's own transaction, after its records were written; if we crash before the commit neither is there.
 
 use super::admission::{Delivery, span_of_block};
-use super::settling::{give_to_waiting, lose};
+use super::serving::{note_freed, serve};
+use super::settling::lose;
 use super::stock::span_of;
 use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::ids::OrderId;
@@ -12,31 +13,31 @@ use crate::domain::pool::{Span, shared, without};
 use crate::domain::state::{Changes, Record};
 use crate::domain::time::LedgerTime;
 use crate::store::order_units::{self, RESERVED, UnitsRow};
-use crate::store::stock::{self, pool_of};
-use crate::store::{Database, StoreError, orders};
-use std::collections::BTreeSet;
+use crate::store::{Database, StoreError, orders, stock};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes down what was delivered, takes note of units that left the stock otherwise, and gives what is new in stock, or was
-/// given back by a lapse (`freed`), to those who wait. Tells whether something personal was deleted.
+/// given back before, to those who wait. Tells whether something personal was deleted.
 pub(super) fn follow(
     database: &mut Database,
     time: LedgerTime,
     deliveries: &[Delivery],
     changes: &Changes,
-    freed: bool,
 ) -> Result<bool, StoreError> {
-    let certificates: Vec<&Certificate> = changes.records.values().filter_map(certificate_of).collect();
-    if (certificates.is_empty() && !freed) || !orders::any_open(database)? {
-        return Ok(false);
-    }
     let mut erased = false;
     for order in deliveries.iter().map(|delivery| delivery.order).collect::<BTreeSet<_>>() {
         let own: Vec<&Delivery> = deliveries.iter().filter(|delivery| delivery.order == order).collect();
         erased |= deliver(database, time, order, &own)?;
     }
-    let lost = lost_with(database, &certificates)?;
-    erased |= lose(database, time, &lost)?;
-    give_to_waiting(database, time)?;
+    let certificates: Vec<&Certificate> = changes.records.values().filter_map(certificate_of).collect();
+    if !certificates.is_empty() {
+        let serials: Vec<String> = certificates.iter().map(|certificate| certificate.serial.to_string()).collect();
+        let lost = lost_with(database, &certificates, &serials)?;
+        erased |= lose(database, time, &lost)?;
+        let sellers: Vec<String> = stock::sellers_of(database, &serials)?.into_iter().collect();
+        note_freed(database, &sellers)?;
+    }
+    serve(database, time)?;
     Ok(erased)
 }
 
@@ -57,16 +58,11 @@ fn deliver(
 ) -> Result<bool, StoreError> {
     let id = order.to_string();
     for delivery in deliveries {
-        let (pool, delivered) = (pool_of(&delivery.units), span_of_block(&delivery.units));
+        let (pool, delivered) = (delivery.units.pool(), span_of_block(&delivery.units));
         let entry =
             i64::try_from(delivery.entry.0).map_err(|_| StoreError::damaged("an entry beyond the database's range"))?;
-        for row in order_units::of_order(database, &id)? {
-            let Some(part) = shared(span_of(&row), delivered).filter(|_| row.entry == RESERVED) else {
-                continue;
-            };
-            if row.pool != pool {
-                continue;
-            }
+        for row in order_units::reserved_between(database, &pool, delivered.0, delivered.1 - 1)? {
+            let Some(part) = shared(span_of(&row), delivered).filter(|_| row.order_id == id) else { continue };
             order_units::remove(database, &row)?;
             let stretch =
                 |(first, end): Span, entry| UnitsRow { first_unit: first, last_unit: end - 1, entry, ..row.clone() };
@@ -85,27 +81,26 @@ fn deliver(
 }
 
 /// What is reserved of certificates that are in stock no more. The parts of one that was split are there in its place.
-fn lost_with(database: &mut Database, changed: &[&Certificate]) -> Result<Vec<UnitsRow>, StoreError> {
-    let mut lost = Vec::new();
-    let pools: BTreeSet<String> = changed.iter().map(|certificate| pool_of(&certificate.serial)).collect();
-    for pool in pools {
-        let reserved = order_units::reserved_in(database, std::slice::from_ref(&pool))?;
-        if reserved.is_empty() {
-            continue;
+fn lost_with(
+    database: &mut Database,
+    changed: &[&Certificate],
+    serials: &[String],
+) -> Result<Vec<UnitsRow>, StoreError> {
+    let in_stock = stock::among(database, serials)?;
+    let mut gone: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for (certificate, serial) in changed.iter().zip(serials) {
+        if certificate.status != CertificateStatus::Split && !in_stock.contains(serial) {
+            gone.entry(certificate.serial.pool()).or_default().push(span_of_block(&certificate.serial));
         }
-        let in_stock: BTreeSet<String> = stock::of_pool(database, &pool)?.into_iter().map(|row| row.serial).collect();
-        let gone = changed.iter().map(|certificate| (certificate, certificate.serial.to_string()));
-        let gone = gone.filter(|(certificate, serial)| {
-            certificate.status != CertificateStatus::Split
-                && pool_of(&certificate.serial) == pool
-                && !in_stock.contains(serial)
-        });
-        for (certificate, _) in gone {
-            let part = |row: &UnitsRow| {
-                let (first, end) = shared(span_of(row), span_of_block(&certificate.serial))?;
-                Some(UnitsRow { first_unit: first, last_unit: end - 1, ..row.clone() })
-            };
-            lost.extend(reserved.iter().filter_map(part));
+    }
+    let mut lost = Vec::new();
+    for (pool, spans) in gone {
+        let first = spans.iter().map(|(first, _)| *first).min().unwrap_or_default();
+        let end = spans.iter().map(|(_, end)| *end).max().unwrap_or_default();
+        for row in order_units::reserved_between(database, &pool, first, end - 1)? {
+            let parts = spans.iter().filter_map(|span| shared(span_of(&row), *span));
+            let part = |(first, end): Span| UnitsRow { first_unit: first, last_unit: end - 1, ..row.clone() };
+            lost.extend(parts.map(part));
         }
     }
     Ok(lost)

@@ -1,6 +1,9 @@
 //! Reading orders, for those whom they concern.
 
 use super::Order;
+use super::prospects::Prospects;
+use super::stock::Wanted;
+use crate::domain::hindrance::Hindrance;
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::OrderStatus;
 use crate::domain::time::LedgerTime;
@@ -8,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::store::order_units::{self, UnitsRow};
 use crate::store::{Database, StoreError, head, orders};
+use std::collections::BTreeSet;
 
 /// Who looks at orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct ListedOrder {
     pub order: Order,
     /// Its units, reserved and delivered.
     pub units: Vec<UnitsRow>,
+    /// Why it waits, if it does.
+    pub waits_because: Option<Hindrance>,
 }
 
 impl Ledger {
@@ -71,8 +77,25 @@ impl Ledger {
                 order.status = OrderStatus::Lapsed;
             }
             let own = units.iter().filter(|row| row.order_id == order.row.id && !is_over).cloned().collect();
-            ListedOrder { order, units: own }
+            ListedOrder { order, units: own, waits_because: None }
         };
-        Ok(found.into_iter().map(list).collect())
+        let mut listed: Vec<ListedOrder> = found.into_iter().map(list).collect();
+        say_why_they_wait(database, now, &mut listed)?;
+        Ok(listed)
     }
+}
+
+/// Orders that wait say why; what they have in common is read once.
+fn say_why_they_wait(database: &mut Database, now: LedgerTime, listed: &mut [ListedOrder]) -> Result<(), StoreError> {
+    let mut waiting: Vec<&mut ListedOrder> =
+        listed.iter_mut().filter(|listed| listed.order.status == OrderStatus::Waiting).collect();
+    let Some(today) = now.date().filter(|_| !waiting.is_empty()) else { return Ok(()) };
+    let sellers: BTreeSet<OrganisationId> = waiting.iter().map(|listed| listed.order.seller).collect();
+    let mut prospects = Prospects::of(database, &today, |centre, _| sellers.contains(&centre))?;
+    for ListedOrder { order, units, waits_because } in waiting.iter_mut().map(|listed| &mut **listed) {
+        let missing = order.row.units - units.iter().map(UnitsRow::units).sum::<i64>();
+        let hindrance = prospects.hindrance(database, &Wanted::by(order, missing))?;
+        *waits_because = Some(hindrance.unwrap_or(Hindrance::NoStockYet));
+    }
+    Ok(())
 }

@@ -5,28 +5,37 @@
 //! what all before it did. If we crash before the commit, nothing of it happened and nobody was told otherwise; what was told
 //! is on disk. Neither replay nor audit knows of orders: what they see is who holds which units.
 //!
-//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `settling` lets orders lapse and
-//! gives new stock to those that wait, `stock` finds units, `advance` says how much may be waited for, `admission` stands
-//! at the sequencer's door, `fulfilling` follows what was appended, `delivering` drafts what the centre signs, `listing` reads.
+//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `refunding` ends
+//! it when its payment goes back, `settling` lets orders lapse,
+//! `serving` gives new stock to those that wait, `clerk` sees to both while nobody asks, `shelf` and `stock` find units,
+//! `prospects` say what may still come and `advance` how much of it, `admission` stands at the sequencer's door, `fulfilling` follows what was appended,
+//! `delivering` drafts what the centre signs, `listing` reads.
 
 mod admission;
 mod advance;
+mod clerk;
 mod delivering;
 mod desk;
 mod fulfilling;
 mod listing;
 mod paying;
 mod placing;
+mod prospects;
+mod refunding;
 mod refusal;
+mod serving;
 mod settling;
+mod shelf;
 mod stock;
 
 pub(crate) use admission::{Admission, Delivery};
-pub use delivering::DraftStatement;
+pub(crate) use clerk::Clerk;
+pub use delivering::{Draft, DraftStatement};
 pub(crate) use desk::Desk;
 pub use desk::Turn;
 pub use listing::{ListedOrder, OrderReader};
 pub use placing::{Amount, NewOrder, Placed, RetirementWish};
+use refusal::never_met;
 pub use refusal::{OrderCode, OrderRefusal};
 
 use crate::domain::codes::{Country, Month};
@@ -54,6 +63,8 @@ pub struct Order {
     pub delivery: DeliveryKind,
     /// Of a retirement: the time that it is for, and for what.
     pub claim: Option<(Period, PurposeKind)>,
+    /// Of a retirement: whom it shall name as its beneficiary, if an organisation.
+    pub beneficiary: Option<OrganisationId>,
     /// Where it stands, as it is stored.
     pub status: OrderStatus,
 }
@@ -75,9 +86,11 @@ impl Order {
                 Some((Period { from, until }, PurposeKind::parse(&row.purpose_kind).ok_or_else(damaged)?))
             }
         };
+        let buyer = OrganisationId::parse(&row.buyer).ok_or_else(damaged)?;
         Ok(Self {
             id: OrderId::parse(&row.id).ok_or_else(damaged)?,
-            buyer: OrganisationId::parse(&row.buyer).ok_or_else(damaged)?,
+            buyer,
+            beneficiary: (row.names_buyer == 1).then_some(buyer),
             seller: OrganisationId::parse(&row.seller).ok_or_else(damaged)?,
             preferences: Preferences {
                 country: Country::parse(&row.country),

@@ -1,8 +1,12 @@
 //! Confirming an order by its payment, and giving it up before.
 
 use super::desk::{Done, Turn};
-use super::settling::{end, give_to_waiting, missing_units};
+use super::prospects::Prospects;
+use super::serving::{note_waiting, serve};
+use super::settling::{end, missing_units};
+use super::stock::Wanted;
 use super::{Order, OrderCode, OrderRefusal};
+use crate::domain::hindrance::Hindrance;
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::OrderStatus;
 use crate::domain::time::LedgerTime;
@@ -12,7 +16,7 @@ use crate::store::orders::{self, OrderRow};
 use crate::store::{Database, StoreError};
 
 /// What is told of an order that is there; `None` if there is none for whoever asks.
-type Told<T> = Result<Result<Option<T>, OrderRefusal>, Unavailable>;
+pub(super) type Told<T> = Result<Result<Option<T>, OrderRefusal>, Unavailable>;
 
 impl Ledger {
     /// Records that an order was paid: from here on it does not lapse. By its seller or the operator; the same reference
@@ -46,7 +50,12 @@ impl Ledger {
 }
 
 /// Whoever is no party does not learn that there is such an order.
-fn told_to_others(order: &Order, by: OrganisationId, code: OrderCode, detail: &str) -> Done<Option<OrderId>> {
+pub(super) fn told_to_others(
+    order: &Order,
+    by: OrganisationId,
+    code: OrderCode,
+    detail: &str,
+) -> Done<Option<OrderId>> {
     if by == order.buyer || by == order.seller {
         return Done::refused(OrderRefusal::new(code, "", detail));
     }
@@ -61,7 +70,7 @@ fn pay(
 ) -> Result<Done<Option<OrderId>>, StoreError> {
     match order.status {
         OrderStatus::Reserved => {}
-        OrderStatus::Lapsed | OrderStatus::Cancelled => return Ok(closed(order)),
+        OrderStatus::Lapsed | OrderStatus::Cancelled | OrderStatus::Refunded => return Ok(closed(order)),
         OrderStatus::Paid | OrderStatus::Waiting | OrderStatus::Delivered => {
             if order.row.payment == reference {
                 return Ok(Done::well(Some(order.id)));
@@ -70,7 +79,14 @@ fn pay(
             return Ok(Done::refused(OrderRefusal::new(OrderCode::PaymentDiffers, "/reference", detail)));
         }
     }
-    let status = if missing_units(database, order)? == 0 { OrderStatus::Paid } else { OrderStatus::Waiting };
+    let missing = missing_units(database, order)?;
+    if missing > 0
+        && let Some(hindrance) = hindrance(database, time, order, missing)?
+    {
+        let detail = format!("take no money for it, and give it up by DELETE: {hindrance}: {}", hindrance.detail());
+        return Ok(Done::refused(OrderRefusal::new(OrderCode::NeverMet, "", detail)));
+    }
+    let status = if missing == 0 { OrderStatus::Paid } else { OrderStatus::Waiting };
     let row = OrderRow {
         standing: status.to_string(),
         paid_number: orders::highest_paid(database)? + 1,
@@ -79,26 +95,41 @@ fn pay(
         ..order.row.clone()
     };
     orders::set_paid(database, &row)?;
-    give_to_waiting(database, time)?;
+    if status == OrderStatus::Waiting {
+        note_waiting(database, &Order::read(row)?)?;
+        serve(database, time)?;
+    }
     Ok(Done::well(Some(order.id)))
+}
+
+/// What stands in the way of an order that would wait from now on.
+fn hindrance(
+    database: &mut Database,
+    time: LedgerTime,
+    order: &Order,
+    missing: i64,
+) -> Result<Option<Hindrance>, StoreError> {
+    let Some(today) = time.date() else { return Ok(None) };
+    let mut prospects = Prospects::of(database, &today, |centre, _| centre == order.seller)?;
+    prospects.hindrance(database, &Wanted::by(order, missing))
 }
 
 fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Done<Option<OrderId>>, StoreError> {
     match order.status {
         OrderStatus::Reserved => {}
         OrderStatus::Cancelled => return Ok(Done::well(Some(order.id))),
-        OrderStatus::Lapsed => return Ok(closed(order)),
+        OrderStatus::Lapsed | OrderStatus::Refunded => return Ok(closed(order)),
         OrderStatus::Paid | OrderStatus::Waiting | OrderStatus::Delivered => {
-            let detail = "it is paid, and nothing that is paid lapses or is given up here";
+            let detail = "it is paid: its buyer asks for a refund, and its seller records that";
             return Ok(Done::refused(OrderRefusal::new(OrderCode::OrderPaid, "", detail)));
         }
     }
     let erased = end(database, &order.row, OrderStatus::Cancelled, time.ms())?;
-    give_to_waiting(database, time)?;
+    serve(database, time)?;
     Ok(Done { erased, ..Done::well(Some(order.id)) })
 }
 
-fn closed(order: &Order) -> Done<Option<OrderId>> {
+pub(super) fn closed(order: &Order) -> Done<Option<OrderId>> {
     let detail = format!("this order is {}; what is still wanted is ordered anew, under a new id", order.status);
     Done::refused(OrderRefusal::new(OrderCode::OrderClosed, "", detail))
 }

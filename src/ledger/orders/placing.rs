@@ -2,21 +2,22 @@
 
 use super::advance::{Outlook, outlook};
 use super::desk::{Done, Turn};
+use super::prospects::Prospects;
 use super::stock::{Wanted, gather, reserve, rules_in_force};
-use super::{OrderCode, OrderRefusal};
+use super::{OrderCode, OrderRefusal, never_met};
 use crate::domain::codes::Role;
 use crate::domain::event::{Period, PurposeKind};
 use crate::domain::ids::{OrderId, OrganisationId};
-use crate::domain::order::{DeliveryKind, Devices, OrderStatus, Preferences, Short, grams_of, units_for};
-use crate::domain::registry::{Ledger as LedgerRecord, Organisation};
+use crate::domain::order::{DeliveryKind, Devices, OrderStatus, Preferences, Short, Stretch, grams_of, units_for};
+use crate::domain::registry::{Ledger as LedgerRecord, Organisation, Site};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::state::LEDGER_RECORD;
-use crate::domain::time::LedgerTime;
+use crate::domain::time::{Date, LedgerTime};
 use crate::ledger::Ledger;
 use crate::ledger::sequencer::Unavailable;
-use crate::limits::{ORDER_KG_MAX, ORDER_LAPSE_MS, ORDERS_OPEN_OF_ONE_MAX};
+use crate::limits::{ORDER_KG_MAX, ORDER_LAPSE_MS, ORDERS_OPEN_OF_ONE_MAX, ORDERS_UNPAID_KG_FREE, ORDERS_UNPAID_PART};
 use crate::store::orders::{self, OrderRow};
-use crate::store::{Database, StoreError, records};
+use crate::store::{Database, StoreError, records, stock};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -46,6 +47,8 @@ pub struct RetirementWish {
     pub purpose_kind: PurposeKind,
     /// The values of the retirement's commitments, by pointer.
     pub values: Vec<(String, String)>,
+    /// Whether the buyer, as an organisation, shall be named too.
+    pub names_buyer: bool,
 }
 
 /// An order as it is placed.
@@ -84,11 +87,17 @@ struct Content<'a> {
     preferences: [String; 4],
     retirement: Option<[&'a str; 3]>,
     advance: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    names_buyer: bool,
 }
 
 impl NewOrder {
     const fn delivery(&self) -> DeliveryKind {
         if self.retirement.is_some() { DeliveryKind::Retire } else { DeliveryKind::Transfer }
+    }
+
+    fn names_buyer(&self) -> bool {
+        self.retirement.as_ref().is_some_and(|wish| wish.names_buyer)
     }
 
     fn values(&self) -> &[(String, String)] {
@@ -115,6 +124,7 @@ impl NewOrder {
             preferences: preference_columns(&self.preferences),
             retirement: retirement.as_ref().map(|[from, until, kind]| [from.as_str(), until.as_str(), kind.as_str()]),
             advance: self.advance,
+            names_buyer: self.names_buyer(),
         };
         let bytes = serde_json::to_vec(&content).map_err(|error| StoreError::damaged(error.to_string()))?;
         Ok(Sha256::digest(bytes).to_vec())
@@ -155,6 +165,11 @@ impl NewOrder {
             paid_number: 0,
             paid_ms: 0,
             payment: String::new(),
+            refund_asked_ms: 0,
+            refund_declined_ms: 0,
+            refunded_ms: 0,
+            refund: String::new(),
+            names_buyer: i64::from(self.names_buyer()),
         })
     }
 }
@@ -187,7 +202,13 @@ fn place(database: &mut Database, time: LedgerTime, new: &NewOrder) -> Result<Do
     if let Some(refusal) = may_not_order(database, new.buyer)? {
         return Ok(Done::refused(refusal));
     }
-    let units = match units_of(rules_in_force(database)?, &new.amount) {
+    let rules = rules_in_force(database)?;
+    if new.names_buyer() && !rules.names_beneficiaries() {
+        let detail = "the rule set in force names no organisation as beneficiary; leave name_buyer out";
+        let refusal = OrderRefusal::new(OrderCode::BeneficiaryNotNamed, "/deliver/name_buyer", detail);
+        return Ok(Done::refused(refusal));
+    }
+    let units = match units_of(rules, &new.amount) {
         Ok(units) => units,
         Err(refusal) => return Ok(Done::refused(refusal)),
     };
@@ -202,22 +223,73 @@ fn place(database: &mut Database, time: LedgerTime, new: &NewOrder) -> Result<Do
     };
     let mut row = new.row(units, time)?;
     row.number = orders::highest_number(database)? + 1;
-    match gather(database, &wanted, &today)?.filled() {
-        Ok(stretches) => {
-            row.seller = stretches.first().map(|stretch| stretch.seller.to_string()).unwrap_or_default();
-            reserve(database, &row.id, &stretches)?;
-        }
-        Err(short) if new.advance => {
-            let outlook = outlook(database, new, &today)?;
-            match outlook.seller(units) {
-                Some(seller) => row.seller = seller.to_string(),
-                None => return Ok(Done::refused(not_in_stock(units, short, Some(&outlook)))),
-            }
-        }
-        Err(short) => return Ok(Done::refused(not_in_stock(units, short, None))),
-    }
+    let (seller, stretches) = match seller_and_units(database, &wanted, new.advance, &today)? {
+        Ok(found) => found,
+        Err(refusal) => return Ok(Done::refused(refusal)),
+    };
+    row.seller = seller.to_string();
+    reserve(database, &row.id, &stretches)?;
     orders::insert(database, &row, new.values())?;
     Ok(Done::well(Placed { order: new.id, is_new: true }))
+}
+
+/// Who sells, and the units that are reserved: none if the order waits for what is yet to come.
+type Found = (OrganisationId, Vec<Stretch>);
+
+fn seller_and_units(
+    database: &mut Database,
+    wanted: &Wanted<'_>,
+    may_wait: bool,
+    today: &Date,
+) -> Result<Result<Found, OrderRefusal>, StoreError> {
+    let short = match gather(database, wanted, today)?.filled() {
+        Ok(stretches) => {
+            let Some(seller) = stretches.first().map(|stretch| stretch.seller) else {
+                return Err(StoreError::damaged("an order of no units was filled"));
+            };
+            let refusal = too_much_unpaid(database, wanted, seller, 0)?;
+            return Ok(refusal.map_or(Ok((seller, stretches)), Err));
+        }
+        Err(short) => short,
+    };
+    if !may_wait {
+        return Ok(Err(not_in_stock(wanted.units, short, None)));
+    }
+    let mut prospects =
+        Prospects::of(database, today, |centre, site: &Site| wanted.preferences.admit_place(centre, &site.country))?;
+    // It would wait for ever.
+    if let Some(hindrance) = prospects.hindrance(database, wanted)? {
+        return Ok(Err(never_met(hindrance, short.most)));
+    }
+    let outlook = outlook(database, &mut prospects, wanted)?;
+    let Some(seller) = outlook.seller(wanted.units) else {
+        return Ok(Err(not_in_stock(wanted.units, short, Some(&outlook))));
+    };
+    let refusal = too_much_unpaid(database, wanted, seller, outlook.all_of(seller))?;
+    Ok(refusal.map_or(Ok((seller, Vec::new())), Err))
+}
+
+/// Whether a buyer would hold back too much of a centre that it has not paid: so nobody empties the stock for nothing.
+fn too_much_unpaid(
+    database: &mut Database,
+    wanted: &Wanted<'_>,
+    seller: OrganisationId,
+    coming: i64,
+) -> Result<Option<OrderRefusal>, StoreError> {
+    let unpaid = orders::unpaid_of(database, &wanted.buyer.to_string(), &seller.to_string())?;
+    if unpaid + wanted.units <= ORDERS_UNPAID_KG_FREE {
+        return Ok(None);
+    }
+    let all = stock::units_of(database, &seller.to_string())? + coming;
+    let most = (all / ORDERS_UNPAID_PART).max(ORDERS_UNPAID_KG_FREE);
+    if unpaid + wanted.units <= most {
+        return Ok(None);
+    }
+    let detail = format!(
+        "at most {most} kg of one centre may be held for you before they are paid, and {unpaid} kg are; order less, or pay or \
+         cancel an order first"
+    );
+    Ok(Some(OrderRefusal::new(OrderCode::TooMuchUnpaid, "", detail)))
 }
 
 /// Whether an order stands as it is placed again. What is personal is compared as long as it is kept.

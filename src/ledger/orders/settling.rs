@@ -1,13 +1,17 @@
-//! What is due of orders: what nobody paid lapses, and what appears in stock goes to those who have paid and wait.
+//! What is due of orders: what nobody paid lapses, what can be retired no more is replaced, and who has paid is served.
+//!
+//! So much at once and no more, since it is done under the head's lock; what is left stands in the tables for the next one.
 
 use super::Order;
-use super::stock::{Wanted, gather, reserve, span_of};
+use super::serving::{note_freed, note_waiting, serve};
+use super::stock::span_of;
 use crate::domain::order::OrderStatus;
 use crate::domain::pool::{Span, without};
 use crate::domain::time::LedgerTime;
+use crate::limits::{ORDERS_LAPSED_MAX, PAGE_ROWS_MAX};
 use crate::store::order_units::{self, UnitsRow};
 use crate::store::orders::{self, OrderRow};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, unserved};
 use std::collections::BTreeSet;
 
 /// What was settled.
@@ -15,32 +19,47 @@ use std::collections::BTreeSet;
 pub(crate) struct Settled {
     /// Whether something personal was deleted.
     pub(crate) erased: bool,
-    /// Whether units were given back.
-    pub(crate) freed: bool,
+    /// Whether more is due than one transaction settles.
+    pub(crate) is_left: bool,
 }
 
-/// Settles everything that is due; before anything is newly reserved, so that who has paid and waits comes first.
+/// Settles what is due; before anything is newly reserved, so that who has paid and waits comes first.
 pub(super) fn settle(database: &mut Database, time: LedgerTime) -> Result<Settled, StoreError> {
     let mut settled = lapse(database, time)?;
     if let Some(today) = time.date() {
-        let expired = order_units::expired(database, today.as_str())?;
+        let expired = order_units::expired(database, today.as_str(), PAGE_ROWS_MAX)?;
+        settled.is_left |= is_full(expired.len(), PAGE_ROWS_MAX);
         settled.erased |= lose(database, time, &expired)?;
     }
-    give_to_waiting(database, time)?;
+    settled.is_left |= serve(database, time)?;
     Ok(settled)
 }
 
 /// Ends what nobody has paid in time.
 pub(super) fn lapse(database: &mut Database, time: LedgerTime) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
-    for row in orders::due(database, time.ms())? {
-        settled.freed = true;
+    let due = orders::due(database, time.ms(), ORDERS_LAPSED_MAX)?;
+    settled.is_left = is_full(due.len(), ORDERS_LAPSED_MAX);
+    for row in due {
         settled.erased |= end(database, &row, OrderStatus::Lapsed, row.until_ms)?;
     }
     Ok(settled)
 }
 
-/// Ends an order without a delivery: its units are given back, what is personal of it goes. Tells whether there was such.
+fn is_full(found: usize, most: i64) -> bool {
+    i64::try_from(found).is_ok_and(|found| found >= most)
+}
+
+/// Whether something is due, without settling it.
+pub(super) fn is_due(database: &mut Database, time: LedgerTime) -> Result<bool, StoreError> {
+    if !orders::due(database, time.ms(), 1)?.is_empty() || !unserved::some(database, 1)?.is_empty() {
+        return Ok(true);
+    }
+    let Some(today) = time.date() else { return Ok(false) };
+    Ok(!order_units::expired(database, today.as_str(), 1)?.is_empty())
+}
+
+/// Ends an order: what it was not delivered goes back to the stock, what is personal of it goes. Tells whether there was such.
 pub(super) fn end(
     database: &mut Database,
     row: &OrderRow,
@@ -49,6 +68,7 @@ pub(super) fn end(
 ) -> Result<bool, StoreError> {
     order_units::release(database, &row.id)?;
     orders::set_standing(database, row.number, status, at_ms)?;
+    note_freed(database, std::slice::from_ref(&row.seller))?;
     orders::keep_newest_dead(database, &row.buyer)?;
     orders::delete_values(database, &row.id)
 }
@@ -69,11 +89,13 @@ pub(super) fn lose(database: &mut Database, time: LedgerTime, lost: &[UnitsRow])
         }
         let Some(row) = orders::find(database, id)? else { continue };
         match Order::read(row)? {
-            order if order.status == OrderStatus::Paid => {
+            order if matches!(order.status, OrderStatus::Paid | OrderStatus::Waiting) => {
                 orders::set_standing(database, order.row.number, OrderStatus::Waiting, order.row.until_ms)?;
+                note_waiting(database, &order)?;
             }
             order if order.status == OrderStatus::Reserved => {
-                erased |= end(database, &order.row, OrderStatus::Lapsed, time.ms())?;
+                let at_ms = time.ms().min(order.row.until_ms);
+                erased |= end(database, &order.row, OrderStatus::Lapsed, at_ms)?;
             }
             _ => {}
         }
@@ -89,21 +111,6 @@ fn keep_only(database: &mut Database, row: &UnitsRow, kept: &[Span]) -> Result<(
     order_units::remove(database, row)?;
     let part = |(first, end): &Span| UnitsRow { first_unit: *first, last_unit: end - 1, ..row.clone() };
     order_units::insert(database, &kept.iter().map(part).collect::<Vec<_>>())
-}
-
-/// Gives free stock to orders that are paid and wait: first paid, first served, also in part.
-pub(super) fn give_to_waiting(database: &mut Database, time: LedgerTime) -> Result<(), StoreError> {
-    let Some(today) = time.date() else { return Ok(()) };
-    for row in orders::waiting(database)? {
-        let order = Order::read(row)?;
-        let missing = missing_units(database, &order)?;
-        let gathering = gather(database, &Wanted::by(&order, missing), &today)?;
-        let found = reserve(database, &order.row.id, &gathering.all_there_is())?;
-        if found == missing {
-            orders::set_standing(database, order.row.number, OrderStatus::Paid, order.row.until_ms)?;
-        }
-    }
-    Ok(())
 }
 
 /// Units that an order has not: neither reserved nor delivered.

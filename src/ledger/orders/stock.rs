@@ -1,21 +1,21 @@
 //! Finding free units for an order: the stock less what is reserved.
 
 use super::Order;
-use crate::domain::certificate::period_fits;
+use super::shelf::{FreeUnits, Shelf};
 use crate::domain::delegation::Relation;
 use crate::domain::event::Period;
 use crate::domain::ids::{OrganisationId, PartyId};
 use crate::domain::order::{DeliveryKind, Gathering, Preferences, Stretch};
-use crate::domain::pool::{Span, without};
+use crate::domain::pool::Span;
 use crate::domain::registry::Ledger as LedgerRecord;
 use crate::domain::rule_set::{self, RuleSet};
-use crate::domain::serial::SerialBlock;
 use crate::domain::state::LEDGER_RECORD;
 use crate::domain::time::Date;
+use crate::limits::STOCK_ROWS_READ_MAX;
 use crate::store::order_units::{self, RESERVED, UnitsRow};
-use crate::store::stock::{self, StockFilter, StockRow, pool_of};
+use crate::store::stock::StockFilter;
 use crate::store::{Database, StoreError, records};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Days for which units must be valid yet when they are reserved: as long as a reservation lasts.
 const VALID_DAYS_MIN: u64 = 3;
@@ -43,41 +43,69 @@ impl<'a> Wanted<'a> {
             period: order.claim.as_ref().map(|(period, _)| period),
         }
     }
+
+    /// The vintages that it admits; `None` if there are none.
+    pub(super) fn window(&self, rules: &RuleSet) -> Option<(i64, i64)> {
+        self.preferences.window(self.period, rules.scheme.period_months)
+    }
+
+    /// Whether it admits some units, of whose vintages it admits those of a window.
+    pub(super) fn admits(
+        &self,
+        database: &mut Database,
+        may_hold: &mut MayHold,
+        units: &FreeUnits,
+        (first, last): (i64, i64),
+    ) -> Result<bool, StoreError> {
+        let Stretch { seller, units: block, .. } = &units.stretch;
+        let is_wanted = *seller != self.buyer
+            && (first..=last).contains(&block.vintage.number())
+            && self.preferences.admit_place(*seller, &block.country);
+        Ok(is_wanted && self.may_get(database, may_hold, units.issuer)?)
+    }
+
+    /// Whether it may be delivered what somebody issued. What is retired at once the buyer never holds.
+    pub(super) fn may_get(
+        &self,
+        database: &mut Database,
+        may_hold: &mut MayHold,
+        issuer: OrganisationId,
+    ) -> Result<bool, StoreError> {
+        Ok(self.delivery == DeliveryKind::Retire || may_hold.ask(database, self.buyer, issuer)?)
+    }
 }
 
 /// Gathers free units: oldest vintage first, then by serial numbers.
 pub(super) fn gather(database: &mut Database, wanted: &Wanted<'_>, today: &Date) -> Result<Gathering, StoreError> {
     let mut gathering = Gathering::of(wanted.units);
-    let rules = rules_in_force(database)?;
+    let Some(window) = wanted.window(rules_in_force(database)?) else { return Ok(gathering) };
     let seller = wanted.seller.or(wanted.preferences.centre);
-    let filter = StockFilter {
+    let mut shelf = Shelf::of(StockFilter {
         seller: seller.map(|seller| seller.to_string()).unwrap_or_default(),
+        not_seller: wanted.buyer.to_string(),
         country: wanted.preferences.country.as_ref().map(ToString::to_string).unwrap_or_default(),
-        on: today.plus_days(VALID_DAYS_MIN).unwrap_or_else(|| today.clone()).to_string(),
-    };
-    let mut issuers = BTreeMap::new();
-    for vintage in stock::vintages(database, &filter)? {
-        let rows = stock::of_vintage(database, &filter, vintage)?;
-        let pools: BTreeSet<String> = rows.iter().map(|row| row.pool.clone()).collect();
-        let reserved = order_units::reserved_in(database, &pools.into_iter().collect::<Vec<_>>())?;
-        for row in rows {
-            let (serial, seller, issuer, expires) = read(&row)?;
-            let is_wanted = seller != wanted.buyer
-                && wanted.preferences.admit_vintage(&serial.vintage)
-                && wanted.preferences.admit_place(seller, &serial.country)
-                && wanted.period.is_none_or(|period| period_fits(&serial, period, rules.scheme.period_months).is_ok())
-                && (wanted.delivery == DeliveryKind::Retire || may_hold(database, &mut issuers, wanted.buyer, issuer)?);
-            if !is_wanted {
-                continue;
-            }
-            for units in free_of(&serial, &row.pool, &reserved) {
-                if gathering.offer(Stretch { seller, units, expires: expires.clone() }) {
-                    return Ok(gathering);
-                }
+        vintages: Some(window),
+        on: valid_until(today),
+        ..StockFilter::default()
+    });
+    let mut may_hold = MayHold::default();
+    while shelf.rows_read() < STOCK_ROWS_READ_MAX {
+        let Some(page) = shelf.next_page(database)? else { break };
+        for free in page {
+            if !wanted.may_get(database, &mut may_hold, free.issuer)? {
+                // None of what this issuer's units are is read any further.
+                shelf.leave_out(free.issuer);
+            } else if gathering.offer(free.stretch) {
+                return Ok(gathering);
             }
         }
     }
     Ok(gathering)
+}
+
+/// The day on which units must still be valid to be reserved today.
+pub(super) fn valid_until(today: &Date) -> String {
+    today.plus_days(VALID_DAYS_MIN).unwrap_or_else(|| today.clone()).to_string()
 }
 
 /// The rule set in force.
@@ -87,37 +115,26 @@ pub(super) fn rules_in_force(database: &mut Database) -> Result<&'static RuleSet
     adopted.ok_or_else(|| StoreError::damaged("the rule set in force is not carried by this software"))
 }
 
-fn read(row: &StockRow) -> Result<(SerialBlock, OrganisationId, OrganisationId, Date), StoreError> {
-    let damaged = || StoreError::damaged(format!("{} in stock cannot be read", row.serial));
-    Ok((
-        SerialBlock::parse(&row.serial).ok_or_else(damaged)?,
-        OrganisationId::parse(&row.seller).ok_or_else(damaged)?,
-        OrganisationId::parse(&row.issuer).ok_or_else(damaged)?,
-        Date::parse(&row.expires).ok_or_else(damaged)?,
-    ))
-}
+/// Whether buyers may hold what somebody issued: an issuer and its relations hold nothing of it. Asked once each.
+#[derive(Default)]
+pub(super) struct MayHold(BTreeMap<(OrganisationId, OrganisationId), bool>);
 
-/// Whether a buyer may hold what somebody issued: an issuer and its relations hold nothing of it.
-fn may_hold(
-    database: &mut Database,
-    known: &mut BTreeMap<OrganisationId, bool>,
-    buyer: OrganisationId,
-    issuer: OrganisationId,
-) -> Result<bool, StoreError> {
-    if let Some(may) = known.get(&issuer) {
-        return Ok(*may);
+impl MayHold {
+    pub(super) fn ask(
+        &mut self,
+        database: &mut Database,
+        buyer: OrganisationId,
+        issuer: OrganisationId,
+    ) -> Result<bool, StoreError> {
+        if let Some(may) = self.0.get(&(buyer, issuer)) {
+            return Ok(*may);
+        }
+        let id = Relation::id_of(PartyId(buyer.0), PartyId(issuer.0));
+        let relation: Option<Relation> = records::find(database, &id)?;
+        let may = buyer != issuer && relation.is_none();
+        self.0.insert((buyer, issuer), may);
+        Ok(may)
     }
-    let relation: Option<Relation> = records::find(database, &Relation::id_of(PartyId(buyer.0), PartyId(issuer.0)))?;
-    let may = buyer != issuer && relation.is_none();
-    known.insert(issuer, may);
-    Ok(may)
-}
-
-/// Units of a certificate that are reserved for nobody.
-fn free_of(serial: &SerialBlock, pool: &str, reserved: &[UnitsRow]) -> Vec<SerialBlock> {
-    let taken: Vec<Span> = reserved.iter().filter(|row| row.pool == pool).map(span_of).collect();
-    let free = without(&[(serial.first, serial.last + 1)], &taken);
-    free.into_iter().filter_map(|(first, end)| serial.part(first, end - 1)).collect()
 }
 
 /// Units as numbers from the first to behind the last.
@@ -129,7 +146,7 @@ pub(super) const fn span_of(row: &UnitsRow) -> Span {
 pub(super) fn reserve(database: &mut Database, order: &str, stretches: &[Stretch]) -> Result<i64, StoreError> {
     let row = |stretch: &Stretch| UnitsRow {
         order_id: order.to_owned(),
-        pool: pool_of(&stretch.units),
+        pool: stretch.units.pool(),
         first_unit: stretch.units.first,
         last_unit: stretch.units.last,
         seller: stretch.seller.to_string(),
