@@ -471,9 +471,10 @@ impl Model {
         self.change(block, |unit| unit.pending = None);
         if self.first_of(block).status == Status::Retired {
             self.change(block, |unit| unit.annotated = Some(reason));
-            return if reason == Reason::Fraud {
+            if reason == Reason::Fraud {
                 self.taint(block);
-            };
+            }
+            return;
         }
         self.change(block, |unit| (unit.status, unit.frozen) = (Status::Withdrawn, None));
         if reason == Reason::Error {
