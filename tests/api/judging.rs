@@ -23,7 +23,7 @@ fn failing_units(app: &TestApp) -> (i64, i64) {
 /// The last thing that the feed of the centre told of a block, and of which units.
 fn last_told(story: &Story<'_>, serial: &str) -> (String, Vec<String>) {
     let of_block = told(story.app, &story.centre, 0).into_iter().filter(|(_, _, block, _)| block == serial);
-    of_block.map(|(_, change, _, units)| (change, units)).last().expect("something was told")
+    of_block.map(|(_, change, _, units)| (change, units)).next_back().expect("something was told")
 }
 
 /// A block whose units all fail, as the page, the register, the feed and the bundle have it; or whose units hold.

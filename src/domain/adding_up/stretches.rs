@@ -104,7 +104,9 @@ pub fn stretches_differ(stretches: &[Stretch]) -> Option<String> {
     }
     let mut over = Over::default();
     for (gram, change) in changes {
-        change.into_iter().for_each(|(kind, sign)| over.add(kind, sign));
+        for (kind, sign) in change {
+            over.add(kind, sign);
+        }
         let [certified, freed] = [over.of(StretchKind::Certified), over.of(StretchKind::Freed)];
         if certified > 1 {
             let rest_on = |stretch: &&Stretch| {

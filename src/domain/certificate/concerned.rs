@@ -13,6 +13,16 @@ use std::collections::BTreeMap;
 /// Numbers of units: first and last of a stretch.
 pub(super) type Numbers = (i64, i64);
 
+/// Units as stretches from the first to before the last, each once.
+pub(super) fn spans(units: &[Numbers]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::with_capacity(units.len());
+    for (first, last) in units {
+        let new = pool::without(&[(*first, last + 1)], &spans);
+        spans.extend(new);
+    }
+    spans
+}
+
 /// Certificates with units that rest on some grams of a treatment, and the numbers of these units; for whoever asks whom something
 /// concerns, and changes nothing.
 pub fn resting_on(
@@ -27,7 +37,7 @@ pub fn resting_on(
             living.flat_map(|span| grams.iter().filter_map(move |own| pool::shared(span, *own))).collect();
         concerned.gather(state, &root, treatment, &asked, &asked)?;
     }
-    Ok(concerned.into_certificates().collect())
+    Ok(concerned.into_certificates().map(|looked| (looked.certificate, looked.resting)).collect())
 }
 
 /// Certified stretches of a treatment by the block of the issue of which they are.
@@ -86,56 +96,78 @@ fn leaves(state: &State<'_>, root: &SerialBlock, units: &[Numbers]) -> Result<Ve
     Ok(found)
 }
 
-/// All certificates with grams of one treatment, their own or those of units that back theirs, and their units that rest on some
-/// of these grams: a certificate may rest on both.
+/// Units of a certificate that are looked at, because of grams on which they rest.
+#[derive(Debug, Clone)]
+pub(super) struct Looked {
+    /// The certificate.
+    pub(super) certificate: Certificate,
+    /// The units.
+    pub(super) at: Vec<Numbers>,
+    /// Units that rest on some grams that were asked for: those that are looked at may be among them.
+    pub(super) resting: Vec<Numbers>,
+}
+
+/// All certificates of which units are looked at because of grams of one treatment, their own or those of units that back theirs: a
+/// certificate may rest on both.
 #[derive(Default)]
-pub(super) struct Concerned(BTreeMap<String, (Certificate, Vec<Numbers>)>);
+pub(super) struct Concerned(BTreeMap<String, Looked>);
 
 impl Concerned {
-    /// The certificates, each with the numbers of its units.
-    pub(super) fn into_certificates(self) -> impl Iterator<Item = (Certificate, Vec<Numbers>)> {
+    /// The certificates, each with its units.
+    pub(super) fn into_certificates(self) -> impl Iterator<Item = Looked> {
         self.0.into_values()
     }
 
-    /// Counts in the units of an issue that rest on some grams of a treatment, in whichever blocks they are by now; and those blocks
-    /// without any such unit that rest on others of its certified grams.
+    /// Looks at the units of an issue that rest on some of a treatment's grams, in whichever blocks they are by now, and at no other
+    /// block: which of them rest on certain grams?
     pub(super) fn gather(
         &mut self,
         state: &State<'_>,
         root: &Certificate,
         treatment: EntryIndex,
-        certified: &[Span],
+        looked_at: &[Span],
         grams: &[Span],
     ) -> Result<(), Stop> {
-        let (resting, concerned) = (units_on(root, treatment, certified), units_on(root, treatment, grams));
-        for leaf in leaves(state, &root.serial, &resting)? {
+        let (at, resting) = (units_on(root, treatment, looked_at), units_on(root, treatment, grams));
+        if at.is_empty() {
+            return Ok(());
+        }
+        for leaf in leaves(state, &root.serial, &at)? {
             // Units that others back by now do not need their own.
-            let units = not_backed(&leaf, &concerned);
-            self.reach(state, leaf, units)?;
+            let (at, resting) = (not_backed(&leaf, &at), not_backed(&leaf, &resting));
+            self.reach(state, Looked { certificate: leaf, at, resting })?;
         }
         Ok(())
     }
 
     /// Units wherever their grams are needed: what is given up needs none; what was withdrawn for others gives these its own, also
     /// over several steps.
-    fn reach(&mut self, state: &State<'_>, leaf: Certificate, units: Vec<Numbers>) -> Result<(), Stop> {
+    fn reach(&mut self, state: &State<'_>, looked: Looked) -> Result<(), Stop> {
+        let Looked { certificate: leaf, at, resting } = &looked;
         match (leaf.status, &leaf.backs) {
             (CertificateStatus::Cancelled | CertificateStatus::Split, _) | (CertificateStatus::Withdrawn, None) => {}
             (CertificateStatus::Withdrawn, Some(backs)) => {
                 let backed = [(backs.units.first, backs.units.last)];
                 for certificate in leaves(state, &backs.certificate, &backed)? {
-                    let units = backed_by(&certificate, &leaf.serial, &units);
-                    self.reach(state, certificate, units)?;
+                    let backed = |giving: &[Numbers]| backed_by(&certificate, &leaf.serial, giving);
+                    let (at, resting) = (backed(at), backed(resting));
+                    self.reach(state, Looked { certificate, at, resting })?;
                 }
             }
-            _ => self.add(leaf, units),
+            _ => self.add(looked),
         }
         Ok(())
     }
 
-    fn add(&mut self, certificate: Certificate, units: Vec<Numbers>) {
-        let id = certificate.serial.to_string();
-        self.0.entry(id).or_insert_with(|| (certificate, Vec::new())).1.extend(units);
+    fn add(&mut self, looked: Looked) {
+        let id = looked.certificate.serial.to_string();
+        match self.0.get_mut(&id) {
+            Some(known) => {
+                known.at.extend(looked.at);
+                known.resting.extend(looked.resting);
+            }
+            None => _ = self.0.insert(id, looked),
+        }
     }
 }
 

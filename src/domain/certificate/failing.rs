@@ -4,14 +4,14 @@
 //! against their site until they are withdrawn or replaced. Certificates that exist are never changed (rules.md §7).
 
 use crate::domain::apply::{Context, rules_in_force};
-use crate::domain::certificate::concerned::{Concerned, Numbers, by_root};
+use crate::domain::certificate::concerned::{Concerned, Looked, by_root, spans};
 use crate::domain::certificate::{Certificate, Failing, judges_after, tally};
 use crate::domain::eligibility;
 use crate::domain::finding;
 use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, CertifiedStretch, Span};
 use crate::domain::rule_set::{self, Occasion};
-use crate::domain::state::{State, Stop};
+use crate::domain::state::{Record, State, Stop};
 use std::collections::BTreeSet;
 
 /// Looks at the certified grams of some treatments again: units that lost grams fail, units whose grams hold again do not.
@@ -43,20 +43,35 @@ fn judge_treatment(
     treatment: EntryIndex,
     all: &[CertifiedStretch],
 ) -> Result<(), Stop> {
-    let (mut found, mut uncured) = (Concerned::default(), BTreeSet::new());
+    let Some(known) = state.certified(&pool::Certified::id_of(treatment))?.cloned() else { return Ok(()) };
+    let (mut found, mut uncured, mut all_lost) = (Concerned::default(), BTreeSet::new(), Vec::new());
     for (root, stretches) in by_root(state, all)? {
         let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
         let sound = sound_grams(state, treatment, all, &root)?;
-        found.gather(state, &root, treatment, &living, &pool::without(&living, &sound.grams))?;
+        let lost = pool::without(&living, &sound.grams);
+        found.gather(state, &root, treatment, &changed(&living, &known.lost(), &lost), &lost)?;
         uncured.extend(sound.uncured);
+        all_lost.extend(lost);
     }
+    state.put(Record::Certified(known.losing(all_lost)));
     if judges_after(state, Occasion::Cure)? {
         finding::wait_for_cures(state, treatment, &uncured)?;
     }
-    for (certificate, failing) in found.into_certificates() {
-        fail(state, context, certificate, treatment, &failing)?;
+    for looked in found.into_certificates() {
+        fail(state, context, treatment, looked)?;
     }
     Ok(())
+}
+
+/// Of some certified grams those that are lost now and were not, or were lost and are not any more. Units on the others stand as
+/// they were judged, so the blocks in which these are, tens of thousands perhaps, are not even read.
+fn changed(living: &[Span], before: &[Span], now: &[Span]) -> Vec<Span> {
+    [pool::without(now, before), pool::without(&shared_of(living, before), now)].concat()
+}
+
+/// What is in some stretches and in some others.
+fn shared_of(of: &[Span], others: &[Span]) -> Vec<Span> {
+    of.iter().flat_map(|span| others.iter().filter_map(move |other| pool::shared(*span, *other))).collect()
 }
 
 /// What of a treatment's grams backs units of one issue.
@@ -93,21 +108,19 @@ fn sound_grams(
     Ok(sound)
 }
 
-/// Writes down which units of a certificate fail on a treatment; what failed before keeps its cause.
-fn fail(
-    state: &mut State<'_>,
-    context: &Context<'_>,
-    certificate: Certificate,
-    treatment: EntryIndex,
-    units: &[Numbers],
-) -> Result<(), Stop> {
+/// Writes down which of the units that are looked at fail on a treatment; what failed before keeps its cause.
+fn fail(state: &mut State<'_>, context: &Context<'_>, treatment: EntryIndex, looked: Looked) -> Result<(), Stop> {
+    let Looked { certificate, at, resting } = looked;
     let (before, mut failing): (Vec<Failing>, Vec<Failing>) =
         certificate.failing.iter().cloned().partition(|failing| failing.treatment == Some(treatment));
-    let mut new: Vec<Span> = units.iter().map(|(first, last)| (*first, last + 1)).collect();
+    let at = spans(&at);
+    let mut new = shared_of(&spans(&resting), &at);
     for old in &before {
-        let kept: Vec<Span> = new.iter().filter_map(|span| pool::shared(*span, (old.first, old.last + 1))).collect();
-        failing.extend(kept.iter().map(|(first, end)| Failing { first: *first, last: end - 1, ..old.clone() }));
-        new = pool::without(&new, &kept);
+        let old_units = [(old.first, old.last + 1)];
+        let fails_still = shared_of(&new, &old_units);
+        let kept = pool::without(&old_units, &at).into_iter().chain(fails_still.iter().copied());
+        failing.extend(kept.map(|(first, end)| Failing { first, last: end - 1, ..old.clone() }));
+        new = pool::without(&new, &fails_still);
     }
     failing.extend(new.into_iter().map(|(first, end)| Failing {
         cause: context.index,

@@ -13,16 +13,35 @@ use crate::domain::treatment::{Line, Treatment};
 use std::collections::BTreeSet;
 
 record! {
-    /// How many stretches of a treatment's grams were ever certified.
+    /// How many stretches of a treatment's grams were ever certified, and which of them do not hold.
     pub struct Certified {
         /// The entry of the treatment.
         treatment: EntryIndex,
         /// How many.
         stretches: i64,
+        /// Certified grams that back nothing, as they were judged last: what is judged again is only what differs from it.
+        lost: Vec<GramSpan>,
     }
 }
 
 impl Certified {
+    /// None of a treatment's grams yet.
+    pub(crate) const fn none(treatment: EntryIndex) -> Self {
+        Self { treatment, stretches: 0, lost: Vec::new() }
+    }
+
+    /// The grams that do not hold.
+    pub(crate) fn lost(&self) -> Vec<Span> {
+        self.lost.iter().map(|span| (span.from.get(), span.to.get())).collect()
+    }
+
+    /// The same with other grams that do not hold, in order.
+    pub(crate) fn losing(self, mut lost: Vec<Span>) -> Self {
+        lost.sort_unstable();
+        let span = |(from, to): Span| Some(GramSpan { from: Grams::new(from)?, to: Grams::new(to)? });
+        Self { lost: lost.into_iter().filter_map(span).collect(), ..self }
+    }
+
     /// The record's id.
     pub fn id(&self) -> String {
         Self::id_of(self.treatment)
@@ -167,6 +186,11 @@ pub(crate) fn free(state: &mut State<'_>, certificate: &Certificate) -> Result<V
     state.require_loaded(treatments.iter().flat_map(|entry| [Certified::id_of(*entry), Treatment::id_of(*entry)]))?;
     for Allotment { treatment, from, to } in &certificate.allotments {
         let span = (from.get(), to.get());
+        // Should they be certified once more, they are judged from the beginning.
+        if let Some(known) = state.certified(&Certified::id_of(*treatment))?.cloned() {
+            let lost = without(&known.lost(), &[span]);
+            state.put(Record::Certified(known.losing(lost)));
+        }
         for mut stretch in certified(state, *treatment)? {
             if let Some((from, to)) = shared((stretch.from.get(), stretch.to.get()), span)
                 && stretch.root.holds(&certificate.serial)
@@ -228,11 +252,11 @@ pub(super) fn certify(state: &mut State<'_>, roots: &[Certificate]) -> Result<()
     state.require_loaded(allotments().map(|(_, allotment)| Certified::id_of(allotment.treatment)))?;
     for (root, Allotment { treatment, from, to }) in allotments() {
         let (treatment, from, to) = (*treatment, *from, *to);
-        let position = state.certified(&Certified::id_of(treatment))?.map_or(0, |certified| certified.stretches);
-        let (root, issued) = (root.serial.clone(), root.issued);
+        let known = state.certified(&Certified::id_of(treatment))?.cloned().unwrap_or(Certified::none(treatment));
+        let (position, root, issued) = (known.stretches, root.serial.clone(), root.issued);
         let stretch = CertifiedStretch { treatment, position, from, to, root, issued, freed: Vec::new() };
         state.put(Record::CertifiedStretch(stretch));
-        state.put(Record::Certified(Certified { treatment, stretches: position + 1 }));
+        state.put(Record::Certified(Certified { stretches: position + 1, ..known }));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What stands after each step, on both sides: grams, sums, and every so often every block.
 
 use crate::certificate_model::Run;
-use crate::certificate_model::model::{Block, Status, Unit};
+use crate::certificate_model::model::{Block, Reason, Status, Unit};
 use loopledger::domain::serial::SerialBlock;
 use loopledger::domain::time::{Date, LedgerTime};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ impl Run<'_> {
             );
             if unit.lives() {
                 let annotated = page["withdrawn"]["reason"].as_str();
-                assert_eq!(annotated, unit.annotated.map(|reason| reason.name()), "{block:?}");
+                assert_eq!(annotated, unit.annotated.map(Reason::name), "{block:?}");
                 self.require_failing(block, &page);
                 self.require_backed(block, &page);
             }

@@ -207,8 +207,8 @@ impl Model {
             while let Some(by) = last.backed_by {
                 last = &self.units[&by];
             }
-            let lost = last.grams.iter().filter(|grams| !holds(grams)).map(|grams| Some(grams.0));
-            let causes: BTreeSet<Cause> = lost.chain(unit.tainted.then_some(None)).collect();
+            let broken = last.grams.iter().filter(|grams| !holds(grams)).map(|grams| Some(grams.0));
+            let causes: BTreeSet<Cause> = broken.chain(unit.tainted.then_some(None)).collect();
             let since = |cause: &Cause| self.failing.get(id).and_then(|known| known.get(cause)).copied();
             let causes: BTreeMap<Cause, i64> =
                 causes.into_iter().map(|cause| (cause, since(&cause).unwrap_or(now_ms))).collect();
@@ -471,9 +471,10 @@ impl Model {
         self.change(block, |unit| unit.pending = None);
         if self.first_of(block).status == Status::Retired {
             self.change(block, |unit| unit.annotated = Some(reason));
-            return if reason == Reason::Fraud {
-                self.taint(block)
-            };
+            if reason == Reason::Fraud {
+                self.taint(block);
+            }
+            return;
         }
         self.change(block, |unit| (unit.status, unit.frozen) = (Status::Withdrawn, None));
         if reason == Reason::Error {

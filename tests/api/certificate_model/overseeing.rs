@@ -141,11 +141,13 @@ impl Run<'_> {
         }
         match unit.pending {
             Some(reason) => self.model.withdraw(block, reason),
-            None => [block, unit.issued_with].into_iter().for_each(|block| {
-                self.model.change(block, |unit| {
-                    unit.status = if unit.holder.is_some() { Status::Held } else { Status::Buffer };
-                });
-            }),
+            None => {
+                for block in [block, unit.issued_with] {
+                    self.model.change(block, |unit| {
+                        unit.status = if unit.holder.is_some() { Status::Held } else { Status::Buffer };
+                    });
+                }
+            }
         }
     }
 }
