@@ -276,7 +276,11 @@ fn the_rules_can_be_looked_up() {
     }
     assert_eq!(now["numbers"]["conditions"]["hazardous"], json!({"accepted_ppm": 950_000, "storage_months": 12}));
     let boards = &now["numbers"]["conditions"]["expected"][0];
-    assert_eq!((&boards["part"], &boards["least_ppm"]["0303"]), (&json!("boards"), &json!(5_000)), "the words point here");
+    assert_eq!(
+        (&boards["part"], &boards["least_ppm"]["0303"]),
+        (&json!("boards"), &json!(5_000)),
+        "the words point here"
+    );
     let old = loopledger::domain::rule_set::all().iter().find(|set| set.version == "2").expect("a rule set");
     let name = json!({"rule_set": {"version": old.version, "sha256": old.sha256}});
     app.say(&app.operator, "rules_adopted", &name).accepted();

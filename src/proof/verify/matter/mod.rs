@@ -51,10 +51,8 @@ pub(super) struct Lot {
     pub(super) arising: BTreeSet<String>,
     /// What was declared of it: where it came from, and whether another scheme counts it.
     pub(super) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
-    /// Parts that it came without, by what receipts counted.
-    lacks: Vec<Lack>,
-    /// Whether that is not all shown: of what joined, receipts or masses.
-    uncounted: bool,
+    /// Parts that it came without, by what receipts counted; unknown if receipts or masses of what joined are not all shown.
+    lacks: Option<Vec<Lack>>,
     /// Why its grams back nothing, unless it was cured.
     pub(super) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of it: where a step is left out, or a lie.
@@ -288,8 +286,7 @@ impl<'a> Matter<'a> {
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
-            lacks: Vec::new(),
-            uncounted: false,
+            lacks: None,
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),
@@ -349,7 +346,7 @@ impl<'a> Matter<'a> {
             lot.arising.insert(country.to_string());
             lot.declared.insert((provenance.kind, provenance.counted_elsewhere));
             let counted = missing.zip(pieces).map(|(missing, pieces)| counted_missing(missing, pieces));
-            lot.lacks = counted.unwrap_or_default();
+            lot.lacks = Some(counted.unwrap_or_default());
         }
     }
 
@@ -465,19 +462,19 @@ struct Joined {
 impl Joined {
     fn add_unknown(&mut self) {
         self.lot.grams = None;
-        self.lot.uncounted = true;
+        self.lot.lacks = None;
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
     fn add(&mut self, input: Lot, is_first: bool) {
         let lot = &mut self.lot;
-        lot.uncounted |= input.uncounted;
-        match (lot.grams, input.grams) {
-            _ if is_first => lot.lacks = input.lacks,
-            (Some(so_far), Some(grams)) => lot.lacks = joined((&lot.lacks, so_far), (&input.lacks, grams)),
-            // Which share of a mass that is not shown lacks something follows only where all of it does, or none.
-            _ => lot.uncounted |= lot.lacks != input.lacks,
-        }
+        lot.lacks = match (lot.lacks.take(), input.lacks, lot.grams.zip(input.grams)) {
+            (_, lacks, _) if is_first => lacks,
+            (Some(one), Some(other), Some((one_g, other_g))) => Some(joined((&one, one_g), (&other, other_g))),
+            // Of a mass that is not shown it follows only where all lacks the same.
+            (Some(one), Some(other), None) => Some(one).filter(|one| *one == other),
+            _ => None,
+        };
         lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
         lot.weighed = match (lot.weighed, input.weighed) {
             (Some(false), _) | (_, Some(false)) => Some(false),
