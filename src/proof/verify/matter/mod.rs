@@ -6,6 +6,7 @@
 mod corrected;
 mod flaw;
 mod hands;
+mod joining;
 mod sources;
 mod work;
 
@@ -18,7 +19,7 @@ use crate::domain::codes::{
 use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, MissingPart, Split, TreatedFinal};
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::Overridden;
-use crate::domain::lacks::{Lack, counted_missing, joined};
+use crate::domain::lacks::{Lack, counted_missing};
 use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
@@ -27,6 +28,7 @@ use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use corrected::Corrections;
 use flaw::Cures;
 use hands::{Answer, Shipped};
+use joining::Joined;
 use std::collections::{BTreeSet, HashMap};
 pub(super) use work::Batch;
 
@@ -447,61 +449,5 @@ impl<'a> Matter<'a> {
         whole.lot.sources = sources.unwrap_or(Sources::NotShown);
         whole.settle_gaps();
         Ok(whole)
-    }
-}
-
-/// What joins, added up.
-struct Joined {
-    lot: Lot,
-    /// Classes and typed codes of what is known.
-    kinds: Vec<(String, Option<Overridden>)>,
-    /// What does not follow of all but the first.
-    gaps_of_others: BTreeSet<String>,
-}
-
-impl Joined {
-    fn add_unknown(&mut self) {
-        self.lot.grams = None;
-        self.lot.lacks = None;
-        self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
-    }
-
-    fn add(&mut self, input: Lot, is_first: bool) {
-        let lot = &mut self.lot;
-        lot.lacks = match (lot.lacks.take(), input.lacks, lot.grams.zip(input.grams)) {
-            (_, lacks, _) if is_first => lacks,
-            (Some(one), Some(other), Some((one_g, other_g))) => Some(joined((&one, one_g), (&other, other_g))),
-            // Of a mass that is not shown it follows only where all lacks the same.
-            (Some(one), Some(other), None) => Some(one).filter(|one| *one == other),
-            _ => None,
-        };
-        lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
-        lot.weighed = match (lot.weighed, input.weighed) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        };
-        lot.arising.extend(input.arising);
-        lot.declared.extend(input.declared);
-        lot.flaws.extend(input.flaws);
-        lot.unshown |= input.unshown;
-        if is_first {
-            lot.overridden.clone_from(&input.overridden);
-            lot.gaps.extend(input.gaps);
-        } else {
-            self.gaps_of_others.extend(input.gaps);
-        }
-        lot.latest = lot.latest.clone().later(&input.latest);
-        lot.lies_in = lot.lies_in.take().or(input.lies_in);
-        self.kinds.extend(input.class.map(|class| (class, input.overridden)));
-    }
-
-    /// A bundle shows the whole way back of the first of what was joined, and of all if they left several batches: there a
-    /// gap is one. Of other lots of the same batch a step may be left out.
-    fn settle_gaps(&mut self) {
-        if self.lot.sources.is_of_several() {
-            self.lot.gaps.append(&mut self.gaps_of_others);
-        }
-        self.lot.unshown |= !self.gaps_of_others.is_empty();
     }
 }
