@@ -203,8 +203,8 @@ fn measure(
             .iter()
             .any(|known| known.code == WarningCode::OverCapacity && known.pointer.as_str() == pointer),
         _ => {
-            let replaced = replaces.map_or(Grams::ZERO, |brought| brought.in_year(&year));
-            let sum = year.all_g().minus(replaced).unwrap_or(Grams::ZERO);
+            let old_g = replaces.map_or(Grams::ZERO, |brought| brought.in_year(&year));
+            let sum = year.all_g().minus(old_g).unwrap_or(Grams::ZERO);
             capacity.is_some_and(|capacity| sum > capacity)
         }
     };

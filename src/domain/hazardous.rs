@@ -22,7 +22,7 @@ use crate::domain::registry::Site;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::state::{Record, RecordKind, State, Stop};
 use crate::domain::time::Date;
-use crate::domain::treatment::settle_all;
+use crate::domain::treatment::{Treatment, settle_all};
 use std::collections::{BTreeMap, BTreeSet};
 
 record! {
@@ -210,7 +210,7 @@ pub(crate) fn follow(state: &mut State<'_>, context: &Context<'_>) -> Result<(),
         return Ok(());
     }
     let waiting = set_free(state, context)?;
-    if waiting.is_empty() { Ok(()) } else { settle_all(state, context, &waiting.into_iter().collect::<Vec<_>>()) }
+    if waiting.is_empty() { Ok(()) } else { settle_all(state, context, &waiting) }
 }
 
 /// By how many grams the sums of batches move, by what the changed items owed before and owe now.
@@ -236,16 +236,24 @@ fn moved(state: &State<'_>) -> Result<BTreeMap<BatchId, (i64, i64)>, Stop> {
     Ok(moved)
 }
 
-/// Treatments of batches that lack less than they did before this entry.
-fn set_free(state: &State<'_>, context: &Context<'_>) -> Result<BTreeSet<EntryIndex>, Stop> {
-    let mut waiting = BTreeSet::new();
-    let Some(conditions) = &rules_in_force(state)?.scheme.conditions else { return Ok(waiting) };
+/// Treatments that wait for something, of batches that lack less than they did before this entry. What is in its pool already is
+/// not looked at again, however much of it there is.
+fn set_free(state: &State<'_>, context: &Context<'_>) -> Result<Vec<EntryIndex>, Stop> {
+    let Some(conditions) = &rules_in_force(state)?.scheme.conditions else { return Ok(Vec::new()) };
+    let mut concerned = BTreeSet::new();
     for (id, record) in state.records().iter().filter(|(id, _)| id.kind == RecordKind::Batch) {
         let (Record::Batch(now), Some(Record::Batch(before))) = (record, state.before(id)?) else { continue };
         let lacked = e_resource_1::lacks(conditions, before, context.time);
         let lacks = e_resource_1::lacks(conditions, now, context.time);
         if lacked.difference(&lacks).next().is_some() {
-            waiting.extend(&now.treatments);
+            concerned.extend(&now.treatments);
+        }
+    }
+    state.require_loaded(concerned.iter().map(|treatment| Treatment::id_of(*treatment)))?;
+    let mut waiting = Vec::new();
+    for entry in concerned {
+        if state.treatment(entry)?.is_some_and(Treatment::waits) {
+            waiting.push(entry);
         }
     }
     Ok(waiting)

@@ -2,8 +2,9 @@
 //! demands of a batch and for what looks implausible of one.
 
 use crate::domain::codes::Part;
-use crate::domain::rule_set::{ExpectedRule, HeldIn, Holding, RuleSet};
+use crate::domain::rule_set::RuleSet;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A part of equipment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +36,43 @@ pub struct Plausible {
     pub min_ppm: i64,
     /// At most.
     pub max_ppm: i64,
+}
+
+/// What a class holds of something.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeldIn {
+    /// The class.
+    pub code: String,
+    /// At least, as a share of its mass, in parts per million.
+    pub min_ppm: i64,
+    /// At most.
+    pub max_ppm: i64,
+}
+
+/// Something that classes hold, and that dismantling must bring to light.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Holding {
+    /// What it is.
+    pub name: String,
+    /// The fractions as which it leaves a batch.
+    pub fractions: Vec<String>,
+    /// The classes that hold it.
+    pub classes: Vec<HeldIn>,
+}
+
+/// What classes should hold, and the fractions any one of which shows that it came out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExpectedRule {
+    /// The part.
+    pub part: Part,
+    /// The classes.
+    pub classes: Vec<String>,
+    /// The fractions.
+    pub fractions: Vec<String>,
+    /// What came out weighs at least this share of what may hold it, in parts per million, by class; without shares any fraction of
+    /// it is enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub least_ppm: BTreeMap<String, i64>,
 }
 
 impl PartRow {

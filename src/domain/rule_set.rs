@@ -2,10 +2,10 @@
 //!
 //! Every version ever adopted stays in the binary and replays for ever; a shipped file is never edited.
 
-use crate::domain::codes::{BaselCode, Country, Part, WasteCode};
+use crate::domain::codes::{BaselCode, Country, WasteCode};
 use crate::domain::event::RuleSetName;
 use crate::domain::mass::Grams;
-use crate::domain::parts_table::PartRow;
+use crate::domain::parts_table::{ExpectedRule, Holding, PartRow};
 use crate::domain::time::Date;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -292,28 +292,6 @@ pub(crate) fn part_of(grams: i64, ppm: i64) -> i64 {
     i64::try_from(part).unwrap_or(i64::MAX)
 }
 
-/// What a class holds of something.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HeldIn {
-    /// The class.
-    pub code: String,
-    /// At least, as a share of its mass, in parts per million.
-    pub min_ppm: i64,
-    /// At most.
-    pub max_ppm: i64,
-}
-
-/// Something that classes hold, and that dismantling must bring to light.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Holding {
-    /// What it is.
-    pub name: String,
-    /// The fractions as which it leaves a batch.
-    pub fractions: Vec<String>,
-    /// The classes that hold it.
-    pub classes: Vec<HeldIn>,
-}
-
 /// Thresholds of signals of fraud. A rule set without them raises none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Signals {
@@ -359,21 +337,6 @@ pub struct HazardousRule {
     pub accepted_ppm: i64,
     /// How old the rest may grow in store, in months.
     pub storage_months: u32,
-}
-
-/// What classes should hold, and the fractions any one of which shows that it came out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExpectedRule {
-    /// The part.
-    pub part: Part,
-    /// The classes.
-    pub classes: Vec<String>,
-    /// The fractions.
-    pub fractions: Vec<String>,
-    /// What came out weighs at least this share of what may hold it, in parts per million, by class; without shares any fraction of
-    /// it is enough.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub least_ppm: BTreeMap<String, i64>,
 }
 
 /// The numbers and lists of the scheme `e-resource/1`; its rules stand in `domain::eligibility::e_resource_1`.
@@ -642,6 +605,7 @@ pub fn find(name: &RuleSetName) -> Option<&'static RuleSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::codes::Part;
     use std::collections::BTreeSet;
 
     #[test]

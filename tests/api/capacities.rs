@@ -68,7 +68,7 @@ impl Story<'_> {
         self.treat_by(&self.steel_there(grams), grams, operation)
     }
 
-    fn works_outside(&self, site: &str, work: Value) -> Answer {
+    fn works_outside(&self, site: &str, work: &Value) -> Answer {
         let fields = json!({"changed_site": site, "outside_work": work});
         self.app.say(&self.app.operator, "site_changed", &fields)
     }
@@ -104,7 +104,7 @@ both_databases! {
     fn work_outside_the_ledger(kind) {
         let app = TestApp::start(kind);
         let story = limited(&Story::begin(&app), &json!([]), &of_operation("R4", 10_000));
-        let outside = |fields: Value| story.works_outside(&story.smelter_site, fields);
+        let outside = |fields: Value| story.works_outside(&story.smelter_site, &fields);
         outside(json!({"year": "2026", "received_g": 900_000})).accepted();
         outside(json!({"year": "2026", "received_g": 900_000, "operation": "R3"})).accepted();
         outside(json!({"year": "2025", "received_g": 9_000, "operation": "R4"})).accepted();

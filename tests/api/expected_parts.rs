@@ -110,6 +110,10 @@ both_databases! {
         story.is_eligible(treatment, 49_625);
         // What remained is as it came.
         story.is_eligible(story.dismantle(std::slice::from_ref(&rest), 125, 4_875, 45_000), 45_000);
+        // Offline it adds up the same.
+        let serial = story.issue(None);
+        let shown = bundle(&story, &serial);
+        assert_eq!((valid(&shown).certificate.units, is_unchecked(&shown)), (247, false));
     }
 
     /// Under the rule set before, any battery was enough.

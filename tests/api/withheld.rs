@@ -144,10 +144,10 @@ impl Story<'_> {
         shipped.accepted();
         let weight = json!({"basis": "weighed", "gross_g": grams, "tare_g": 0, "scale": scale});
         let lots = json!([{"weight": weight, "accepted_g": grams, "refused_g": 0}]);
-        let received =
+        let answer =
             self.app.say(receiver, "import_received", &json!({"handover": handover, "site": to_site, "lots": lots}));
-        received.accepted();
-        shipped.warnings().into_iter().chain(received.warnings()).collect()
+        answer.accepted();
+        shipped.warnings().into_iter().chain(answer.warnings()).collect()
     }
 }
 

@@ -6,7 +6,8 @@ use crate::domain::codes::{Part, TableCode};
 use crate::domain::fed::FedClass;
 use crate::domain::lacks::{grams_that_may_hold, may_hold};
 use crate::domain::mass::Grams;
-use crate::domain::rule_set::{Conditions, ExpectedRule, part_of};
+use crate::domain::parts_table::ExpectedRule;
+use crate::domain::rule_set::{Conditions, part_of};
 use crate::domain::signal::Gave;
 
 /// What came out of a batch, as far as that is known.

@@ -6,6 +6,7 @@
 mod corrected;
 mod flaw;
 mod hands;
+mod joining;
 mod sources;
 mod work;
 
@@ -18,7 +19,7 @@ use crate::domain::codes::{
 use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, MissingPart, Split, TreatedFinal};
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::Overridden;
-use crate::domain::lacks::{Lack, counted_missing, joined};
+use crate::domain::lacks::{Lack, counted_missing};
 use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::rule_set::RuleSet;
@@ -27,6 +28,7 @@ use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use corrected::Corrections;
 use flaw::Cures;
 use hands::{Answer, Shipped};
+use joining::Joined;
 use std::collections::{BTreeSet, HashMap};
 pub(super) use work::Batch;
 
@@ -51,10 +53,8 @@ pub(super) struct Lot {
     pub(super) arising: BTreeSet<String>,
     /// What was declared of it: where it came from, and whether another scheme counts it.
     pub(super) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
-    /// Parts that it came without, by what receipts counted.
-    lacks: Vec<Lack>,
-    /// Whether that is not all shown: of what joined, receipts or masses.
-    uncounted: bool,
+    /// Parts that it came without, by what receipts counted; unknown if receipts or masses of what joined are not all shown.
+    lacks: Option<Vec<Lack>>,
     /// Why its grams back nothing, unless it was cured.
     pub(super) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of it: where a step is left out, or a lie.
@@ -288,8 +288,7 @@ impl<'a> Matter<'a> {
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
-            lacks: Vec::new(),
-            uncounted: false,
+            lacks: None,
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),
@@ -349,7 +348,7 @@ impl<'a> Matter<'a> {
             lot.arising.insert(country.to_string());
             lot.declared.insert((provenance.kind, provenance.counted_elsewhere));
             let counted = missing.zip(pieces).map(|(missing, pieces)| counted_missing(missing, pieces));
-            lot.lacks = counted.unwrap_or_default();
+            lot.lacks = Some(counted.unwrap_or_default());
         }
     }
 
@@ -450,61 +449,5 @@ impl<'a> Matter<'a> {
         whole.lot.sources = sources.unwrap_or(Sources::NotShown);
         whole.settle_gaps();
         Ok(whole)
-    }
-}
-
-/// What joins, added up.
-struct Joined {
-    lot: Lot,
-    /// Classes and typed codes of what is known.
-    kinds: Vec<(String, Option<Overridden>)>,
-    /// What does not follow of all but the first.
-    gaps_of_others: BTreeSet<String>,
-}
-
-impl Joined {
-    fn add_unknown(&mut self) {
-        self.lot.grams = None;
-        self.lot.uncounted = true;
-        self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
-    }
-
-    fn add(&mut self, input: Lot, is_first: bool) {
-        let lot = &mut self.lot;
-        lot.uncounted |= input.uncounted;
-        match (lot.grams, input.grams) {
-            _ if is_first => lot.lacks = input.lacks,
-            (Some(so_far), Some(grams)) => lot.lacks = joined((&lot.lacks, so_far), (&input.lacks, grams)),
-            // Which share of a mass that is not shown lacks something follows only where all of it does, or none.
-            _ => lot.uncounted |= lot.lacks != input.lacks,
-        }
-        lot.grams = lot.grams.zip(input.grams).and_then(|(sum, more)| sum.plus(more));
-        lot.weighed = match (lot.weighed, input.weighed) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        };
-        lot.arising.extend(input.arising);
-        lot.declared.extend(input.declared);
-        lot.flaws.extend(input.flaws);
-        lot.unshown |= input.unshown;
-        if is_first {
-            lot.overridden.clone_from(&input.overridden);
-            lot.gaps.extend(input.gaps);
-        } else {
-            self.gaps_of_others.extend(input.gaps);
-        }
-        lot.latest = lot.latest.clone().later(&input.latest);
-        lot.lies_in = lot.lies_in.take().or(input.lies_in);
-        self.kinds.extend(input.class.map(|class| (class, input.overridden)));
-    }
-
-    /// A bundle shows the whole way back of the first of what was joined, and of all if they left several batches: there a
-    /// gap is one. Of other lots of the same batch a step may be left out.
-    fn settle_gaps(&mut self) {
-        if self.lot.sources.is_of_several() {
-            self.lot.gaps.append(&mut self.gaps_of_others);
-        }
-        self.lot.unshown |= !self.gaps_of_others.is_empty();
     }
 }

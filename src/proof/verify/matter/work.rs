@@ -139,8 +139,8 @@ impl Matter<'_> {
             batch.arising.extend(lot.arising);
             batch.declared.extend(lot.declared);
             if let (Some(class), Some(grams)) = (lot.class.as_deref().and_then(TableCode::parse), lot.grams) {
-                fed::add(&mut batch.fed, &class, grams, &lot.lacks);
-                batch.uncounted |= lot.uncounted;
+                batch.uncounted |= lot.lacks.is_none();
+                fed::add(&mut batch.fed, &class, grams, &lot.lacks.unwrap_or_default());
             }
             batch.latest = batch.latest.clone().later(&lot.latest);
         }
@@ -194,16 +194,21 @@ impl Matter<'_> {
         for stock in event.remaining.iter().flatten() {
             let (grams, weighed) = self.read(&stock.weight, said);
             let (class, weighed, arising) = (Some(stock.class.to_string()), Some(weighed), arising.clone());
+            let lacks = self.batches.get_mut(&event.batch).and_then(|batch| {
+                let lacks = fed::take_back(&mut batch.fed, &stock.class, grams.unwrap_or(Grams::ZERO));
+                (!batch.uncounted).then_some(lacks)
+            });
             let batch = self.batches.get(&event.batch);
             let flaws = batch.map(|batch| batch.flaws.clone()).unwrap_or_default();
             let declared = batch.map(|batch| batch.declared.clone()).unwrap_or_default();
             let sources = Sources::Waste;
-            let lot = Lot { grams, weighed, class, sources, arising, declared, flaws, ..self.unknown(said) };
+            let lot = Lot { grams, weighed, class, sources, arising, declared, lacks, flaws, ..self.unknown(said) };
             self.make(stock.lot, lot)?;
             if let Some(batch) = self.batches.get_mut(&event.batch) {
                 let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
                 batch.input = batch.input.zip(grams).map(less);
-                fed::take_back(&mut batch.fed, &stock.class, grams.unwrap_or(Grams::ZERO));
+                let division = stock.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
+                batch.division = batch.division.max(division);
             }
         }
         let is_unbroken = |from: EntryIndex| self.shown.shows_all_between(from, said.index);
