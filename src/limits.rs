@@ -155,7 +155,9 @@ pub const ORDER_REFERENCE_BYTES_MAX: usize = 64;
 pub const ORDER_TURNS_WAITING_MAX: usize = 256;
 /// Orders that nobody paid in time and that lapse in one transaction; the next one goes on.
 pub const ORDERS_LAPSED_MAX: i64 = 64;
-/// Orders that are paid and wait and that are served in one transaction; the next one goes on.
+/// Orders that are paid and wait and that are looked at in one transaction; the next one goes on.
+pub const ORDERS_LOOKED_AT_MAX: i64 = 1_000;
+/// Of these the orders that get something.
 pub const ORDERS_SERVED_MAX: i64 = 64;
 /// Transactions that settle what is due before a request about an order has its own; then it is answered with 503.
 pub const ORDER_SETTLINGS_MAX: u32 = 64;

@@ -138,6 +138,22 @@ both_databases! {
         assert_eq!(place(&app, &other, &order_of(42, &json!({}))).status, 201);
     }
 
+    /// Who waits for something else at the head of a line does not keep the others from theirs.
+    fn who_wants_something_else_is_passed_over(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(30_000);
+        let buyer = app.join(&["buyer"]);
+        let jws = signed(&story.issuer, "certificate_issued", &story.draft(None).json());
+        let ids = wait_in_line(&app, kind, &buyer, std::slice::from_ref(&story.centre.id), 320);
+        app.database.tamper("UPDATE orders SET vintage_from = '2027-01' WHERE number <= 300").expect("SQL");
+        let (queries, database) = append_the_issue(app, &jws);
+        println!("queries of an append that serves 20 orders behind 300 others: {queries}");
+        assert!(queries <= 2 * 20 + 24, "{queries}");
+        let app = TestApp::start_on(database, NOON_MS);
+        assert_eq!((paid(&app, &buyer, &ids[..300]), paid(&app, &buyer, &ids[300..])), (0, 20));
+    }
+
     /// On a ledger where nothing happens any more, what is due is settled all the same.
     fn an_idle_ledger_settles_what_is_due(kind) {
         let app = TestApp::start(kind);

@@ -5,11 +5,11 @@
 //! what all before it did. If we crash before the commit, nothing of it happened and nobody was told otherwise; what was told
 //! is on disk. Neither replay nor audit knows of orders: what they see is who holds which units.
 //!
-//! `desk` is that transaction, `placing` takes an order, `paying` confirms it or gives it up, `refunding` ends
-//! it when its payment goes back, `settling` lets orders lapse,
-//! `serving` gives new stock to those that wait, `clerk` sees to both while nobody asks, `shelf` and `stock` find units,
-//! `prospects` say what may still come and `advance` how much of it, `admission` stands at the sequencer's door, `fulfilling` follows what was appended,
-//! `delivering` drafts what the centre signs, `listing` reads.
+//! `desk` is that transaction, `placing` takes a `new_order`, `paying` confirms it or gives it up, `refunding` ends it when its
+//! payment goes back, `settling` lets orders lapse, `serving` gives new stock to those that wait, and `clerk` sees to both while
+//! nobody asks. `shelf` and `stock` find units, `prospects` say what may still come and `advance` how much of it. `admission`
+//! stands at the sequencer's door, `fulfilling` follows what was appended, `delivering` drafts what the centre signs, `listing`
+//! reads.
 
 mod admission;
 mod advance;
@@ -18,6 +18,7 @@ mod delivering;
 mod desk;
 mod fulfilling;
 mod listing;
+mod new_order;
 mod paying;
 mod placing;
 mod prospects;
@@ -34,7 +35,8 @@ pub use delivering::{Draft, DraftStatement};
 pub(crate) use desk::Desk;
 pub use desk::Turn;
 pub use listing::{ListedOrder, OrderReader};
-pub use placing::{Amount, NewOrder, Placed, RetirementWish};
+pub use new_order::{Amount, NewOrder, RetirementWish};
+pub use placing::Placed;
 use refusal::never_met;
 pub use refusal::{OrderCode, OrderRefusal};
 

@@ -2,71 +2,22 @@
 
 use super::advance::{Outlook, outlook};
 use super::desk::{Done, Turn};
+use super::new_order::{Amount, NewOrder};
 use super::prospects::Prospects;
 use super::stock::{Wanted, gather, reserve, rules_in_force};
 use super::{OrderCode, OrderRefusal, never_met};
 use crate::domain::codes::Role;
-use crate::domain::event::{Period, PurposeKind};
 use crate::domain::ids::{OrderId, OrganisationId};
-use crate::domain::order::{DeliveryKind, Devices, OrderStatus, Preferences, Short, Stretch, grams_of, units_for};
+use crate::domain::order::{OrderStatus, Short, Stretch, grams_of, units_for};
 use crate::domain::registry::{Ledger as LedgerRecord, Organisation, Site};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::state::LEDGER_RECORD;
 use crate::domain::time::{Date, LedgerTime};
 use crate::ledger::Ledger;
 use crate::ledger::sequencer::Unavailable;
-use crate::limits::{ORDER_KG_MAX, ORDER_LAPSE_MS, ORDERS_OPEN_OF_ONE_MAX, ORDERS_UNPAID_KG_FREE, ORDERS_UNPAID_PART};
+use crate::limits::{ORDER_KG_MAX, ORDERS_OPEN_OF_ONE_MAX, ORDERS_UNPAID_KG_FREE, ORDERS_UNPAID_PART};
 use crate::store::orders::{self, OrderRow};
 use crate::store::{Database, StoreError, records, stock};
-use serde::Serialize;
-use serde_json::json;
-use sha2::{Digest, Sha256};
-
-/// How much is ordered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Amount {
-    /// So many kilograms.
-    Kg(i64),
-    /// What a factor makes of so many devices.
-    Devices {
-        /// The devices.
-        devices: Vec<Devices>,
-        /// The factor's name.
-        factor: String,
-        /// Its version.
-        version: String,
-    },
-}
-
-/// In whose name, when and for what the centre shall retire.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetirementWish {
-    /// The time that it is for.
-    pub period: Period,
-    /// For what.
-    pub purpose_kind: PurposeKind,
-    /// The values of the retirement's commitments, by pointer.
-    pub values: Vec<(String, String)>,
-    /// Whether the buyer, as an organisation, shall be named too.
-    pub names_buyer: bool,
-}
-
-/// An order as it is placed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewOrder {
-    /// Its id, made by the buyer.
-    pub id: OrderId,
-    /// Who orders.
-    pub buyer: OrganisationId,
-    /// How much.
-    pub amount: Amount,
-    /// From where and when.
-    pub preferences: Preferences,
-    /// How it shall end, if not in the buyer's account.
-    pub retirement: Option<RetirementWish>,
-    /// Whether it may wait for treatment.
-    pub advance: bool,
-}
 
 /// An order that was placed.
 #[derive(Debug, Clone)]
@@ -75,113 +26,6 @@ pub struct Placed {
     pub order: OrderId,
     /// Whether it is new; else it was placed before.
     pub is_new: bool,
-}
-
-/// What was ordered, for comparing: everything but what is personal, of which nothing may stay.
-#[derive(Serialize)]
-struct Content<'a> {
-    buyer: String,
-    kg: Option<i64>,
-    devices: Vec<(&'a str, i64)>,
-    factor: Option<(&'a str, &'a str)>,
-    preferences: [String; 4],
-    retirement: Option<[&'a str; 3]>,
-    advance: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    names_buyer: bool,
-}
-
-impl NewOrder {
-    const fn delivery(&self) -> DeliveryKind {
-        if self.retirement.is_some() { DeliveryKind::Retire } else { DeliveryKind::Transfer }
-    }
-
-    fn names_buyer(&self) -> bool {
-        self.retirement.as_ref().is_some_and(|wish| wish.names_buyer)
-    }
-
-    fn values(&self) -> &[(String, String)] {
-        self.retirement.as_ref().map(|wish| wish.values.as_slice()).unwrap_or_default()
-    }
-
-    fn content_sha256(&self) -> Result<Vec<u8>, StoreError> {
-        let (kg, devices, factor) = match &self.amount {
-            Amount::Kg(kg) => (Some(*kg), Vec::new(), None),
-            Amount::Devices { devices, factor, version } => {
-                let lines = devices.iter().map(|line| (line.class.as_str(), line.count)).collect();
-                (None, lines, Some((factor.as_str(), version.as_str())))
-            }
-        };
-        let wish = |wish: &'_ RetirementWish| {
-            [wish.period.from.to_string(), wish.period.until.to_string(), wish.purpose_kind.to_string()]
-        };
-        let retirement = self.retirement.as_ref().map(wish);
-        let content = Content {
-            buyer: self.buyer.to_string(),
-            kg,
-            devices,
-            factor,
-            preferences: preference_columns(&self.preferences),
-            retirement: retirement.as_ref().map(|[from, until, kind]| [from.as_str(), until.as_str(), kind.as_str()]),
-            advance: self.advance,
-            names_buyer: self.names_buyer(),
-        };
-        let bytes = serde_json::to_vec(&content).map_err(|error| StoreError::damaged(error.to_string()))?;
-        Ok(Sha256::digest(bytes).to_vec())
-    }
-
-    /// The row of the order, before it has a place.
-    fn row(&self, units: i64, time: LedgerTime) -> Result<OrderRow, StoreError> {
-        let [country, centre, vintage_from, vintage_until] = preference_columns(&self.preferences);
-        let claim = |of: fn(&RetirementWish) -> String| self.retirement.as_ref().map(of).unwrap_or_default();
-        let devices = match &self.amount {
-            Amount::Kg(_) => String::new(),
-            Amount::Devices { devices, factor, version } => {
-                let line = |line: &Devices| json!({"class": line.class, "count": line.count});
-                let lines: Vec<_> = devices.iter().map(line).collect();
-                json!({"devices": lines, "factor": {"name": factor, "version": version}}).to_string()
-            }
-        };
-        Ok(OrderRow {
-            number: 0,
-            id: self.id.to_string(),
-            content_sha256: self.content_sha256()?,
-            buyer: self.buyer.to_string(),
-            seller: String::new(),
-            units,
-            devices,
-            country,
-            centre,
-            vintage_from,
-            vintage_until,
-            delivery: self.delivery().to_string(),
-            period_from: claim(|wish| wish.period.from.to_string()),
-            period_until: claim(|wish| wish.period.until.to_string()),
-            purpose_kind: claim(|wish| wish.purpose_kind.to_string()),
-            advance: i64::from(self.advance),
-            standing: OrderStatus::Reserved.to_string(),
-            created_ms: time.ms(),
-            until_ms: time.ms() + ORDER_LAPSE_MS,
-            paid_number: 0,
-            paid_ms: 0,
-            payment: String::new(),
-            refund_asked_ms: 0,
-            refund_declined_ms: 0,
-            refunded_ms: 0,
-            refund: String::new(),
-            names_buyer: i64::from(self.names_buyer()),
-        })
-    }
-}
-
-fn preference_columns(preferences: &Preferences) -> [String; 4] {
-    let Preferences { country, centre, from, until } = preferences;
-    [
-        country.as_ref().map(ToString::to_string).unwrap_or_default(),
-        centre.map(|centre| centre.to_string()).unwrap_or_default(),
-        from.as_ref().map(ToString::to_string).unwrap_or_default(),
-        until.as_ref().map(ToString::to_string).unwrap_or_default(),
-    ]
 }
 
 impl Ledger {

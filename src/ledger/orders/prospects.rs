@@ -152,24 +152,25 @@ impl<'a> Prospects<'a> {
         Ok(grams)
     }
 
-    /// Whether somebody may issue what the buyer may get, of some sites: related neither to their centres nor to the buyer,
-    /// unless the units never come to its account.
+    /// Whether somebody of those who may issue for some sites, because their centres are not related to them, is not related
+    /// to the buyer either; unless the units never come to its account. Where nobody may issue yet, somebody may come.
     fn has_issuer(&mut self, database: &mut Database, wanted: &Wanted<'_>, sites: &[Site]) -> Result<bool, StoreError> {
         if wanted.delivery == DeliveryKind::Retire {
             return Ok(true);
         }
         let Some(issuers) = self.issuers(database)? else { return Ok(true) };
+        let mut is_there_any = false;
         for issuer in issuers {
-            if !self.may_hold.ask(database, wanted.buyer, issuer)? {
-                continue;
-            }
             for centre in sites.iter().filter_map(|site| site.organisation) {
                 if self.may_hold.ask(database, centre, issuer)? {
-                    return Ok(true);
+                    is_there_any = true;
+                    if self.may_hold.ask(database, wanted.buyer, issuer)? {
+                        return Ok(true);
+                    }
                 }
             }
         }
-        Ok(false)
+        Ok(!is_there_any)
     }
 
     /// All organisations that issue; `None` if there are so many organisations that not all are looked at.

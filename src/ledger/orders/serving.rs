@@ -10,9 +10,10 @@ use super::stock::{MayHold, Wanted, gather, reserve, rules_in_force, valid_until
 use crate::domain::order::{OrderStatus, Stretch};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Date, LedgerTime};
-use crate::limits::{ORDER_STRETCHES_MAX, ORDERS_SERVED_MAX, STOCK_ROWS_READ_MAX};
+use crate::limits::{ORDER_STRETCHES_MAX, ORDERS_LOOKED_AT_MAX, ORDERS_SERVED_MAX, PAGE_ROWS_MAX, STOCK_ROWS_READ_MAX};
+use crate::store::orders::{self, OrderRow};
 use crate::store::stock::StockFilter;
-use crate::store::{Database, StoreError, order_units, orders, unserved};
+use crate::store::{Database, StoreError, order_units, unserved};
 use std::collections::BTreeMap;
 
 /// Notes that centres may have more to give than before, to whoever has waited longest.
@@ -28,6 +29,19 @@ pub(super) fn note_waiting(database: &mut Database, order: &Order) -> Result<(),
     unserved::note(database, &order.row.seller, order.row.paid_number - 1)
 }
 
+/// What one transaction does, at most. To look at an order that wants nothing of what there is costs little; so those at the
+/// head of a line who wait for something else do not keep the others from theirs.
+struct Budget {
+    looks: i64,
+    gifts: i64,
+}
+
+impl Budget {
+    const fn is_spent(&self) -> bool {
+        self.looks <= 0 || self.gifts <= 0
+    }
+}
+
 /// Serves so many orders as one transaction may; tells whether some are left for the next.
 pub(super) fn serve(database: &mut Database, time: LedgerTime) -> Result<bool, StoreError> {
     let Some(today) = time.date() else { return Ok(false) };
@@ -35,13 +49,12 @@ pub(super) fn serve(database: &mut Database, time: LedgerTime) -> Result<bool, S
     if lines.is_empty() {
         return Ok(false);
     }
-    let mut turns = ORDERS_SERVED_MAX;
+    let mut budget = Budget { looks: ORDERS_LOOKED_AT_MAX, gifts: ORDERS_SERVED_MAX };
     for (seller, after) in lines {
-        if turns <= 0 {
+        if budget.is_spent() {
             return Ok(true);
         }
-        // A line takes one turn at least, also if nobody stands in it any more.
-        turns -= Line::of(database, &seller, &today)?.serve(database, after, turns)?.max(1);
+        Line::of(database, &seller, &today)?.serve(database, after, &mut budget)?;
     }
     Ok(!unserved::some(database, 1)?.is_empty())
 }
@@ -64,39 +77,37 @@ impl<'a> Line<'a> {
         Ok(Self { seller, today, rules, shelf, free: Vec::new(), may_hold: MayHold::default() })
     }
 
-    /// Serves up to so many orders behind a place and writes down how far it came; tells how many had their turn.
-    fn serve(&mut self, database: &mut Database, after: i64, turns: i64) -> Result<i64, StoreError> {
-        let rows = orders::waiting_of(database, self.seller, after, turns)?;
-        let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-        let mut has: BTreeMap<String, i64> = BTreeMap::new();
-        for units in order_units::of_orders(database, &ids)? {
-            *has.entry(units.order_id.clone()).or_default() += units.units();
-        }
-        let (mut served, mut last) = (0, after);
-        for row in rows {
-            if self.is_bare(database)? {
-                unserved::forget(database, self.seller)?;
-                return Ok(served);
+    /// Serves orders behind a place and writes down how far it came.
+    fn serve(&mut self, database: &mut Database, mut after: i64, budget: &mut Budget) -> Result<(), StoreError> {
+        // A line takes one look at least, also if nobody stands in it any more.
+        budget.looks -= 1;
+        loop {
+            let rows = orders::waiting_of(database, self.seller, after, PAGE_ROWS_MAX)?;
+            if rows.is_empty() {
+                return unserved::forget(database, self.seller);
             }
-            let missing = row.units - has.get(&row.id).copied().unwrap_or(0);
-            served += 1;
-            if !self.give(database, &Order::read(row.clone())?, missing)? {
-                unserved::set(database, self.seller, row.paid_number - 1)?;
-                return Ok(served);
+            let has = had(database, &rows)?;
+            for row in rows {
+                if self.is_bare(database)? {
+                    return unserved::forget(database, self.seller);
+                }
+                if budget.is_spent() {
+                    return unserved::set(database, self.seller, after);
+                }
+                let (missing, place) = (row.units - has.get(&row.id).copied().unwrap_or(0), row.paid_number);
+                let given = self.give(database, &Order::read(row)?, missing)?;
+                budget.looks -= 1;
+                budget.gifts -= i64::from(given != Given::Nothing);
+                if given == Given::FirstPieces {
+                    return unserved::set(database, self.seller, place - 1);
+                }
+                after = place;
             }
-            last = row.paid_number;
         }
-        if served < turns {
-            unserved::forget(database, self.seller)?;
-        } else {
-            unserved::set(database, self.seller, last)?;
-        }
-        Ok(served)
     }
 
-    /// Gives an order what there is of what it lacks; tells whether that is all, or it needs another turn for more pieces than
-    /// one turn gives.
-    fn give(&mut self, database: &mut Database, order: &Order, missing: i64) -> Result<bool, StoreError> {
+    /// Gives an order what there is of what it lacks.
+    fn give(&mut self, database: &mut Database, order: &Order, missing: i64) -> Result<Given, StoreError> {
         let mut stretches = self.take(database, order, missing)?;
         let mut given = reserve(database, &order.row.id, &stretches)?;
         if given < missing && stretches.len() < ORDER_STRETCHES_MAX && !self.shelf.is_at_end() {
@@ -106,8 +117,10 @@ impl<'a> Line<'a> {
         }
         if given == missing {
             orders::set_standing(database, order.row.number, OrderStatus::Paid, order.row.until_ms)?;
+        } else if stretches.len() == ORDER_STRETCHES_MAX {
+            return Ok(Given::FirstPieces);
         }
-        Ok(given == missing || stretches.len() < ORDER_STRETCHES_MAX)
+        Ok(if given > 0 { Given::WhatThereIs } else { Given::Nothing })
     }
 
     /// Takes off the shelf what an order admits, up to what it lacks.
@@ -148,4 +161,25 @@ impl<'a> Line<'a> {
     fn is_bare(&mut self, database: &mut Database) -> Result<bool, StoreError> {
         Ok(!self.reaches(database, 0)? && self.shelf.is_at_end())
     }
+}
+
+/// What an order got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// There is nothing for it.
+    Nothing,
+    /// All it lacked, or all there is for it.
+    WhatThereIs,
+    /// As many pieces as one turn gives; it has another.
+    FirstPieces,
+}
+
+/// Units that orders have, reserved and delivered.
+fn had(database: &mut Database, rows: &[OrderRow]) -> Result<BTreeMap<String, i64>, StoreError> {
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let mut has: BTreeMap<String, i64> = BTreeMap::new();
+    for units in order_units::of_orders(database, &ids)? {
+        *has.entry(units.order_id.clone()).or_default() += units.units();
+    }
+    Ok(has)
 }
