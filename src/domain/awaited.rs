@@ -106,6 +106,7 @@ mod tests {
         "at_site",
         "audited_site",
         "backing",
+        "beneficiary_organisation",
         "buffer",
         "carrier",
         "carriers",
