@@ -75,6 +75,8 @@ pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
 pub const ANCESTORS_MAX: usize = 1_000;
 /// Later events that the status of a certificate lists.
 pub const STATUS_EVENTS_MAX: usize = 1_000;
+/// Parts of a certificate that its status looks at.
+pub const STATUS_PARTS_MAX: usize = 2_000;
 /// Longest time, type or id that is read in such an answer, in bytes.
 pub const STATUS_TEXT_MAX: usize = 200;
 /// Treatments that one sample is drawn from; each takes 16 bytes while it is.

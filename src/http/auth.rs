@@ -99,23 +99,26 @@ impl Authenticated {
         if self.0.may(Scope::Relay) { Ok(()) } else { self.require(Scope::Post) }
     }
 
-    /// What a person's token posts names that person; and where two persons of one organisation sign, each does so with a token
-    /// of their own: else whoever has the organisation's token would be as many persons as they like.
-    pub(super) fn require_person(&self, statement: &Statement) -> Result<(), Problem> {
-        let refused =
-            |code, pointer, detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, code, pointer, detail.to_owned()));
+    /// What a person's token posts names that person: else two persons of one organisation would be one.
+    pub(super) fn require_actor(&self, statement: &Statement) -> Result<(), Problem> {
         match self.0.person {
             Some(person) if statement.common.actor != Some(person) => {
                 let detail = format!("this token is one person's: the statement names the actor {person}");
-                refused("actor_differs", "/actor", &detail)
-            }
-            None if statement.rests_on_a_person() => {
-                let detail =
-                    "who signs as one of two persons posts with a token that is theirs alone (POST /v1/tokens, person)";
-                refused("person_token_needed", "/actor", detail)
+                Err(Problem::new(StatusCode::FORBIDDEN, "actor_differs", "/actor", detail))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Where two persons of one organisation sign, each does so with a token of their own: else whoever has the organisation's
+    /// token would be as many persons as they like.
+    pub(super) fn require_person(&self, statement: &Statement) -> Result<(), Problem> {
+        if self.0.person.is_some() || !statement.rests_on_a_person() {
+            return Ok(());
+        }
+        let detail =
+            "who signs as one of two persons posts with a token that is theirs alone (POST /v1/tokens, person)";
+        Err(Problem::new(StatusCode::FORBIDDEN, "person_token_needed", "/actor", detail))
     }
 
     /// A token posts for its own organisation, unless it may relay.

@@ -95,9 +95,18 @@ pub(super) fn prepare_jws(
 ) -> Result<Posted, Problem> {
     let posted = ledger.prepare(jws, openings)?;
     caller.require_author(posted.identity.0)?;
-    match &posted.signed {
-        Some(signed) => caller.require_person(&signed.statement)?,
-        None => caller.require_person(&Unverified::read(jws)?.statement)?,
+    let Some(signed) = &posted.signed else {
+        let said = Unverified::read(jws)?.statement;
+        caller.require_actor(&said)?;
+        caller.require_person(&said)?;
+        return Ok(posted);
+    };
+    caller.require_actor(&signed.statement)?;
+    if let Err(refused) = caller.require_person(&signed.statement)
+        && !ledger.is_stored(posted.identity, &signed.payload_sha256)?
+    {
+        // What stands in the ledger gets its receipt again, with whatever token it was posted.
+        return Err(refused);
     }
     Ok(posted)
 }
@@ -118,12 +127,15 @@ fn prepare_hosted(
         return Err(Problem::new(status, "token_of_another_organisation", "/org", detail));
     }
     // Before it is signed: what a key has signed once could be posted by anybody.
-    caller.require_person(&statement)?;
+    caller.require_actor(&statement)?;
     // A retry is the statement that stands there, also after its key was revoked; it is not signed anew.
     let identity = (author, statement.common.id);
     let jws = match ledger.stored_statement(identity, payload)? {
         Some(jws) => jws,
-        None => ledger.vault.sign(author, payload)?,
+        None => {
+            caller.require_person(&statement)?;
+            ledger.vault.sign(author, payload)?
+        }
     };
     prepare_jws(ledger, caller, &jws, openings)
 }

@@ -14,8 +14,10 @@ use utoipa::ToSchema;
 pub(super) struct PaidBody {
     /// The entry of the transfer or retirement that says it.
     entry: u64,
-    /// Who says it.
+    /// Who says it: the centre.
     by: String,
+    /// For which blocks: this one or one of which it is a part, and others that were retired with it.
+    units: Vec<String>,
     /// How much, in the currency's smallest unit.
     amount: i64,
     /// ISO 4217.
@@ -96,6 +98,7 @@ impl From<&Paid> for PaidBody {
         Self {
             entry: paid.entry.0,
             by: paid.by.to_string(),
+            units: paid.units.iter().map(ToString::to_string).collect(),
             amount: paid.payment.amount.0,
             currency: paid.payment.currency.to_string(),
             papers: paid.papers.iter().map(|entry| entry.0).collect(),

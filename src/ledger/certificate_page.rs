@@ -1,10 +1,13 @@
 //! What a certificate's page rests on, read as of one moment.
 
+use crate::domain::certificate::Certificate;
 use crate::domain::eligibility::audit_in_force;
 use crate::domain::ids::OrganisationId;
 use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
+use crate::domain::time::Date;
+use crate::domain::treatment::Treatment;
 use crate::ledger::Ledger;
 use crate::ledger::certificates::{Registered, find_registered};
 use crate::ledger::payments::{Paid, payments};
@@ -32,13 +35,15 @@ impl Ledger {
             let Some(registered) = find_registered(database, serial)? else { return Ok(None) };
             let places = Places::of(database, &registered.treatments)?;
             let treated_at = registered.treatments.iter().map(|treatment| treatment.site.to_string());
-            let sites: BTreeSet<String> = treated_at.chain([registered.certificate.site.to_string()]).collect();
-            Ok(Some(CertificatePage {
-                sums: Sums::of_certificate(&registered, &places),
-                sites: records::load_of(database, &sites.into_iter().collect::<Vec<_>>())?,
-                paid: payments(database, &registered.certificate)?,
-                registered,
-            }))
+            let dismantled_at = registered.issues().map(|block| block.site.to_string());
+            let sites: BTreeSet<String> = treated_at.chain(dismantled_at).collect();
+            let sites: Vec<Site> = records::load_of(database, &sites.into_iter().collect::<Vec<_>>())?;
+            let own = sites.iter().find(|site| site.id == registered.certificate.site);
+            let paid = match own.and_then(|site| site.organisation) {
+                Some(centre) => payments(database, &registered.certificate, centre)?,
+                None => Vec::new(),
+            };
+            Ok(Some(CertificatePage { sums: Sums::of_certificate(&registered, &places), sites, paid, registered }))
         })
     }
 }
@@ -49,21 +54,30 @@ impl CertificatePage {
         self.sites.iter().find(|site| site.id == self.registered.certificate.site)
     }
 
-    /// Whose audits its grams rested on when it was issued: those in force, around the days of treatment, at the site of
-    /// dismantling and at those of treatment.
+    /// Whose audits its grams rest on: those that were in force when it was issued, and when what backs its units was, around
+    /// the days of treatment, at the sites of dismantling and of treatment.
     pub fn auditors(&self) -> BTreeSet<OrganisationId> {
-        let certificate = &self.registered.certificate;
-        let months = rule_set::find(&certificate.rule_set).map_or(0, |rules| rules.scheme.audit_months);
         let mut auditors = BTreeSet::new();
-        for site in &self.sites {
-            let known: Vec<SiteAudit> =
-                site.audits.iter().filter(|audit| audit.entry <= certificate.issued).cloned().collect();
-            for treatment in &self.registered.treatments {
-                if treatment.site == site.id || site.id == certificate.site {
-                    auditors.extend(audit_in_force(&known, &treatment.day, months).map(|audit| audit.by));
-                }
+        for block in self.registered.issues() {
+            let rests_on = |treatment: &&Treatment| block.rests_on(treatment.entry);
+            let treatments: Vec<&Treatment> = self.registered.treatments.iter().filter(rests_on).collect();
+            for site in &self.sites {
+                let days = treatments.iter().filter(|treatment| site.id == block.site || site.id == treatment.site);
+                auditors
+                    .extend(audits_at_issue(block, site, days.map(|treatment| &treatment.day)).map(|audit| audit.by));
             }
         }
         auditors
     }
+}
+
+/// The audits of a site that were in force around some days when a block was issued.
+pub(crate) fn audits_at_issue<'d>(
+    block: &Certificate,
+    site: &Site,
+    days: impl Iterator<Item = &'d Date>,
+) -> impl Iterator<Item = SiteAudit> {
+    let months = rule_set::find(&block.rule_set).map_or(0, |rules| rules.scheme.audit_months);
+    let known: Vec<SiteAudit> = site.audits.iter().filter(|audit| audit.entry <= block.issued).cloned().collect();
+    days.filter_map(move |day| audit_in_force(&known, day, months).cloned())
 }

@@ -67,6 +67,11 @@ impl Registered {
         resting_on(&self.certificate, &self.giving)
     }
 
+    /// The certificate, and the blocks that give their grams for units of it.
+    pub fn issues(&self) -> impl Iterator<Item = &Certificate> {
+        [&self.certificate].into_iter().chain(&self.giving)
+    }
+
     /// The last entry that says something of it, or of the values of its retirement.
     pub fn last_entry(&self) -> EntryIndex {
         self.erased.iter().map(|value| value.by).fold(self.changed, EntryIndex::max)

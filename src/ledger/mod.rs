@@ -87,7 +87,7 @@ use crate::proof::commitment::{self, Opening};
 use crate::proof::entry::Entry;
 use crate::proof::keys;
 use crate::proof::statement::{Signed, Unverified};
-use crate::store::entries::Identity;
+use crate::store::entries::{Identity, StoredEntry};
 use crate::store::tiles::StoredCheckpoint;
 use crate::store::{Store, StoreError, StoreFault, entries, head, records};
 use append::AppendError;
@@ -181,9 +181,18 @@ impl Ledger {
 
     /// The statement that stands in the ledger under an identity, if its payload is this one.
     pub fn stored_statement(&self, identity: Identity, payload: &[u8]) -> Result<Option<String>, StoreError> {
-        let found = self.store.read(|database| entries::find_by_identity(database, &[identity]))?;
-        let same = found.get(&identity).filter(|stored| stored.payload_sha256 == Sha256::digest(payload).as_slice());
-        Ok(same.and_then(|stored| Entry::parse(&stored.bytes).ok()).map(|entry| entry.statement))
+        let stored = self.stored_under(identity, &Sha256::digest(payload))?;
+        Ok(stored.and_then(|stored| Entry::parse(&stored.bytes).ok()).map(|entry| entry.statement))
+    }
+
+    /// Whether the statement of an identity stands in the ledger with a payload of this SHA-256.
+    pub fn is_stored(&self, identity: Identity, payload_sha256: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.stored_under(identity, payload_sha256)?.is_some())
+    }
+
+    fn stored_under(&self, identity: Identity, payload_sha256: &[u8]) -> Result<Option<StoredEntry>, StoreError> {
+        let mut found = self.store.read(|database| entries::find_by_identity(database, &[identity]))?;
+        Ok(found.remove(&identity).filter(|stored| stored.payload_sha256 == payload_sha256))
     }
 
     /// Posts statements and waits for the commit; one outcome each, in order.

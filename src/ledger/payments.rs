@@ -4,6 +4,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::event::{Event, Payment};
 use crate::domain::finding::Cure;
 use crate::domain::ids::{EntryIndex, OrganisationId};
+use crate::domain::serial::SerialBlock;
 use crate::domain::state::{RecordId, RecordKind};
 use crate::ledger::ancestry::ancestry;
 use crate::ledger::lookup::read_event;
@@ -19,20 +20,27 @@ pub struct Paid {
     pub entry: EntryIndex,
     /// Who says it.
     pub by: OrganisationId,
+    /// For which blocks: this one or one of which it is a part, and others that were retired with it.
+    pub units: Vec<SerialBlock>,
     /// How much, and in which currency.
     pub payment: Payment,
     /// The entries to which its papers are bound: its own, or those of evidence about it.
     pub papers: Vec<EntryIndex>,
 }
 
-/// What was paid for a certificate, or for a block of which it is a part, oldest first; without papers nothing.
-pub(crate) fn payments(database: &mut Database, certificate: &Certificate) -> Result<Vec<Paid>, StoreError> {
+/// What its centre was paid for a certificate, or for a block of which it is a part, oldest first; without papers nothing, and
+/// nothing that others paid to others later.
+pub(crate) fn payments(
+    database: &mut Database,
+    certificate: &Certificate,
+    centre: OrganisationId,
+) -> Result<Vec<Paid>, StoreError> {
     let mut found = Vec::new();
     let said = sales_of(database, certificate)?;
     for stored in entries::find_many(database, &said)? {
         found.extend(paid_by(database, stored)?);
     }
-    found.retain(|paid| !paid.papers.is_empty());
+    found.retain(|paid| paid.by == centre && !paid.papers.is_empty());
     Ok(found)
 }
 
@@ -51,15 +59,18 @@ fn sales_of(database: &mut Database, certificate: &Certificate) -> Result<Vec<En
 /// What an entry says was paid, if it does.
 fn paid_by(database: &mut Database, stored: StoredEntry) -> Result<Option<Paid>, StoreError> {
     let said = read_event(stored)?;
-    let payment = match &said.statement.event {
-        Event::CertificateTransferred(event) => event.paid.clone(),
-        Event::CertificateRetired(event) => event.paid.clone(),
-        _ => None,
+    let (units, payment) = match &said.statement.event {
+        Event::CertificateTransferred(event) => (vec![event.certificate.clone()], event.paid.clone()),
+        Event::CertificateRetired(event) => {
+            let further = event.further.iter().flatten().cloned();
+            ([event.certificate.clone()].into_iter().chain(further).collect(), event.paid.clone())
+        }
+        _ => return Ok(None),
     };
     let Some(payment) = payment else { return Ok(None) };
     let own = payment.document.as_ref().map(|_| said.index);
     let papers = own.into_iter().chain(evidence_about(database, said.index)?).collect();
-    Ok(Some(Paid { entry: said.index, by: said.statement.common.party(), payment, papers }))
+    Ok(Some(Paid { entry: said.index, by: said.statement.common.party(), units, payment, papers }))
 }
 
 /// The entries that bind a file to an entry.

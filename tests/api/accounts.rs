@@ -226,6 +226,7 @@ both_databases! {
         app.post_jws(&story.issuer.token, &issue).refused(403, "person_token_needed", "/actor");
         app.post_jws(&of_one, &issue).accepted();
         assert_eq!(app.post_jws(&of_one, &issue).status, 200, "the same again");
+        assert_eq!(app.post_jws(&story.issuer.token, &issue).status, 200, "with whatever token: it stands there");
         let sign = |token: &str, actor: &str| {
             post(token, "certificate_countersigned", &json!({"certificate": units(1, 19), "actor": actor}))
         };

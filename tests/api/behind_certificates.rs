@@ -3,6 +3,7 @@
 use crate::harness::{Party, TestApp, both_databases, kid, new_id, signed};
 use crate::hosted_keys::loopledger_kid;
 use crate::register::units;
+use crate::replacements::{Error, another_site};
 use crate::story::{Story, audit_fields};
 use serde_json::{Value, json};
 
@@ -132,8 +133,26 @@ both_databases! {
         let finding = |concerns: &[&str]| {
             ("audit_finding".to_owned(), concerns.iter().map(|kind| (*kind).to_owned()).collect::<Vec<_>>())
         };
-        assert_eq!(told_since(&app, &serial)[0], finding(&["certificate", "treatment"]));
-        assert_eq!(told_since(&app, &serial)[1..], [finding(&["treatment"])]);
+        let both = || finding(&["certificate", "treatment"]);
+        assert_eq!(told_since(&app, &serial), [both(), both()], "the units failed, and hold again");
+    }
+
+    /// Units that another site's grams back rest on that site too.
+    fn what_backs_units_is_told_of_too(kind) {
+        let app = TestApp::start(kind);
+        let error = Error::after_issue(&app);
+        let sold = units(1, 100);
+        error.withdraw(&sold, None, "fraud").accepted();
+        let other = another_site(&error.story, 120_000);
+        error.replace(&sold, &sold, &other.replace("-0000116", "-0000100"), Some(&other)).accepted();
+        let before = told_since(&app, &sold);
+        let pools = app.get("/v1/register/pools", "").json();
+        let sites = pools["sites"].as_array().expect("sites");
+        let giving = sites.iter().find(|site| site["code"] == "CTR2").expect("the site that gives");
+        let suspended = json!({"suspended_site": giving["site"], "reason": "statements"});
+        app.say(&error.story.auditor, "site_suspended", &suspended).accepted();
+        let told = ("site_suspended".to_owned(), vec!["site".to_owned()]);
+        assert_eq!(told_since(&app, &sold), [before, vec![told]].concat());
     }
 
     /// The equipment behind a batch's fractions: each class has its share of what was fed in, to the gram.

@@ -234,10 +234,17 @@ both_databases! {
         let document = json!({"sha256": "5".repeat(64), "blake3": "6".repeat(64)});
         let invoice = json!({"about": sold, "kind": "commercial", "document": document});
         let papers = app.say(&buyer, "evidence_attached", &invoice).accepted();
+        // What is paid to others later is none of what the centre was paid.
+        let (trader, document) = (app.join(&["buyer"]), json!({"sha256": "7".repeat(64), "blake3": "8".repeat(64)}));
+        let more = json!({"amount": 90_000, "currency": "EUR", "document": document});
+        let resale = json!({"certificate": units(1, 40), "to": trader.id, "paid": more});
+        app.say(&buyer, "certificate_transferred", &resale).accepted();
+        let back = json!({"certificate": units(1, 40), "to": buyer.id});
+        app.say(&trader, "certificate_transferred", &back).accepted();
         retire(&app, &buyer, &units(1, 40), &[]).accepted();
         let page = page(&units(1, 40));
         let expected = json!([{
-            "entry": sold, "by": story.centre.id, "amount": 40_000, "currency": "EUR", "papers": [papers],
+            "entry": sold, "by": story.centre.id, "units": [units(1, 40)], "amount": 40_000, "currency": "EUR", "papers": [papers],
         }]);
         assert_eq!((&page["paid"], &page["seller"]), (&expected, &json!(story.centre.id)));
         assert_eq!(page["auditors"], json!([story.auditor.id]));

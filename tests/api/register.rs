@@ -348,10 +348,14 @@ both_databases! {
         let freeze = json!({"certificate": units(1, 40), "reason": "review"});
         app.say(&story.issuer, "certificate_frozen", &freeze).accepted();
         app.say(&story.issuer, "certificate_unfrozen", &json!({"certificate": units(1, 40)})).accepted();
+        // A withdrawal that nobody signs second is taken back.
+        let vain = json!({"certificate": units(81, 97), "reason": "not_eligible", "second": "organisation"});
+        app.say(&story.issuer, "certificate_withdrawn", &vain).accepted();
+        app.say(&story.issuer, "certificate_unfrozen", &json!({"certificate": units(81, 97)})).accepted();
         let Some(checked) = python(&[&app.url]) else { return };
         let expected = format!(
             "ERT-XD-CTR1-202611 issued=123 pending=0 held=57 expired=0 retired=38 cancelled=10 withdrawn=13 buffer=5\n\
-             the register adds up: 14 entries, as of {}\n",
+             the register adds up: 16 entries, as of {}\n",
             app.ledger.readiness().expect("ready"),
         );
         assert_eq!(printed(&checked), expected);

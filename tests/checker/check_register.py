@@ -20,6 +20,7 @@ import sys
 import urllib.request
 
 UNIT_G = 1000
+TRIES = 20
 VALID_YEARS = 2  # 24 months from the issue, the last day included.
 RULES = "issued countersigned transferred split cancelled retired frozen unfrozen withdrawn replaced".split()
 PLACES = ["pending", "held", "expired", "retired", "cancelled", "withdrawn", "buffer"]
@@ -206,8 +207,11 @@ class Register:
         require(block.place in ("held", "buffer") and not block.frozen, f"it is {block.place}, or frozen before")
         block.frozen = True
 
-    def unfrozen(self, said, _):
+    def unfrozen(self, said, party):
         block = self.block(said["certificate"])
+        if not block.frozen and block.withdrawal and party == block.issue.issuer:
+            block.withdrawal = None  # Nobody has signed second, and its issuer takes the withdrawal back.
+            return
         require(block.frozen, "it is not frozen")
         block.frozen = False
 
@@ -277,7 +281,8 @@ def fetch(url):
 
 def fetch_all(url):
     """The sums and the entries from which they were counted."""
-    path, pools = "/v1/register/pools?format=json", None
+    first, tries = "/v1/register/pools?format=json", 1
+    path, pools = first, None
     while path:
         body, path = fetch(url + path)
         page = json.loads(body)
@@ -285,8 +290,10 @@ def fetch_all(url):
             pools = page
         elif all(page[moment] == pools[moment] for moment in ("as_of_size", "as_of_day")):
             pools["pools"] += page["pools"]
-        else:  # The ledger grew in between, or it is midnight: the sums of two moments do not belong together.
-            path, pools = "/v1/register/pools?format=json", None
+        elif tries < TRIES:  # The ledger grew in between, or it is midnight: the sums of two moments do not belong together.
+            path, pools, tries = first, None, tries + 1
+        else:
+            raise ValueError(f"in {TRIES} tries the ledger grew before all pools were told: take --entries and --pools")
     path, lines = "/v1/register/entries", []
     while path:
         body, path = fetch(url + path)

@@ -263,6 +263,11 @@ impl Certificate {
         self.status == CertificateStatus::Held && self.expires.as_ref().is_some_and(|until| on > until)
     }
 
+    /// Whether some of its own grams are of a treatment.
+    pub fn rests_on(&self, treatment: EntryIndex) -> bool {
+        self.allotments.iter().any(|allotment| allotment.treatment == treatment)
+    }
+
     /// The units that fail, each once: first and last of every stretch, in order.
     pub fn failing_units(&self) -> Vec<(i64, i64)> {
         stretches(self.failing.iter())

@@ -93,7 +93,7 @@ impl Field for MinorUnits {
 }
 
 record! {
-    /// What the centre was paid. Pages show it only with the paper that proves it.
+    /// What the centre was paid. Pages show it only where the centre says it, and with the paper that proves it.
     pub struct Payment {
         /// How much, in the currency's smallest unit.
         amount: MinorUnits,

@@ -5,16 +5,16 @@ use super::{Concern, Later};
 use crate::domain::batch::Batch;
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::{AuditOutcome, RevocationReason};
-use crate::domain::eligibility::audit_in_force;
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
 use crate::domain::finding::Cure;
 use crate::domain::ids::EntryIndex;
 use crate::domain::lineage::Node;
-use crate::domain::registry::{Key, Site, SiteAudit};
+use crate::domain::registry::{Key, Site};
 use crate::domain::rule_set;
 use crate::domain::time::Date;
 use crate::domain::treatment::Treatment;
+use crate::ledger::certificate_page::audits_at_issue;
 use crate::ledger::certificates::{giving_blocks, treatments_behind};
 use crate::ledger::lookup::{read_event, subject_of_node};
 use crate::store::{StoreError, entries, records};
@@ -40,9 +40,11 @@ impl Signed {
 impl Later<'_> {
     /// What was said of the treatments behind a certificate, and behind what backs its units; gives whether that is all.
     pub(super) fn of_what_stands_behind(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
-        let mut treatments = treatments_behind(self.database, certificate)?;
-        for block in giving_blocks(self.database, certificate)? {
-            treatments.extend(treatments_behind(self.database, &block)?);
+        let mut blocks = vec![certificate.clone()];
+        blocks.extend(giving_blocks(self.database, certificate)?);
+        let mut treatments = Vec::new();
+        for block in &blocks {
+            treatments.extend(treatments_behind(self.database, block)?);
         }
         let batches = self.batches_of(&treatments)?;
         let (mut signed, mut is_all) = (Signed::default(), true);
@@ -54,7 +56,9 @@ impl Later<'_> {
                 self.of_flaws(treatment, evidence, &mut signed)?;
             }
         }
-        self.of_sites(certificate, &treatments, &mut signed)?;
+        for block in &blocks {
+            self.of_sites(block, &treatments, &mut signed)?;
+        }
         self.of_keys(&signed)?;
         Ok(is_all)
     }
@@ -115,34 +119,31 @@ impl Later<'_> {
         Ok(())
     }
 
-    /// Sites that are suspended now, and audits since that found one otherwise around a day of treatment. The audits on which the
-    /// issue rested are worth what the keys are that signed them.
+    /// Of a block, the certificate or one that backs units of it: sites that are suspended now, and audits since that found one
+    /// otherwise around a day of treatment. The audits on which its issue rested are worth what the keys are that signed them.
     fn of_sites(
         &mut self,
-        certificate: &Certificate,
+        block: &Certificate,
         treatments: &[Treatment],
         signed: &mut Signed,
     ) -> Result<(), StoreError> {
+        let treatments: Vec<&Treatment> =
+            treatments.iter().filter(|treatment| block.rests_on(treatment.entry)).collect();
         let treated_at = treatments.iter().map(|treatment| treatment.site.to_string());
-        let ids: BTreeSet<String> = treated_at.chain([certificate.site.to_string()]).collect();
-        let months = rule_set::find(&certificate.rule_set).map_or(0, |rules| rules.scheme.audit_months);
+        let ids: BTreeSet<String> = treated_at.chain([block.site.to_string()]).collect();
+        let months = rule_set::find(&block.rule_set).map_or(0, |rules| rules.scheme.audit_months);
         let days: BTreeSet<&Date> = treatments.iter().map(|treatment| &treatment.day).collect();
         for site in records::load_of::<Site>(self.database, &ids.into_iter().collect::<Vec<_>>())? {
             let concern = || Concern::Site(site.id.to_string());
             for suspension in site.suspensions.iter().filter(|suspension| suspension.until.is_none()) {
                 self.note(suspension.from, concern());
             }
-            let known: Vec<SiteAudit> =
-                site.audits.iter().filter(|audit| audit.entry <= certificate.issued).cloned().collect();
-            for day in &days {
-                if let Some(audit) = audit_in_force(&known, day, months) {
-                    signed.until(audit.signer.to_string(), audit.entry);
-                }
-                for audit in site.audits.iter().filter(|audit| audit.outcome != AuditOutcome::Conforms) {
-                    if audit.is_around(day, months) {
-                        self.note(audit.entry, concern());
-                    }
-                }
+            for audit in audits_at_issue(block, &site, days.iter().copied()) {
+                signed.until(audit.signer.to_string(), audit.entry);
+            }
+            let contrary = site.audits.iter().filter(|audit| audit.outcome != AuditOutcome::Conforms);
+            for audit in contrary.filter(|audit| days.iter().any(|day| audit.is_around(day, months))) {
+                self.note(audit.entry, concern());
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::ledger::ancestry::{Ancestry, ancestry};
 use crate::ledger::certificates::find_certificate;
 use crate::ledger::lookup::read_event;
 use crate::ledger::{Ledger, erasure};
-use crate::limits::{PAGE_ROWS_MAX, STATUS_EVENTS_MAX};
+use crate::limits::{PAGE_ROWS_MAX, STATUS_EVENTS_MAX, STATUS_PARTS_MAX};
 use crate::proof::merkle::{TreeHash, leaf_hash};
 use crate::proof::tiles::Prover;
 use crate::store::tiles::{StoredCheckpoint, StoredTiles};
@@ -155,11 +155,13 @@ impl Later<'_> {
 
     /// What was said of its parts, if it was split.
     fn of_parts(&mut self, certificate: &Certificate) -> Result<bool, StoreError> {
-        let (mut is_all, mut left) = (true, certificate.into.clone());
+        let (mut is_all, mut left, mut read) = (true, certificate.into.clone(), 0);
         while let Some(serial) = left.pop() {
-            if self.found.len() > STATUS_EVENTS_MAX {
+            // One entry may make or end hundreds of parts.
+            if self.found.len() > STATUS_EVENTS_MAX || read == STATUS_PARTS_MAX {
                 return Ok(false);
             }
+            read += 1;
             let Some(block) = find_certificate(self.database, &serial)? else { continue };
             is_all &= self.of_block(&block, &|_| true)?;
             left.extend(block.into);
