@@ -18,6 +18,7 @@ use crate::domain::lot::{
 };
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::signal::{self, Gave, TallyKind};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime, OccurredAt};
@@ -103,6 +104,8 @@ record! {
         left_g: SignedGrams,
         /// What left it by fraction, where the rule set looks at it.
         gave: Option<Vec<Gave>>,
+        /// Fractions of which some came out under a rule set that did not look at it, each once.
+        uncounted: Option<Vec<TableCode>>,
         /// The donations behind what was fed in; empty if nothing of it was donated.
         given: Composition,
         /// Fractions of the rule set that came out of it, each once.
@@ -153,6 +156,7 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         out_g: Grams::ZERO,
         left_g: SignedGrams(0),
         gave: None,
+        uncounted: None,
         given: Composition::default(),
         outputs: Vec::new(),
         hazardous: Hazardous::none(),
@@ -238,7 +242,7 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
         warnings.extend(found);
         let code = item.waste_code.as_ref();
         warnings.extend(permit_warning(&permits, day.as_ref(), code, Some(DISMANTLING)));
-        batch = feed(batch, &item, &pointer)?;
+        batch = feed(rules_in_force(state)?, batch, &item, &pointer)?;
         let fed = Item { fed: Some(batch.id), ..item }.ended();
         state.put(Record::Item(Item { status: ItemStatus::InBatch, ..fed }.touched(context)?));
     }
@@ -251,7 +255,7 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
     Ok(warnings)
 }
 
-fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
+fn feed(rules: &RuleSet, mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
     let sources = item.sources.shares().iter().map(|share| share.source.waste()).collect::<Option<Vec<_>>>();
     let (Some(arising), Some(sources)) = (&item.arising, sources) else {
         let detail = "only waste that has arisen and was not dismantled yet goes into a batch";
@@ -278,7 +282,7 @@ fn feed(mut batch: Batch, item: &Item, pointer: &str) -> Result<Batch, Stop> {
         return refuse(RefusalCode::SumOutOfRange, pointer, "the batch's input would leave the range");
     };
     // A class never weighs more than all of them together, so its sum is in range too.
-    fed::add(&mut batch.fed, &item.class, item.grams, &item.lacks);
+    fed::add(rules, &mut batch.fed, &item.class, (item.grams, &item.lacks));
     let left_g = SignedGrams(batch.left_g.0 + item.grams.get());
     let given = given_of(&[(&batch.given, batch.input_g), (&item.given, item.grams)]).or_else(too_many_sources)?;
     let evidence = batch.evidence.clone().join(&item.evidence);

@@ -4,6 +4,7 @@ use crate::domain::codes::TableCode;
 use crate::domain::fields::record;
 use crate::domain::lacks::{Lack, joined};
 use crate::domain::mass::Grams;
+use crate::domain::rule_set::RuleSet;
 
 record! {
     /// What went into a batch of one class.
@@ -17,13 +18,13 @@ record! {
     }
 }
 
-/// More of a class is fed in.
-pub(crate) fn add(fed: &mut Vec<FedClass>, class: &TableCode, grams: Grams, lacks: &[Lack]) {
+/// More of a class is fed in, under a rule set.
+pub(crate) fn add(rules: &RuleSet, fed: &mut Vec<FedClass>, class: &TableCode, (grams, lacks): (Grams, &[Lack])) {
     let Some(known) = fed.iter_mut().find(|known| known.class == *class) else {
         fed.push(FedClass { class: class.clone(), grams, lacks: lacks.to_vec() });
         return;
     };
-    known.lacks = joined((&known.lacks, known.grams), (lacks, grams));
+    known.lacks = joined(rules, (&known.lacks, known.grams), (lacks, grams));
     known.grams = known.grams.plus(grams).unwrap_or(known.grams);
 }
 

@@ -228,8 +228,8 @@ pub fn collected(state: &mut State<'_>, context: &Context<'_>, event: &Collected
     require_no_reuse(state, &event.provenance)?;
     let weighed = weigh(state, context, &event.class, &event.weight)?;
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
-    let lacks =
-        lacking(event.missing.as_ref(), event.pieces.map(Count::get).or((kind == ItemKind::Device).then_some(1)))?;
+    let counted = event.pieces.map(Count::get).or((kind == ItemKind::Device).then_some(1));
+    let lacks = lacking(rules_in_force(state)?, event.missing.as_ref(), counted)?;
     let (id, pieces) = (event.item, event.pieces.filter(|_| kind == ItemKind::Lot));
     let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces, lacks };
     take_in(state, context, &incoming, weighed)
@@ -264,7 +264,7 @@ pub fn received(state: &mut State<'_>, context: &Context<'_>, event: &Received) 
     let mut weighed = weigh(state, context, &event.class, &event.weight)?;
     weighed.warnings.extend(signal::of_load(state, context, event)?);
     let (arising, provenance, waste_code) = (&event.arising, &event.provenance, event.waste_code.as_ref());
-    let lacks = lacking(event.missing.as_ref(), event.pieces.map(Count::get))?;
+    let lacks = lacking(rules_in_force(state)?, event.missing.as_ref(), event.pieces.map(Count::get))?;
     let (id, kind, pieces) = (event.item, ItemKind::Lot, event.pieces);
     let incoming = Incoming { id, kind, class: &event.class, arising, provenance, waste_code, pieces, lacks };
     take_in(state, context, &incoming, weighed)
@@ -352,7 +352,7 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
         sources: joining.sources,
         given,
         owed: joining.owed,
-        lacks: lacked_by_all(&inputs),
+        lacks: lacked_together(rules_in_force(state)?, &inputs),
         waste_code: code,
         overridden,
         country: country.clone(),
@@ -367,10 +367,10 @@ pub fn merged(state: &mut State<'_>, context: &Context<'_>, event: &Merged) -> R
 }
 
 /// What inputs came without, together.
-fn lacked_by_all(inputs: &[Item]) -> Vec<Lack> {
+fn lacked_together(rules: &RuleSet, inputs: &[Item]) -> Vec<Lack> {
     let together = |(lacks, grams): (Vec<Lack>, Grams), input: &Item| {
         let sum = grams.plus(input.grams).unwrap_or(grams);
-        (joined((&lacks, grams), (&input.lacks, input.grams)), sum)
+        (joined(rules, (&lacks, grams), (&input.lacks, input.grams)), sum)
     };
     let mut inputs = inputs.iter();
     let first = inputs.next().map_or((Vec::new(), Grams::ZERO), |first| (first.lacks.clone(), first.grams));

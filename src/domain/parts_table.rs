@@ -97,6 +97,12 @@ impl PartRow {
 }
 
 impl RuleSet {
+    /// Whether it has a table of parts: then amounts of what came out and of what was missing decide, before only whether there
+    /// was any, and whether all of it was missing. Ledgers of older rule sets replay as they were written.
+    pub(crate) fn weighs_parts(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
     /// Gives the conditions of the scheme and the signals what the table says; rule sets without one have it there already.
     pub(crate) fn spread_parts(&mut self) {
         if self.parts.is_empty() {

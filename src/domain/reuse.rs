@@ -118,7 +118,7 @@ pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) ->
         overridden,
         status: ItemStatus::Held,
         condition: Condition::Waste,
-        lacks: lacking(event.missing.as_ref(), Some(1))?,
+        lacks: lacking(rules_in_force(state)?, event.missing.as_ref(), Some(1))?,
         arising: Some(event.arising.clone()),
         sources: Composition::of(source, item.grams),
         given: given.map(|given| Composition::of(given, item.grams)).unwrap_or_default(),

@@ -305,7 +305,7 @@ fn enter_batches(state: &mut State<'_>, treatment: &Treatment) -> Result<(), Sto
 fn settle(state: &mut State<'_>, mut treatment: Treatment, now: LedgerTime) -> Result<(), Stop> {
     for position in 0..treatment.lines.len() {
         let Some(line) = treatment.lines.get(position).filter(|line| line.waits()).cloned() else { continue };
-        let standing = eligibility::standing(state, &treatment, &line, now)?;
+        let standing = eligibility::standing(state, rules_in_force(state)?, (&treatment, &line), now)?;
         if standing.gaps.iter().all(|gap| !gap.bars_entry()) {
             treatment = pool::enter(state, treatment, position, &standing.latest)?;
         } else if standing.gaps.iter().all(|gap| gap.may_still_close()) {
@@ -343,7 +343,7 @@ fn wait_for_audit(state: &mut State<'_>, treatment: &Treatment, site: SiteId) ->
 fn records_of_settling(state: &State<'_>, treatment: &Treatment, now: LedgerTime) -> Result<Vec<String>, Stop> {
     let mut ids = Vec::new();
     for line in &treatment.lines {
-        let standing = eligibility::standing(state, treatment, line, now)?;
+        let standing = eligibility::standing(state, rules_in_force(state)?, (treatment, line), now)?;
         let site = line.batch_in(state)?.map(|batch| batch.site);
         ids.extend(standing.latest.month().zip(site).map(|(month, site)| Pool::id_of(&site, &month)));
         let sites = site.into_iter().chain([treatment.site]);

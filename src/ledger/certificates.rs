@@ -1,5 +1,6 @@
 //! Certificates: what can be issued and why not more, and what was issued.
 
+use crate::domain::apply::rules_in_force;
 use crate::domain::certificate::{Certificate, Proposal, Retirement, propose};
 use crate::domain::codes::Month;
 use crate::domain::eligibility::{self, Gap, standing};
@@ -222,7 +223,7 @@ fn line_standing(
     line: Line,
     now: LedgerTime,
 ) -> Result<TreatmentStanding, Stop> {
-    let mut gaps = standing(state, treatment, &line, now)?.gaps;
+    let mut gaps = standing(state, rules_in_force(state)?, (treatment, &line), now)?.gaps;
     let entered = line.covered;
     // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next audit;
     // unless its batch has no grams left to back it.

@@ -3,6 +3,7 @@
 //! A key was reported compromised, a later audit found otherwise, a site is suspended, something is implausible or not decided:
 //! only an auditor's finding says what follows. So auditors can look, this names the certificates.
 
+use crate::domain::apply::rules_in_force;
 use crate::domain::certificate::{Certificate, CertificateStatus, resting_on};
 use crate::domain::eligibility::{self, Gap, standing};
 use crate::domain::ids::EntryIndex;
@@ -166,7 +167,7 @@ fn in_doubt(
         if own.is_empty() {
             continue;
         }
-        let found = standing(state, treatment, line, now)?.gaps;
+        let found = standing(state, rules_in_force(state)?, (treatment, line), now)?.gaps;
         let doubts: Vec<Gap> = found.into_iter().filter(|gap| !gap.fails_units()).collect();
         if !doubts.is_empty() {
             gaps.extend(doubts);

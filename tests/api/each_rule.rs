@@ -3,10 +3,11 @@
 //!
 //! A row of the table below is a test, and the list of rules that have one is made from the same rows; so no rule is without.
 
+use crate::corrections::instead;
 use crate::eligibility::{Ended, Told};
 use crate::frauds::hand;
 use crate::harness::{Kind, TestApp, both_databases, kid, new_id};
-use crate::signals::paper;
+use crate::signals::{paper, with};
 use crate::story::Story;
 use crate::withheld::{Withheld, hosted, say_hosted};
 use loopledger::domain::eligibility::Gap;
@@ -374,7 +375,17 @@ each_alone! {
     }
 
     PartsNotAccountedFor: fn laptops_without_a_word_about_batteries(app) {
-        told(Story::begin(app), &received(json!({"missing": null})))
+        let story = Story::begin(app);
+        let ended = story.tell(&received(json!({"missing": null})));
+        let Ended { lot, received, of_steel, .. } = ended;
+        Withheld::all_of(story, of_steel, 80_000).until(move |story| {
+            let counted = json!({
+                "pieces": 40, "missing": [{"part": "batteries", "count": 40}], "site": story.centre_site,
+            });
+            let right = with(story.receipt(&lot, &story.weighed(100_000)), &counted);
+            let correction = app.say(&story.centre, "corrected", &instead(received, "received", &right)).accepted();
+            app.say(&story.auditor, "correction_confirmed", &json!({"correction": correction})).accepted();
+        })
     }
 }
 

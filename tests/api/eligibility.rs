@@ -27,6 +27,9 @@ impl Told {
 
 /// What came of it: the batch, and the entries of its treatments.
 pub struct Ended {
+    /// The laptops, and the entry of their receipt.
+    pub lot: String,
+    pub received: u64,
     pub batch: String,
     pub boards: String,
     pub of_steel: u64,
@@ -50,7 +53,7 @@ impl Story<'_> {
         let (lot, batch) = (new_id(), new_id());
         let missing = json!({"pieces": 40, "missing": [{"part": "batteries", "count": 40}]});
         let receipt = with(with(self.receipt(&lot, &self.weighed(100_000)), &missing), &told.receipt);
-        self.at_centre("received", receipt).accepted();
+        let received = self.at_centre("received", receipt).accepted();
         self.at_centre("batch_opened", json!({"batch": batch})).accepted();
         self.at_centre("batch_fed", json!({"batch": batch, "items": [lot]})).accepted();
         let steel_g = 100_000 - told.boards_g;
@@ -63,7 +66,7 @@ impl Story<'_> {
         });
         let closed = json!({"batch": batch, "loss_g": 0, "out_of_scope_g": 0, "counted_elsewhere": "none"});
         let closed = self.at_centre("batch_closed", with(closed, &told.closed)).accepted();
-        Ended { batch, boards, of_steel, of_boards, closed }
+        Ended { lot, received, batch, boards, of_steel, of_boards, closed }
     }
 
     /// One rule alone keeps a treatment's grams back, and the endpoint says the rule and what to do.

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 /// What a verifier says that it could not check.
 const UNCHECKED: &str = "that batteries, boards, backlights and toner of the equipment came out of the batches";
 
-fn is_unchecked(bundle: &Bundle) -> bool {
+pub fn is_unchecked(bundle: &Bundle) -> bool {
     valid(bundle).not_shown.iter().any(|words| words.starts_with(UNCHECKED))
 }
 
 /// The bundle without the statements that take a fraction out of a batch.
-fn without(bundle: &Bundle, fraction: &str) -> Bundle {
+pub fn without(bundle: &Bundle, fraction: &str) -> Bundle {
     let takes_out = |bytes: &[u8]| {
         let entry = Entry::parse(bytes).expect("an entry");
         let said = Unverified::read(&entry.statement).expect("a statement").statement;
@@ -33,7 +33,7 @@ fn without(bundle: &Bundle, fraction: &str) -> Bundle {
 
 impl Story<'_> {
     /// So many grams of laptops, of whose pieces receipts counted the batteries of so many missing, and no boards.
-    fn laptops(&self, grams: i64, pieces: i64, without: i64) -> String {
+    pub fn laptops(&self, grams: i64, pieces: i64, without: i64) -> String {
         let lot = new_id();
         let missing: Vec<Value> = [("batteries", without)]
             .iter()
@@ -46,7 +46,7 @@ impl Story<'_> {
     }
 
     /// Some lots are dismantled into batteries, boards and steel; gives the treatment of the steel.
-    fn dismantle(&self, lots: &[String], batteries_g: i64, boards_g: i64, steel_g: i64) -> u64 {
+    pub fn dismantle(&self, lots: &[String], batteries_g: i64, boards_g: i64, steel_g: i64) -> u64 {
         let batch = new_id();
         self.at_centre("batch_opened", json!({"batch": batch})).accepted();
         self.at_centre("batch_fed", json!({"batch": batch, "items": lots})).accepted();

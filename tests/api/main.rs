@@ -70,6 +70,8 @@ mod orders_race;
 mod orders_served;
 mod orders_waiting;
 mod other_tools;
+mod parts_judged;
+mod parts_shown;
 mod pool_order;
 mod process;
 mod projects;

@@ -142,8 +142,9 @@ both_databases! {
         assert_eq!((of("open=true".into()), of("open=false".into())), (1, 1));
         let cleared = &listed(&app, &story.centre.token, "open=false")[0];
         assert_eq!((&cleared["status"], &cleared["by"]), (&json!("cleared"), &json!(finding)));
-        let earlier = app.get(&format!("/v1/entries/{}", again.accepted() - 1), &story.centre.token);
-        assert_eq!(earlier.status, 200, "the first load with that ticket is its own");
+        let earlier = app.get(&format!("/v1/events?from={}", again.accepted() - 1), &story.centre.token).json();
+        let said = &earlier["events"][0]["payload"];
+        assert_eq!((&said["org"], &said["item"]), (&json!(centre), &json!(one)), "the first load with that ticket is its own");
         let own = |lot: &str| app.get(&format!("/v1/items/{lot}"), &story.centre.token).json()["evidence"]["flaws"].clone();
         let flaw = |entry: u64| json!([{"code": "signal", "entry": entry}]);
         assert_eq!((own(&one), own(&other)), (json!([]), flaw(again.accepted())));

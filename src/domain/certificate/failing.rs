@@ -10,7 +10,7 @@ use crate::domain::eligibility;
 use crate::domain::finding;
 use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, CertifiedStretch, Span};
-use crate::domain::rule_set::{self, Occasion};
+use crate::domain::rule_set::{self, Occasion, RuleSet};
 use crate::domain::state::{Record, State, Stop};
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ struct Sound {
 }
 
 /// The grams of a treatment that back what was certified on them in one issue: by the rules of its own scheme, and what grows old
-/// in store since then changes nothing.
+/// in store since then changes nothing, nor does a rule set that was adopted since.
 fn sound_grams(
     state: &State<'_>,
     treatment: EntryIndex,
@@ -94,11 +94,12 @@ fn sound_grams(
     let mut sound = Sound::default();
     let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
     let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
+    let rules = rules_of(state, root)?;
     for line in &treatment.lines {
         if line.batch_in(state)?.is_none_or(|batch| batch.site != root.site) {
             continue;
         }
-        let standing = eligibility::standing(state, treatment, line, root.issued_at)?;
+        let standing = eligibility::standing(state, rules, (treatment, line), root.issued_at)?;
         if standing.gaps.iter().any(|gap| gap.fails_units() && (has_conditions || !gap.is_new_with_1())) {
             sound.uncured.extend(standing.uncured);
         } else {
@@ -106,6 +107,14 @@ fn sound_grams(
         }
     }
     Ok(sound)
+}
+
+/// The rule set that judges what was certified in one issue: that of the issue. Before a rule set had a table of parts it was the
+/// one in force, and ledgers from then replay as they were written.
+fn rules_of(state: &State<'_>, root: &Certificate) -> Result<&'static RuleSet, Stop> {
+    let in_force = rules_in_force(state)?;
+    let of_issue = rule_set::find(&root.rule_set).filter(|_| in_force.weighs_parts());
+    Ok(of_issue.unwrap_or(in_force))
 }
 
 /// Writes down which of the units that are looked at fail on a treatment; what failed before keeps its cause.

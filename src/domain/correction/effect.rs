@@ -1,6 +1,6 @@
 //! A correction comes into force, or holds what it would change until it is decided.
 
-use crate::domain::apply::Context;
+use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::batch::Batch;
 use crate::domain::certificate;
 use crate::domain::correction::records::{flawed, substance, unflawed};
@@ -188,14 +188,14 @@ fn in_force(state: &State<'_>, context: &Context<'_>, id: &RecordId, now: Record
 /// with them, good or not.
 fn withdraw(state: &mut State<'_>, changed: &BTreeMap<RecordId, Record>) -> Result<Vec<EntryIndex>, Stop> {
     let (mut treatments, mut batches): (BTreeSet<EntryIndex>, BTreeSet<BatchId>) = Default::default();
-    let mut own = BTreeSet::new();
+    let (mut own, rules) = (BTreeSet::new(), rules_in_force(state)?);
     for (id, now) in changed {
         let first = state.find(id)?.cloned();
         if let Record::Treatment(treatment) = now {
             // Whatever changed of it may be what it waited for.
             treatments.insert(treatment.entry);
         }
-        if first.as_ref().is_some_and(|first| !touches_grams(first, now)) {
+        if first.as_ref().is_some_and(|first| !touches_grams(rules, first, now)) {
             continue;
         }
         match now {

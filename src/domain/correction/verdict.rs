@@ -3,6 +3,7 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::SiteAccount;
 use crate::domain::batch::Batch;
+use crate::domain::codes::TableCode;
 use crate::domain::correction::records::substance;
 use crate::domain::correction::rerun::{Barrier, Proposal, Rerun, run};
 use crate::domain::correction::{ALONE_MS, Correction, CorrectionStatus};
@@ -14,6 +15,8 @@ use crate::domain::ids::{EntryIndex, OrganisationId, PartyId};
 use crate::domain::item::Item;
 use crate::domain::pool;
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::signal::Gave;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::treatment::Treatment;
 use crate::limits::COUNTERPARTIES_MAX;
@@ -45,9 +48,10 @@ impl Verdict {
         let mut material = net(state, &rerun)?.values().any(|grams| *grams != 0);
         let mut concerned = rerun.speakers.clone();
         let (mut certified, mut clears) = (None, false);
+        let rules = rules_in_force(state)?;
         for (id, now) in &rerun.world {
             let first = state.find(id)?;
-            if is_material(first, now) {
+            if is_material(rules, first, now) {
                 material = true;
                 concerned.extend(first.into_iter().chain([now]).flat_map(Record::owners));
             }
@@ -62,7 +66,7 @@ impl Verdict {
         }
         concerned.remove(&author);
         // With a registry certified grams may change: units fail then, and are replaced. An auditor decides that.
-        let touches_units = certified.is_some() && rules_in_force(state)?.scheme.registry.is_some();
+        let touches_units = certified.is_some() && rules.scheme.registry.is_some();
         let certified = certified.filter(|_| !touches_units);
         let (blocked_by, refusal) = match &rerun.barrier {
             Some(Barrier::Refused(entry, refusal)) => (Some(*entry), Some(refusal.clone())),
@@ -173,8 +177,8 @@ fn asked(
     Ok(if asked.len() > COUNTERPARTIES_MAX { Vec::new() } else { asked })
 }
 
-/// Whether mass, party or code of something differ.
-fn is_material(first: Option<&Record>, now: &Record) -> bool {
+/// Whether mass, party or code of something differ, or what else the rule set in force looks at.
+fn is_material(rules: &RuleSet, first: Option<&Record>, now: &Record) -> bool {
     let Some(first) = first else { return true };
     match (first, now) {
         (Record::Item(one), Record::Item(other)) => {
@@ -198,6 +202,7 @@ fn is_material(first: Option<&Record>, now: &Record) -> bool {
             };
             mass || (&one.flags, one.status, one.site) != (&other.flags, other.status, other.site)
                 || became(one) != became(other)
+                || (rules.weighs_parts() && parts_of(rules, one) != parts_of(rules, other))
         }
         (Record::Handover(one), Record::Handover(other)) => {
             let what = (&one.items, &one.lots, one.status, one.disputed)
@@ -213,6 +218,14 @@ fn is_material(first: Option<&Record>, now: &Record) -> bool {
     }
 }
 
+/// How much came out of a batch of fractions that its classes should hold.
+fn parts_of<'a>(rules: &RuleSet, batch: &'a Batch) -> (Vec<&'a Gave>, Vec<&'a TableCode>) {
+    let is_part =
+        |code: &TableCode| rules.parts.iter().flat_map(|row| &row.fractions).any(|part| part == code.as_str());
+    let gave = batch.gave.iter().flatten().filter(|gave| is_part(&gave.fraction)).collect();
+    (gave, batch.uncounted.iter().flatten().filter(|code| is_part(code)).collect())
+}
+
 /// The treatment whose certified grams would change with a record, if some would: its own, or of what its batch brought.
 fn certified_by(
     state: &State<'_>,
@@ -221,7 +234,7 @@ fn certified_by(
     now: &Record,
 ) -> Result<Option<EntryIndex>, Stop> {
     let Some(first) = first else { return Ok(None) };
-    if !touches_grams(first, now) {
+    if !touches_grams(rules_in_force(state)?, first, now) {
         return Ok(None);
     }
     let treatments = match first {
@@ -244,6 +257,6 @@ fn certified_by(
 }
 
 /// Whether more of a treatment or batch differs than who signed and when, and that a correction held it.
-pub(super) fn touches_grams(first: &Record, now: &Record) -> bool {
-    is_material(Some(first), now) || flaws_of(first) != flaws_of(now)
+pub(super) fn touches_grams(rules: &RuleSet, first: &Record, now: &Record) -> bool {
+    is_material(rules, Some(first), now) || flaws_of(first) != flaws_of(now)
 }

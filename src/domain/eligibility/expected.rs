@@ -17,6 +17,8 @@ pub struct CameOut<'a> {
     pub outputs: &'a [TableCode],
     /// How much of each, where that was counted.
     pub gave: &'a [Gave],
+    /// Fractions of which some came out while nobody counted.
+    pub uncounted: &'a [TableCode],
 }
 
 /// A part of which too little came out.
@@ -33,18 +35,17 @@ pub struct Short {
 impl<'a> CameOut<'a> {
     /// What came out of a batch of the ledger.
     pub(crate) fn of(batch: &'a Batch) -> Self {
-        Self { outputs: &batch.outputs, gave: batch.gave.as_deref().unwrap_or_default() }
+        let (gave, uncounted) = (batch.gave.as_deref(), batch.uncounted.as_deref());
+        Self { outputs: &batch.outputs, gave: gave.unwrap_or_default(), uncounted: uncounted.unwrap_or_default() }
     }
 
-    /// Grams of some fractions. What came out before anybody counted is enough, whatever it was.
+    /// Grams of some fractions. What came out before anybody counted is enough, whatever it was and whatever is counted of it later.
     fn grams_of(&self, fractions: &[String]) -> i64 {
         let is_such = |code: &TableCode| fractions.iter().any(|fraction| fraction == code.as_str());
-        let mut sum = 0_i64;
-        for output in self.outputs.iter().filter(|output| is_such(output)) {
-            if self.gave.iter().all(|gave| gave.fraction != *output) {
-                return i64::MAX;
-            }
+        if self.uncounted.iter().any(is_such) {
+            return i64::MAX;
         }
+        let mut sum = 0_i64;
         for gave in self.gave.iter().filter(|gave| is_such(&gave.fraction)) {
             sum = sum.saturating_add(gave.grams.get());
         }
@@ -112,7 +113,7 @@ mod tests {
     fn short(version: &str, fed: &[FedClass], out: &[(&str, i64)]) -> Vec<(Part, i64, i64)> {
         let outputs: Vec<TableCode> = out.iter().map(|(fraction, _)| code(fraction)).collect();
         let gave: Vec<Gave> = out.iter().map(|(one, g)| Gave { fraction: code(one), grams: grams(*g) }).collect();
-        let found = short_of(conditions(version), fed, &CameOut { outputs: &outputs, gave: &gave });
+        let found = short_of(conditions(version), fed, &CameOut { outputs: &outputs, gave: &gave, uncounted: &[] });
         found.into_iter().map(|short| (short.part, short.found_g, short.least_g)).collect()
     }
 
@@ -161,8 +162,11 @@ mod tests {
     #[test]
     fn what_nobody_counted_is_enough() {
         let outputs = [code("BAT_LI"), code("PWB_LOW")];
-        let gave = [Gave { fraction: code("PWB_LOW"), grams: grams(600) }];
-        let came_out = CameOut { outputs: &outputs, gave: &gave };
-        assert_eq!(short_of(conditions("4"), &[fed("0303", 100_000, &[])], &came_out), []);
+        let boards = Gave { fraction: code("PWB_LOW"), grams: grams(600) };
+        let few = Gave { fraction: code("BAT_LI"), grams: grams(1) };
+        for gave in [vec![boards.clone()], vec![boards, few]] {
+            let came_out = CameOut { outputs: &outputs, gave: &gave, uncounted: &[code("BAT_LI")] };
+            assert_eq!(short_of(conditions("4"), &[fed("0303", 100_000, &[])], &came_out), []);
+        }
     }
 }

@@ -197,8 +197,8 @@ gaps! {
         "100 % environmentally sound treatment of all fractions, valuable and hazardous (WorldLoop)";
     /// What the equipment should have held did not come out, or too little of it.
     PartsNotAccountedFor = "parts_not_accounted_for",
-        "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, at least the share that /v1/reference/scheme names, or its receipt counted them missing",
-        "Post all of the fraction before the batch is closed. If pieces came without it, correct the receipt: pieces and missing.",
+        "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, at least the share that /v1/reference/scheme names, if it names one, or its receipt counted them missing",
+        "Post all of the fraction before the batch is closed. If pieces came without it, correct the receipt: pieces and missing; where no share is named, only what all of them lack counts.",
         "WEEE Directive, annex VII; boards taken out of phones sold by weight (Recell, Ghana)";
 }
 

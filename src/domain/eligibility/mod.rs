@@ -9,7 +9,6 @@ pub mod e_resource_1;
 pub mod expected;
 pub mod gap;
 
-use crate::domain::apply::rules_in_force;
 use crate::domain::batch::{Batch, BatchStatus};
 use crate::domain::codes::{AuditOutcome, WasteCode};
 use crate::domain::evidence::Evidence;
@@ -96,24 +95,29 @@ fn signers_of_cures(state: &State<'_>, evidence: &Evidence) -> Result<Vec<String
     Ok(signers)
 }
 
-/// How a line of a treatment stands at a ledger time: each rule of the scheme in force, over the treatment, its batch and
-/// both sites.
-pub fn standing(state: &State<'_>, treatment: &Treatment, line: &Line, now: LedgerTime) -> Result<Standing, Stop> {
+/// How a line of a treatment stands at a ledger time: each rule of the scheme of a rule set, over the treatment, its batch and
+/// both sites. What may still be certified is asked by the rule set in force, what was by that of its issue.
+pub fn standing(
+    state: &State<'_>,
+    rules: &RuleSet,
+    (treatment, line): (&Treatment, &Line),
+    now: LedgerTime,
+) -> Result<Standing, Stop> {
     let mut standing =
         Standing { gaps: BTreeSet::new(), latest: treatment.evidence.latest.clone(), uncured: BTreeSet::new() };
     standing.weigh_evidence(state, &treatment.evidence)?;
     if treatment.basis != WeightBasis::Weighed {
         standing.gaps.insert(Gap::NotWeighed);
     }
-    standing.visit(state, treatment, &treatment.site, Gap::TreatmentSiteNotAudited)?;
+    standing.visit(state, rules, (treatment, &treatment.site), Gap::TreatmentSiteNotAudited)?;
     let Some(batch) = line.batch_in(state)? else {
         standing.gaps.insert(Gap::NotFromBatch);
         return Ok(standing);
     };
     standing.weigh_batch(state, batch)?;
     standing.weigh_evidence(state, &batch.evidence)?;
-    standing.visit(state, treatment, &batch.site, Gap::BatchSiteNotAudited)?;
-    standing.meet_conditions(state, rules_in_force(state)?, (treatment, batch), now)?;
+    standing.visit(state, rules, (treatment, &batch.site), Gap::BatchSiteNotAudited)?;
+    standing.meet_conditions(state, rules, (treatment, batch), now)?;
     Ok(standing)
 }
 
@@ -123,8 +127,14 @@ impl Standing {
     }
 
     /// A site was audited around the day of treatment, and is not suspended.
-    fn visit(&mut self, state: &State<'_>, treatment: &Treatment, site: &SiteId, gap: Gap) -> Result<(), Stop> {
-        match audited(state, treatment, site)? {
+    fn visit(
+        &mut self,
+        state: &State<'_>,
+        rules: &RuleSet,
+        (treatment, site): (&Treatment, &SiteId),
+        gap: Gap,
+    ) -> Result<(), Stop> {
+        match audited(state, treatment, site, rules.scheme.audit_months)? {
             Some(reported) => self.at_latest(&reported),
             None => _ = self.gaps.insert(gap),
         }
@@ -151,7 +161,7 @@ impl Standing {
         Ok(())
     }
 
-    /// The rules that are new with `e-resource/1`, where they are in force.
+    /// The rules that are new with `e-resource/1`, where the rule set has them.
     fn meet_conditions(
         &mut self,
         state: &State<'_>,
@@ -213,14 +223,13 @@ pub(crate) fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) 
 
 /// When the audit of a site was reported that covers the day of a treatment, if one does; what a compromised key signed
 /// is no audit.
-fn audited(state: &State<'_>, treatment: &Treatment, site: &SiteId) -> Result<Option<OccurredAt>, Stop> {
+fn audited(state: &State<'_>, treatment: &Treatment, site: &SiteId, months: u32) -> Result<Option<OccurredAt>, Stop> {
     let mut honest = Vec::new();
     for audit in state.site(site)?.into_iter().flat_map(|site| &site.audits) {
         if !is_compromised(state, &audit.signer, audit.entry)? {
             honest.push(audit.clone());
         }
     }
-    let months = rules_in_force(state)?.scheme.audit_months;
     Ok(audit_in_force(&honest, &treatment.day, months).map(|audit| audit.occurred_at.clone()))
 }
 

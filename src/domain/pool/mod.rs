@@ -184,7 +184,7 @@ fn is_eligible(state: &State<'_>, range: &PoolRange, now: LedgerTime) -> Result<
     let Some(treatment) = state.treatment(range.treatment)? else { return Ok(false) };
     let line = treatment.lines.iter().find(|line| line.from <= range.from && range.from < line.to);
     match line {
-        Some(line) => Ok(eligibility::standing(state, treatment, line, now)?.gaps.is_empty()),
+        Some(line) => Ok(eligibility::standing(state, rules_in_force(state)?, (treatment, line), now)?.gaps.is_empty()),
         None => Ok(false),
     }
 }

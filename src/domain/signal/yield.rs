@@ -25,17 +25,25 @@ record! {
 }
 
 /// A batch after a fraction has left it; kept where the rule set looks at it.
-pub(crate) fn with_output(rules: &RuleSet, batch: Batch, fraction: &TableCode, grams: Grams) -> Batch {
-    // The list is as long as the rule set's table of fractions: others are no part of what any class holds.
-    if rules.signals.is_none() || rules.fraction(fraction.as_str()).is_none() {
+pub(crate) fn with_output(rules: &RuleSet, mut batch: Batch, fraction: &TableCode, grams: Grams) -> Batch {
+    // The lists are as long as the rule set's table of fractions: others are no part of what any class holds.
+    if rules.fraction(fraction.as_str()).is_none() {
         return batch;
     }
-    let mut gave = batch.gave.clone().unwrap_or_default();
+    if rules.signals.is_none() {
+        // Whatever is counted of it under a later rule set is not all.
+        let uncounted = batch.uncounted.get_or_insert_default();
+        if !uncounted.contains(fraction) {
+            uncounted.push(fraction.clone());
+        }
+        return batch;
+    }
+    let gave = batch.gave.get_or_insert_default();
     match gave.iter_mut().find(|known| known.fraction == *fraction) {
         Some(known) => known.grams = known.grams.plus(grams).unwrap_or(known.grams),
         None => gave.push(Gave { fraction: fraction.clone(), grams }),
     }
-    Batch { gave: Some(gave), ..batch }
+    batch
 }
 
 /// What a batch gave of what some classes hold, and from the least to the most that they can give, in grams, if enough of them

@@ -1,6 +1,7 @@
 //! Bundles: gathering what proves a certificate to somebody who has nothing but the ledger's key.
 
 mod life;
+mod turning;
 
 use crate::domain::certificate::Certificate;
 use crate::domain::codes::KeyCustody;
@@ -10,7 +11,6 @@ use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::finding::Cure;
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, PartyId, ScaleId, SiteId};
 use crate::domain::lineage::{Link, Node, links};
-use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
@@ -19,7 +19,7 @@ use crate::ledger::cosigned::Cosigned;
 use crate::ledger::lookup::{offered_lots, subject_of_node};
 use crate::ledger::signed::named_keys;
 use crate::ledger::{Ledger, erasure};
-use crate::limits::{BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
+use crate::limits::{BUNDLE_EXPECTED_MAX, BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
 use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::Entry;
@@ -61,6 +61,8 @@ struct Collector<'a> {
     supported: BTreeSet<String>,
     /// Batches whose turning points are in.
     turned: BTreeSet<BatchId>,
+    /// How many more outputs of batches that a scheme looks for may come in, with their corrections.
+    expected_room: usize,
     /// Relations that bear on who may issue, hold and sign.
     relations: BTreeSet<String>,
 }
@@ -175,6 +177,7 @@ impl<'a> Collector<'a> {
             read: BTreeMap::new(),
             supported: BTreeSet::new(),
             turned: BTreeSet::new(),
+            expected_room: BUNDLE_EXPECTED_MAX,
             relations: BTreeSet::new(),
         }
     }
@@ -305,34 +308,6 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// A batch's beginning, everything that went in, and its end: without one of them its input would look smaller.
-    fn add_turning_points(&mut self, batch: BatchId) -> Result<(), StoreError> {
-        if self.turned.insert(batch) {
-            for index in self.path(Node::Batch(batch), usize::MAX)? {
-                self.add_turning_point(index)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds an entry that opens, feeds or closes a batch, finds something of it, or takes out what a scheme expects of it, and
-    /// no other.
-    fn add_turning_point(&mut self, index: EntryIndex) -> Result<(), StoreError> {
-        if self.read.contains_key(&index) || !self.add(index)? {
-            return Ok(());
-        }
-        let event = self.read.get(&index).map(|read| &read.statement.event);
-        let turns = |event: &Event| match event {
-            Event::BatchOpened(_) | Event::BatchFed(_) | Event::BatchClosed(_) | Event::AuditFinding(_) => true,
-            Event::Dismantled(event) => is_expected(event.fraction.as_str()),
-            _ => false,
-        };
-        if !event.is_some_and(turns) {
-            self.read.remove(&index);
-        }
-        Ok(())
-    }
-
     /// Every adoption of a rule set before the checkpoint.
     fn add_rules(&mut self) -> Result<(), StoreError> {
         let subject = RecordId::new(RecordKind::Ledger, &crate::domain::state::LEDGER_RECORD).subject();
@@ -411,13 +386,6 @@ impl<'a> Collector<'a> {
             _ => Vec::new(),
         }
     }
-}
-
-/// Whether a scheme looks for a fraction among what came out of a batch.
-fn is_expected(fraction: &str) -> bool {
-    let conditions = rule_set::all().iter().filter_map(|set| set.scheme.conditions.as_ref());
-    let mut fractions = conditions.flat_map(|conditions| &conditions.expected).flat_map(|rule| &rule.fractions);
-    fractions.any(|known| known == fraction)
 }
 
 /// The ids of what a statement rests on: its key, its author, every organisation, site, scale and handover in it.

@@ -69,9 +69,9 @@ impl SchemeCheck<'_> {
     /// What its classes should hold came out of a batch; gives what is not shown. A bundle may leave out some of what came out,
     /// so too little is a lie only where what is left out cannot be the rest.
     fn check_parts(&self, batch: &Batch) -> Result<Option<String>, String> {
-        let came_out = CameOut { outputs: &batch.outputs, gave: &batch.gave };
+        let came_out = CameOut { outputs: &batch.outputs, gave: &batch.gave, uncounted: &batch.uncounted };
         let short = short_of(self.conditions, &batch.fed, &came_out);
-        if batch.input.is_none() || batch.uncounted {
+        if batch.input.is_none() || batch.holds_unknown {
             // Of what is not shown to have gone in nobody knows what it holds.
             return Ok(Some(EXPECTED.to_owned()));
         }

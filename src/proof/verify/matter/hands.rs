@@ -184,7 +184,7 @@ impl Matter<'_> {
         let to = receipt.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone());
         let watched = self.rules.borders.is_some() && !receipt.is_shipment;
         if let Some(lot) = self.items.get_mut(&id) {
-            lot.holder = Some(receipt.holder);
+            (lot.holder, lot.site) = (Some(receipt.holder), receipt.site);
             lot.come_to(to, watched, said);
             lot.flaws.extend(flaws);
             lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);

@@ -2,6 +2,7 @@
 
 use crate::domain::item::Overridden;
 use crate::domain::lacks::joined;
+use crate::domain::rule_set::RuleSet;
 use crate::proof::verify::matter::Lot;
 use std::collections::BTreeSet;
 
@@ -21,11 +22,11 @@ impl Joined {
         self.lot.weighed = self.lot.weighed.filter(|weighed| !weighed);
     }
 
-    pub(super) fn add(&mut self, input: Lot, is_first: bool) {
+    pub(super) fn add(&mut self, rules: &RuleSet, input: Lot, is_first: bool) {
         let lot = &mut self.lot;
         lot.lacks = match (lot.lacks.take(), input.lacks, lot.grams.zip(input.grams)) {
             (_, lacks, _) if is_first => lacks,
-            (Some(one), Some(other), Some((one_g, other_g))) => Some(joined((&one, one_g), (&other, other_g))),
+            (Some(one), Some(other), Some((one_g, other_g))) => Some(joined(rules, (&one, one_g), (&other, other_g))),
             // Of a mass that is not shown it follows only where all lacks the same.
             (Some(one), Some(other), None) => Some(one).filter(|one| *one == other),
             _ => None,

@@ -22,7 +22,7 @@ use crate::domain::item::Overridden;
 use crate::domain::lacks::{Lack, counted_missing};
 use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
-use crate::domain::rule_set::RuleSet;
+use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::time::{Date, OccurredAt};
 use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use corrected::Corrections;
@@ -47,6 +47,8 @@ pub(super) struct Lot {
     pub(super) overridden: Option<Overridden>,
     /// The batches that it left.
     pub(super) sources: Sources,
+    /// The site of its holder where it lies, if one is named.
+    site: Option<SiteId>,
     /// The country where it lies, as far as shown.
     lies_in: Option<Country>,
     /// Where it became waste.
@@ -81,6 +83,8 @@ impl Lot {
 pub(super) struct Matter<'a> {
     shown: &'a Shown,
     rules: &'a RuleSet,
+    /// The rule set that was in force when what is being taken was said.
+    said_under: &'a RuleSet,
     /// What is known before this entry counts: the issue.
     until: EntryIndex,
     items: HashMap<ItemId, Lot>,
@@ -103,6 +107,7 @@ impl<'a> Matter<'a> {
         let mut matter = Self {
             shown,
             rules,
+            said_under: shown.rules_at(EntryIndex(0)).unwrap_or(rules),
             until,
             items: HashMap::new(),
             batches: HashMap::new(),
@@ -116,6 +121,9 @@ impl<'a> Matter<'a> {
         for said in shown.before(until) {
             let taken = matter.take_corrected(said, &corrections);
             taken.map_err(|problem| format!("entry {}: {problem}", said.index))?;
+            if let Event::RulesAdopted(event) = &said.statement.event {
+                matter.said_under = rule_set::find(&event.rule_set).unwrap_or(rules);
+            }
         }
         Ok(matter)
     }
@@ -125,21 +133,23 @@ impl<'a> Matter<'a> {
             Event::Registered(event) => self.begin(event.item, event.class.as_str(), &event.weight, said),
             Event::Collected(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
-                self.restate_code(event.item, event.waste_code.as_ref(), said);
+                self.restate_code(event.item, event.waste_code.as_ref(), (self.country_of(said), said));
                 let pieces = event.pieces.map(Count::get).or(Some(1));
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Received(event) => {
                 self.begin(event.item, event.class.as_str(), &event.weight, said)?;
-                self.restate_code(event.item, event.waste_code.as_ref(), said);
+                self.restate_code(event.item, event.waste_code.as_ref(), (self.country_of(said), said));
                 let pieces = event.pieces.map(Count::get);
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
                 Ok(())
             }
             Event::Retired(event) => {
                 self.held(event.item, said)?;
-                self.restate_code(event.item, event.waste_code.as_ref(), said);
+                let site = self.items.get(&event.item).and_then(|lot| lot.site);
+                let place = site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone());
+                self.restate_code(event.item, event.waste_code.as_ref(), (place, said));
                 let provenance = Provenance { kind: SourceKind::Reuse, counted_elsewhere: event.counted_elsewhere };
                 self.arose(event.item, &event.arising.country, &provenance, (Some(1), event.missing.as_ref()));
                 Ok(())
@@ -285,6 +295,7 @@ impl<'a> Matter<'a> {
             class: None,
             overridden: None,
             sources: Sources::NotShown,
+            site: said.statement.common.site,
             lies_in: self.country_of(said),
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
@@ -304,17 +315,27 @@ impl<'a> Matter<'a> {
         said.statement.common.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone())
     }
 
-    /// A person states another waste code than the tables', for the place where it is said.
-    fn restate_code(&mut self, id: ItemId, stated: Option<&WasteCodeOverride>, said: &ShownStatement) {
-        let overridden = self.overridden(stated, said);
+    /// A person states another waste code than the tables', for the place where the item lies.
+    fn restate_code(
+        &mut self,
+        id: ItemId,
+        stated: Option<&WasteCodeOverride>,
+        (place, said): (Option<Country>, &ShownStatement),
+    ) {
+        let overridden = self.overridden(stated, (place.as_ref(), said));
         if let Some(lot) = self.items.get_mut(&id) {
             lot.overridden = overridden;
         }
     }
 
-    fn overridden(&self, stated: Option<&WasteCodeOverride>, said: &ShownStatement) -> Option<Overridden> {
-        let country = self.country_of(said).or_else(|| self.shown.country(&said.party()).cloned());
-        Some(Overridden { code: stated?.code.clone(), country: country? })
+    /// A stated code at a place; where nothing lies at a site, that of its organisation.
+    fn overridden(
+        &self,
+        stated: Option<&WasteCodeOverride>,
+        (place, said): (Option<&Country>, &ShownStatement),
+    ) -> Option<Overridden> {
+        let country = place.or_else(|| self.shown.country(&said.party()));
+        Some(Overridden { code: stated?.code.clone(), country: country?.clone() })
     }
 
     fn flaws_of_key(&self, said: &ShownStatement) -> BTreeSet<Flaw> {
@@ -347,7 +368,8 @@ impl<'a> Matter<'a> {
         if let Some(lot) = self.items.get_mut(&id) {
             lot.arising.insert(country.to_string());
             lot.declared.insert((provenance.kind, provenance.counted_elsewhere));
-            let counted = missing.zip(pieces).map(|(missing, pieces)| counted_missing(missing, pieces));
+            let rules = self.said_under;
+            let counted = missing.zip(pieces).map(|(missing, pieces)| counted_missing(rules, missing, pieces));
             lot.lacks = Some(counted.unwrap_or_default());
         }
     }
@@ -442,7 +464,7 @@ impl<'a> Matter<'a> {
                 None => more,
             });
             match input {
-                Some(input) => whole.add(input, position == 0),
+                Some(input) => whole.add(self.said_under, input, position == 0),
                 None => whole.add_unknown(),
             }
         }

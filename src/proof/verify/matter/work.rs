@@ -1,6 +1,6 @@
 //! What is done with waste at a site: dismantling in batches, and interim treatment.
 
-use crate::domain::codes::{CountedElsewhere, SourceKind, TableCode};
+use crate::domain::codes::{CountedElsewhere, Country, SourceKind, TableCode};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
 use crate::domain::fed::{self, FedClass};
 use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
@@ -30,12 +30,14 @@ pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) centre: Option<CountedElsewhere>,
     /// Classes that went in, less what remained, and what they came without.
     pub(in crate::proof::verify) fed: Vec<FedClass>,
-    /// Whether it is not all shown what these came without.
-    pub(in crate::proof::verify) uncounted: bool,
+    /// Whether it is not all shown of what classes what went in was, and what it came without.
+    pub(in crate::proof::verify) holds_unknown: bool,
     /// Fractions that came out, as far as shown.
     pub(in crate::proof::verify) outputs: Vec<TableCode>,
-    /// How much of them, lot by lot.
+    /// How much of them, lot by lot, where the rule set of that time looked at it.
     pub(in crate::proof::verify) gave: Vec<Gave>,
+    /// Those of which some came out while nobody counted.
+    pub(in crate::proof::verify) uncounted: Vec<TableCode>,
     /// The most that came out and is not shown, in grams; nothing, if every entry from its beginning to its end is shown.
     pub(in crate::proof::verify) unseen_g: i64,
     /// Whether what is shown to have come out is all that went in, within the band.
@@ -65,9 +67,10 @@ impl Matter<'_> {
             declared: BTreeSet::new(),
             centre: None,
             fed: Vec::new(),
-            uncounted: false,
+            holds_unknown: false,
             outputs: Vec::new(),
             gave: Vec::new(),
+            uncounted: Vec::new(),
             unseen_g: i64::MAX,
             is_shown_whole: false,
             hazardous: (0, 0),
@@ -89,18 +92,31 @@ impl Matter<'_> {
         let known = self.rules.fraction(event.fraction.as_str()).is_some();
         flaws.extend((!known).then(|| said.flaw(What::UnknownClass)));
         let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
-        let overridden = self.overridden(event.waste_code.as_ref(), said);
-        let is_hazardous = self.is_hazardous(event.fraction.as_str(), overridden.as_ref(), said);
+        let place = self.place_of(&event.batch, said);
+        let overridden = self.overridden(event.waste_code.as_ref(), (place.as_ref(), said));
+        let is_hazardous = self.is_hazardous(event.fraction.as_str(), overridden.as_ref(), (place.as_ref(), said));
+        let is_counted = self.said_under.signals.is_some();
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.outputs.push(event.fraction.clone());
-            batch.gave.extend(grams.map(|grams| Gave { fraction: event.fraction.clone(), grams }));
+            match grams.filter(|_| is_counted) {
+                Some(grams) => batch.gave.push(Gave { fraction: event.fraction.clone(), grams }),
+                None => batch.uncounted.push(event.fraction.clone()),
+            }
             batch.hazardous.0 += grams.filter(|_| is_hazardous).map_or(0, Grams::get);
             batch.output += grams.map_or(0, Grams::get);
             batch.division = batch.division.max(division);
         }
         let (class, weighed) = (Some(event.fraction.to_string()), Some(weighed));
         let sources = Sources::of_batch(&event.batch, grams);
-        self.make(event.lot, Lot { grams, weighed, class, overridden, sources, arising, flaws, ..self.unknown(said) })
+        let lies_in = place;
+        let lot = Lot { grams, weighed, class, overridden, sources, lies_in, arising, flaws, ..self.unknown(said) };
+        self.make(event.lot, lot)
+    }
+
+    /// Where what leaves a batch lies: at the site of the batch, whatever site is named when it leaves.
+    fn place_of(&self, batch: &BatchId, said: &ShownStatement) -> Option<Country> {
+        let site = self.batches.get(batch).and_then(|batch| batch.site).and_then(|site| self.shown.site(&site));
+        site.map(|site| site.country.clone()).or_else(|| self.country_of(said))
     }
 
     /// The batch of a statement, if it is shown, open, and its author's. Gives whether it has lasted too long, and where
@@ -138,28 +154,32 @@ impl Matter<'_> {
             batch.gaps.extend(lot.gaps);
             batch.arising.extend(lot.arising);
             batch.declared.extend(lot.declared);
+            batch.holds_unknown |= lot.class.is_none() || lot.lacks.is_none();
             if let (Some(class), Some(grams)) = (lot.class.as_deref().and_then(TableCode::parse), lot.grams) {
-                batch.uncounted |= lot.lacks.is_none();
-                fed::add(&mut batch.fed, &class, grams, &lot.lacks.unwrap_or_default());
+                fed::add(self.said_under, &mut batch.fed, &class, (grams, &lot.lacks.unwrap_or_default()));
             }
             batch.latest = batch.latest.clone().later(&lot.latest);
         }
         Ok(())
     }
 
-    /// Whether a fraction carries an asterisk where its author's site lies, by the tables or by what a person stated.
-    fn is_hazardous(&self, class: &str, overridden: Option<&Overridden>, said: &ShownStatement) -> bool {
-        let Some((country, day)) = self.country_of(said).zip(said.statement.common.occurred_at.date()) else {
-            return false;
-        };
-        let code = |stated| waste_code_at(self.rules, class, stated, (&country, &day));
+    /// Whether a fraction carries an asterisk at a place, by the tables or by what a person stated.
+    fn is_hazardous(
+        &self,
+        class: &str,
+        overridden: Option<&Overridden>,
+        (place, said): (Option<&Country>, &ShownStatement),
+    ) -> bool {
+        let Some((country, day)) = place.zip(said.statement.common.occurred_at.date()) else { return false };
+        let code = |stated| waste_code_at(self.rules, class, stated, (country, &day));
         [None, overridden].into_iter().filter_map(code).any(|code| code.is_hazardous())
     }
 
     /// Counts what is treated of batches' hazardous outputs.
     pub(super) fn count_hazardous(&mut self, event: &TreatedFinal, lot: &Lot, said: &ShownStatement) {
-        let overridden = lot.overridden.as_ref();
-        if !lot.class.as_deref().is_some_and(|class| self.is_hazardous(class, overridden, said)) {
+        let (overridden, place) = (lot.overridden.as_ref(), self.country_of(said));
+        let is_hazardous = |class: &str| self.is_hazardous(class, overridden, (place.as_ref(), said));
+        if !lot.class.as_deref().is_some_and(is_hazardous) {
             return;
         }
         for (batch, from, to) in lot.sources.lines(event.net_g).unwrap_or_default() {
@@ -196,7 +216,7 @@ impl Matter<'_> {
             let (class, weighed, arising) = (Some(stock.class.to_string()), Some(weighed), arising.clone());
             let lacks = self.batches.get_mut(&event.batch).and_then(|batch| {
                 let lacks = fed::take_back(&mut batch.fed, &stock.class, grams.unwrap_or(Grams::ZERO));
-                (!batch.uncounted).then_some(lacks)
+                (!batch.holds_unknown).then_some(lacks)
             });
             let batch = self.batches.get(&event.batch);
             let flaws = batch.map(|batch| batch.flaws.clone()).unwrap_or_default();
