@@ -3,8 +3,8 @@
 //! `apply` checks what holds for every statement (ledger, key, organisation, site, clock) and hands over to the rule of
 //! the type. Its time is the entry's time, never a clock.
 
-use crate::domain::capacity::Brought;
 use crate::domain::codes::{KeyUse, Role};
+use crate::domain::correction::Brought;
 use crate::domain::event::{Event, Statement};
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
 use crate::domain::past::PastEntry;
@@ -41,8 +41,11 @@ pub struct Again<'a> {
     pub(crate) warnings: &'a [Warning],
     /// The entry that the signature stands in: the statement's own, or that of its correction.
     pub(crate) signed_at: EntryIndex,
-    /// Set for what a correction puts in place: what the first statement brought to its site, which the year's sum holds.
-    pub(crate) replaces: Option<&'a Brought>,
+    /// What it brought at first to sites and into operations, and what their years hold beside that. Absent while it is only
+    /// repeated as it was.
+    pub(crate) brought: Option<&'a Brought<'a>>,
+    /// Whether a correction puts it in the place of another statement.
+    pub(crate) is_corrected: bool,
     /// Whether the figures that it repeats must be the ledger's own: when a right statement is posted, like any other.
     pub(crate) is_new: bool,
 }

@@ -2,9 +2,9 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, adjust, flow_out};
-use crate::domain::capacity;
 use crate::domain::codes::{Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Provenance, Role, TableCode};
 use crate::domain::composition::{Composition, SourceId, WasteSource, given_of};
+use crate::domain::dismantling::{self, CountedInto, DISMANTLING};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
 use crate::domain::evidence::Evidence;
 use crate::domain::fed::{self, FedClass};
@@ -92,6 +92,8 @@ record! {
         flags: Option<BatchFlags>,
         /// Classes that were fed in, with what of each was, less what remained of it.
         fed: Vec<FedClass>,
+        /// Of its input, what was counted into which year of its site, where the rule set counts operations.
+        counted: Option<Vec<CountedInto>>,
         /// The coarsest scale on which something of it was weighed: its division.
         division_g: Grams,
         /// What was fed in, less what remained.
@@ -129,9 +131,6 @@ record! {
     }
 }
 
-/// Dismantling is exchange of waste for further recovery (Directive 2008/98/EC, Annex II, R12).
-const DISMANTLING: &str = "R12";
-
 /// A stretch of dismantling begins.
 pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchOpened) -> Result<(), Stop> {
     context.require_role(state, &[Role::Recycler])?;
@@ -149,6 +148,7 @@ pub fn batch_opened(state: &mut State<'_>, context: &Context<'_>, event: &BatchO
         began: context.occurred_by_now()?,
         flags: None,
         fed: Vec::new(),
+        counted: None,
         division_g: Grams::ZERO,
         last_occurred: context.occurred_by_now()?,
         input_g: Grams::ZERO,
@@ -247,7 +247,8 @@ pub fn batch_fed(state: &mut State<'_>, context: &Context<'_>, event: &BatchFed)
         state.put(Record::Item(Item { status: ItemStatus::InBatch, ..fed }.touched(context)?));
     }
     let fed_g = batch.input_g.minus(before).unwrap_or(Grams::ZERO);
-    warnings.extend(capacity::take_into(state, context, (batch.site, DISMANTLING), fed_g, "/items")?);
+    let (batch, over) = dismantling::count(state, context, batch, fed_g)?;
+    warnings.extend(over);
     let warnings = each_once(warnings);
     let batch = batch.touched(context)?;
     let evidence = batch.evidence.clone().warned(&warnings, context.index);
@@ -406,13 +407,13 @@ fn keep(
         return refuse(RefusalCode::CodeUnknown, format!("{pointer}/class"), "nothing of this class was fed in");
     };
     let (grams, basis, warning) = restate_at(state, context, &stock.weight, &format!("{pointer}/weight"))?;
-    let mut batch = take_out(state, batch, grams, division_of(state, &stock.weight)?, &format!("{pointer}/weight"))?;
+    let batch = take_out(state, batch, grams, division_of(state, &stock.weight)?, &format!("{pointer}/weight"))?;
     let band = rules_in_force(state)?.bands.batch_g(fed_g, batch.division_g);
     if grams.get() - fed_g.get() > band {
         let detail = format!("of this class {fed_g} were fed in; more remained, beyond the band of {band} g");
         return refuse(RefusalCode::OutputsExceedInputs, format!("{pointer}/weight"), detail);
     }
-    capacity::take_back(state, context, (batch.site, DISMANTLING), grams)?;
+    let mut batch = dismantling::take_back(state, batch, grams)?;
     // Within the band more may remain than went in: then nothing of it was dismantled.
     let input_g = batch.input_g.minus(grams).unwrap_or(Grams::ZERO);
     let lacks = fed::take_back(&mut batch.fed, &stock.class, grams);

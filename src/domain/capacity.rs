@@ -2,17 +2,19 @@
 //! site; and under rule sets that ask for it, operation by operation, when it goes into one. What goes beyond happened all the
 //! same: it is recorded, with a warning, and its grams back nothing.
 
-use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::apply::{Again, Context, refuse, rules_in_force};
 use crate::domain::codes::{CalendarYear, TableCode};
 use crate::domain::event::{OutsideWork, Permit};
 use crate::domain::fields::record;
 use crate::domain::ids::SiteId;
+use crate::domain::lot::STORAGE;
 use crate::domain::mass::Grams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::Site;
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::limits::INTEGER_MAX;
+use std::collections::BTreeSet;
 
 record! {
     /// What a site took in during a calendar year, as dated; measured against its permit's capacity.
@@ -21,8 +23,11 @@ record! {
         site: SiteId,
         /// The year.
         year: CalendarYear,
-        /// The sum.
+        /// The sum of what was taken in; it only grows, but for corrections.
         received_g: Grams,
+        /// What of it was not worked on after all, and counts no more. A sum of its own, so that what is applied once more never
+        /// ends at zero.
+        returned_g: Option<Grams>,
         /// What it declared to take in outside the ledger.
         outside_g: Option<Grams>,
         /// The operation into which it went; absent of all that came to the site.
@@ -47,7 +52,7 @@ impl SiteYear {
     /// As the ledger knows it, or nothing yet.
     fn known(state: &State<'_>, site: SiteId, year: CalendarYear, operation: Option<TableCode>) -> Result<Self, Stop> {
         let known = state.site_year(&Self::id_of(&site, &year, operation.as_ref()))?.cloned();
-        Ok(known.unwrap_or(Self { site, year, received_g: Grams::ZERO, outside_g: None, operation }))
+        Ok(known.unwrap_or(Self { site, year, received_g: Grams::ZERO, returned_g: None, outside_g: None, operation }))
     }
 
     /// With more that was taken in.
@@ -58,38 +63,23 @@ impl SiteYear {
         }
     }
 
-    /// All that uses up the capacity.
-    fn all_g(&self) -> Grams {
-        self.received_g.plus(self.outside_g.unwrap_or(Grams::ZERO)).unwrap_or(self.received_g)
-    }
-}
-
-/// What an entry brought to sites and into operations at first: what a correction puts in its place counts instead.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Brought {
-    /// To sites.
-    to_sites: Grams,
-    /// Into operations, by the id of the site's year.
-    into_operations: BTreeMap<String, Grams>,
-}
-
-impl Brought {
-    /// Counts by how much a site's year grew with the entry.
-    pub(crate) fn count(&mut self, before: Grams, after: &SiteYear) {
-        let grams = after.received_g.minus(before).unwrap_or(Grams::ZERO);
-        if after.operation.is_none() {
-            self.to_sites = self.to_sites.plus(grams).unwrap_or(self.to_sites);
-        } else {
-            self.into_operations.insert(after.id(), grams);
-        }
+    /// With more of it that was not worked on after all.
+    fn less(self, grams: Grams) -> Self {
+        let returned = self.returned_g.unwrap_or(Grams::ZERO);
+        Self { returned_g: Some(returned.plus(grams).unwrap_or(returned)), ..self }
     }
 
-    /// What of it a site's year holds.
-    fn in_year(&self, year: &SiteYear) -> Grams {
-        match year.operation {
-            None => self.to_sites,
-            Some(_) => self.into_operations.get(&year.id()).copied().unwrap_or(Grams::ZERO),
-        }
+    /// What counts of the work under the ledger, in grams. Below zero only while an entry is applied once more on a year that has
+    /// not begun.
+    pub(crate) fn counted_g(&self) -> i64 {
+        self.received_g.get() - self.returned_g.unwrap_or(Grams::ZERO).get()
+    }
+
+    /// All that uses up the capacity, in grams. A sum beyond the range, which only a senseless declaration brings about, goes
+    /// without what is declared: so every rule set has had it.
+    pub(crate) fn all_g(&self) -> i64 {
+        let all = self.counted_g() + self.outside_g.unwrap_or(Grams::ZERO).get();
+        if all > INTEGER_MAX { self.counted_g() } else { all }
     }
 }
 
@@ -134,7 +124,7 @@ pub(crate) fn take_in(
 ) -> Result<Option<Warning>, Stop> {
     let Some((day, year)) = day_and_year(context) else { return Ok(None) };
     let year = SiteYear::known(state, site.id, year, None)?.plus(grams, WEIGHT)?;
-    Ok(measure(state, context, year, site.capacity_on(&day), WEIGHT))
+    measure(state, context, year, site.capacity_on(&day), WEIGHT)
 }
 
 /// Counts what goes into an operation at a site, where the rule set does; a warning beyond what its permits state for it.
@@ -149,21 +139,27 @@ pub(crate) fn take_into(
     let Some(place) = state.site(&site)?.cloned() else { return Ok(None) };
     let capacity = place.operation_capacity_on(&day, &operation);
     let year = SiteYear::known(state, site, year, Some(operation))?.plus(grams, pointer)?;
-    Ok(measure(state, context, year, capacity, pointer))
+    measure(state, context, year, capacity, pointer)
 }
 
-/// What went into an operation and was left of it counts no more. Should it have gone in the year before, that year keeps what
-/// this one does not hold: the careful side.
+/// Under which year something that goes into an operation counts, where the rule set counts operations.
+pub(crate) fn year_counted(
+    state: &State<'_>,
+    context: &Context<'_>,
+    operation: &str,
+) -> Result<Option<CalendarYear>, Stop> {
+    Ok(counted(state, context, operation)?.map(|(_, year, _)| year))
+}
+
+/// What was counted into an operation in a year and was not worked on after all counts no more there.
 pub(crate) fn take_back(
     state: &mut State<'_>,
-    context: &Context<'_>,
     (site, operation): (SiteId, &str),
+    year: &CalendarYear,
     grams: Grams,
 ) -> Result<(), Stop> {
-    let Some((_, year, operation)) = counted(state, context, operation)? else { return Ok(()) };
-    let year = SiteYear::known(state, site, year, Some(operation))?;
-    let received_g = year.received_g.minus(grams).unwrap_or(Grams::ZERO);
-    state.put(Record::SiteYear(SiteYear { received_g, ..year }));
+    let known = SiteYear::known(state, site, year.clone(), TableCode::parse(operation))?;
+    state.put(Record::SiteYear(known.less(grams)));
     Ok(())
 }
 
@@ -187,29 +183,50 @@ fn counted(
     Ok(found.map(|((day, year), operation)| (day, year, operation)))
 }
 
-/// Keeps a sum, and warns if it is beyond the capacity. A statement that is applied once more keeps what its day found; of one
-/// that is corrected itself the old mass is in the year's sum, and the new one counts in its place.
+/// Keeps a sum, and warns if it is beyond the capacity.
 fn measure(
     state: &mut State<'_>,
     context: &Context<'_>,
     year: SiteYear,
     capacity: Option<Grams>,
     pointer: &str,
-) -> Option<Warning> {
-    let replaces = context.again.and_then(|again| again.replaces);
+) -> Result<Option<Warning>, Stop> {
     let over = match context.again {
-        Some(again) if replaces.is_none() => again
-            .warnings
-            .iter()
-            .any(|known| known.code == WarningCode::OverCapacity && known.pointer.as_str() == pointer),
-        _ => {
-            let old_g = replaces.map_or(Grams::ZERO, |brought| brought.in_year(&year));
-            let sum = year.all_g().minus(old_g).unwrap_or(Grams::ZERO);
-            capacity.is_some_and(|capacity| sum > capacity)
-        }
+        None => is_beyond(year.all_g(), capacity),
+        Some(again) => is_over_again(state, again, &year, capacity, pointer)?,
     };
     state.put(Record::SiteYear(year));
-    if over { Warning::new(WarningCode::OverCapacity, pointer) } else { None }
+    Ok(if over { Warning::new(WarningCode::OverCapacity, pointer) } else { None })
+}
+
+fn is_beyond(sum_g: i64, capacity: Option<Grams>) -> bool {
+    capacity.is_some_and(|capacity| sum_g > capacity.get())
+}
+
+/// Whether an entry that is applied once more is beyond the capacity. It keeps what its day found; what is corrected itself, or
+/// brings more than at first because something before it was, is measured against the year as it stands with the correction.
+fn is_over_again(
+    state: &State<'_>,
+    again: Again<'_>,
+    year: &SiteYear,
+    capacity: Option<Grams>,
+    pointer: &str,
+) -> Result<bool, Stop> {
+    let is_it = |known: &Warning| known.code == WarningCode::OverCapacity && known.pointer.as_str() == pointer;
+    let known = again.warnings.iter().any(is_it);
+    let Some(brought) = again.brought else { return Ok(known) };
+    if !rules_in_force(state)?.permits.as_ref().is_some_and(|permits| permits.corrections_measured) {
+        let others_g = (year.all_g() - brought.to_sites().get()).max(0);
+        return Ok(if again.is_corrected { is_beyond(others_g, capacity) } else { known });
+    }
+    let id = year.id();
+    let before = match state.before(&RecordId::new(RecordKind::SiteYear, &id))? {
+        Some(Record::SiteYear(before)) => before.counted_g(),
+        _ => 0,
+    };
+    let now_g = year.counted_g() - before;
+    let beyond = is_beyond(brought.beside_g(&id)? + now_g, capacity);
+    Ok(if again.is_corrected { beyond } else { known || (now_g > brought.first_g(&id) && beyond) })
 }
 
 /// A site declares what it takes in outside the ledger in a year, in all or into one operation; stated again, the later holds.
@@ -224,13 +241,20 @@ pub(crate) fn declare_outside(state: &mut State<'_>, site: SiteId, work: &Outsid
     Ok(())
 }
 
-/// The capacities that a permit states: each of an operation that it allows, each once, none above the whole.
+/// The capacities that a permit states: each of an operation that it allows and that is counted, each once, none above the whole.
 pub(crate) fn require_sound(permit: &Permit) -> Result<(), Stop> {
     let mut stated = BTreeSet::new();
     for (position, capacity) in permit.capacities.iter().flatten().enumerate() {
         let at = |field: &str| format!("/permit/capacities/{position}/{field}");
         if !permit.operations.contains(&capacity.operation) {
             let detail = format!("the permit does not allow {}: name it among its operations", capacity.operation);
+            return refuse(RefusalCode::ListInvalid, at("operation"), detail);
+        }
+        if STORAGE.contains(&capacity.operation.as_str()) {
+            let detail = format!(
+                "{} is storage and is not measured by itself: what is stored came in and counts in the whole",
+                capacity.operation
+            );
             return refuse(RefusalCode::ListInvalid, at("operation"), detail);
         }
         if !stated.insert(&capacity.operation) {
@@ -329,18 +353,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_correction_replaces_counts_once() {
-        let year = |operation: Option<&str>, received_g: i64| SiteYear {
+    fn what_is_taken_back_never_stops_at_zero() {
+        let year = SiteYear {
             site: SiteId(Uuid::nil()),
             year: CalendarYear::parse("2026").expect("a year"),
-            received_g: grams(received_g),
-            outside_g: None,
-            operation: operation.map(code),
+            received_g: grams(3),
+            returned_g: None,
+            outside_g: Some(grams(20)),
+            operation: Some(code("R12")),
         };
-        let mut brought = Brought::default();
-        brought.count(grams(10), &year(None, 14));
-        brought.count(grams(0), &year(Some("R4"), 3));
-        let in_year = |operation| brought.in_year(&year(operation, 99)).get();
-        assert_eq!((in_year(None), in_year(Some("R4")), in_year(Some("R3"))), (4, 3, 0));
+        let after = year.less(grams(4)).less(grams(5));
+        assert_eq!((after.received_g.get(), after.counted_g(), after.all_g()), (3, -6, 14));
     }
 }

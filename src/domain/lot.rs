@@ -501,7 +501,7 @@ fn unequal(grams: Grams) -> String {
 }
 
 /// Storage pending treatment, by recovery or by disposal (Directive 2008/98/EC, Annexes I and II).
-const STORAGE: &[&str] = &["R13", "D15"];
+pub(crate) const STORAGE: &[&str] = &["R13", "D15"];
 
 /// Waste is stored pending treatment; said again at the same place, the clock runs on.
 pub fn stored(state: &mut State<'_>, context: &Context<'_>, event: &Stored) -> Result<Vec<Warning>, Stop> {

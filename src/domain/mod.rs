@@ -17,6 +17,7 @@ pub mod correction;
 pub mod custody;
 pub mod delegation;
 pub mod device_life;
+pub mod dismantling;
 pub mod donation;
 pub mod due;
 pub mod eligibility;

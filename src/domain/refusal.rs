@@ -181,7 +181,7 @@ codes! {
         WasteCodeUnknown = "waste_code_unknown",
         /// The site's permit does not cover this on that day, or it has none.
         PermitNotValid = "permit_not_valid",
-        /// The site has received more this year than its permit allows.
+        /// The site has taken in more that year than its permit allows, in all or into one operation.
         OverCapacity = "over_capacity",
         /// Less came out of the batch than went in, beyond the band.
         BatchShort = "batch_short",
@@ -258,7 +258,10 @@ impl WarningCode {
             Self::PermitNotValid => {
                 "no permit of the site covers this on that day; it backs no certificate until cured"
             }
-            Self::OverCapacity => "the site has received more this year than its permit allows",
+            Self::OverCapacity => {
+                "the site has taken in more that year than its permit allows, in all or into this operation; what is beyond \
+                 backs no certificate until cured"
+            }
             Self::BorderNotCovered => {
                 "it crossed a border without the consent or paper that it needed; it backs no certificate until cured"
             }

@@ -413,6 +413,8 @@ pub enum Occasion {
 pub struct Permits {
     /// Whether what goes into an operation is measured against what the permit states for it.
     pub capacity_per_operation: bool,
+    /// Whether what a correction makes more, or puts in another year, is measured against what the year holds beside it.
+    pub corrections_measured: bool,
 }
 
 /// How many grams a device counts for in an order.

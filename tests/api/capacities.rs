@@ -6,11 +6,11 @@ use crate::harness::{TestApp, both_databases, new_id};
 use crate::story::Story;
 use serde_json::{Value, json};
 
-const NONE: [&str; 0] = [];
+pub const NONE: [&str; 0] = [];
 
 /// Where a statement is warned of a capacity.
 #[track_caller]
-fn over(answer: &Answer) -> Vec<String> {
+pub fn over(answer: &Answer) -> Vec<String> {
     answer.accepted();
     let body = answer.json();
     let warnings = body["warnings"].as_array().expect("warnings");
@@ -18,7 +18,7 @@ fn over(answer: &Answer) -> Vec<String> {
     over.map(|warning| warning["pointer"].as_str().expect("a pointer").to_owned()).collect()
 }
 
-fn permit(capacities: &Value) -> Value {
+pub fn permit(capacities: &Value) -> Value {
     json!({
         "number": "XD/2026/18", "operations": ["R3", "R4", "R12"],
         "waste_codes": ["16 02 13*", "16 02 15*", "19 12 02", "19 12 04"], "capacity_g_per_year": 1_000_000,
@@ -26,25 +26,29 @@ fn permit(capacities: &Value) -> Value {
     })
 }
 
-fn of_operation(operation: &str, capacity_g: i64) -> Value {
+pub fn of_operation(operation: &str, capacity_g: i64) -> Value {
     json!([{"operation": operation, "capacity_g_per_year": capacity_g}])
 }
 
 /// The same people at new sites, whose permits state such capacities: of the centre, and of the smelter.
-fn limited<'a>(story: &Story<'a>, centre: &Value, smelter: &Value) -> Story<'a> {
+pub fn limited<'a>(story: &Story<'a>, centre: &Value, smelter: &Value) -> Story<'a> {
+    permitted(story, &permit(centre), &permit(smelter))
+}
+
+/// The same people at new sites with such permits: of the centre, and of the smelter.
+pub fn permitted<'a>(story: &Story<'a>, centre: &Value, smelter: &Value) -> Story<'a> {
     let app = story.app;
-    let site = |party: &str, code: &str, capacities: &Value| {
+    let site = |party: &str, permit: &Value| {
         let site = new_id();
-        let fields = json!({
-            "organisation": party, "new_site": site, "country": "XD", "code": code, "permit": permit(capacities),
-        });
+        let code = site[28..].to_uppercase();
+        let fields = json!({"organisation": party, "new_site": site, "country": "XD", "code": code, "permit": permit});
         app.say(&app.operator, "site_registered", &fields).accepted();
         story.audit(&site, "2026-10-01", "conforms").accepted();
         let scale = app.scale(&site);
         (site, scale)
     };
-    let (centre_site, centre_scale) = site(&story.centre.id, "SMALL", centre);
-    let (smelter_site, smelter_scale) = site(&story.smelter.id, "MELT", smelter);
+    let (centre_site, centre_scale) = site(&story.centre.id, centre);
+    let (smelter_site, smelter_scale) = site(&story.smelter.id, smelter);
     Story { centre_site, centre_scale, smelter_site, smelter_scale, ..Story::beside(story) }
 }
 
@@ -181,21 +185,26 @@ both_databases! {
         assert_eq!(over(&story.melt(1, "R4")), ["/operation"]);
     }
 
-    /// What is corrected itself counts once, beside what else its year has.
+    /// What is corrected itself counts once, beside what else its year has; also where that is nothing.
     fn a_corrected_treatment_counts_once(kind) {
         let app = TestApp::start(kind);
-        let story = limited(&Story::begin(&app), &json!([]), &of_operation("R4", 10_000));
-        let steel = story.steel_there(9_000);
-        let treatment = story.treat_by(&steel, 9_000, "R4").accepted();
-        let right = json!({
-            "type": "treated_final", "occurred_at": "2026-11-23T12:30:00+02:00", "site": story.smelter_site,
-            "item": steel, "operation": "R4", "net_g": 9_000,
-        });
-        let fields = json!({"entry": treatment, "reason": "incorrect_data", "instead": right});
-        app.say(&story.smelter, "corrected", &fields).accepted();
+        let people = Story::begin(&app);
+        let corrected = |grams: i64| {
+            let story = limited(&people, &json!([]), &of_operation("R4", 10_000));
+            let steel = story.steel_there(grams);
+            let treatment = story.treat_by(&steel, grams, "R4").accepted();
+            let right = json!({"item": steel, "operation": "R4", "net_g": grams});
+            let mut fields = instead(treatment, "treated_final", &at(&story.smelter_site, right));
+            fields["instead"]["occurred_at"] = json!("2026-11-23T12:30:00+02:00");
+            app.say(&story.smelter, "corrected", &fields).accepted();
+            (story, treatment)
+        };
+        let (story, treatment) = corrected(9_000);
         story.is_eligible(treatment, 9_000);
         assert_eq!(over(&story.melt(1_000, "R4")), NONE);
         assert_eq!(over(&story.melt(1, "R4")), ["/operation"]);
+        let (story, treatment) = corrected(10_001);
+        story.lacks(treatment, "over_capacity");
     }
 
     /// What a permit cannot state, and where the answer points.
@@ -207,8 +216,12 @@ both_databases! {
             (json!([one("R4", 1), one("R5", 1)]), "list_invalid", "/permit/capacities/1/operation"),
             (json!([one("R4", 1), one("R4", 2)]), "list_invalid", "/permit/capacities/1/operation"),
             (json!([one("R4", 1_000_001)]), "weight_invalid", "/permit/capacities/0/capacity_g_per_year"),
+            (json!([one("R4", 1), one("R13", 1)]), "list_invalid", "/permit/capacities/1/operation"),
+            (json!([one("D15", 1)]), "list_invalid", "/permit/capacities/0/operation"),
         ] {
-            let fields = json!({"changed_site": story.smelter_site, "permit": permit(&capacities)});
+            let mut permit = permit(&capacities);
+            permit["operations"] = json!(["R3", "R4", "R12", "R13", "D15"]);
+            let fields = json!({"changed_site": story.smelter_site, "permit": permit});
             app.say(&app.operator, "site_changed", &fields).refused(422, code, pointer);
         }
         let fields = json!({"changed_site": story.smelter_site, "permit": permit(&json!([one("R4", 1_000_000)]))});

@@ -18,6 +18,7 @@ mod behind_certificates;
 mod borders;
 mod bundles;
 mod capacities;
+mod capacity_corrections;
 mod certificate_lives;
 mod certificate_model;
 mod certificates;

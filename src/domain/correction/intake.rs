@@ -1,6 +1,6 @@
 //! What sites took in during a year, and by how much a correction changes it.
 
-use crate::domain::capacity::{Brought, SiteYear};
+use crate::domain::capacity::SiteYear;
 use crate::domain::correction::{Correction, Intake};
 use crate::domain::ids::EntryIndex;
 use crate::domain::mass::{Grams, SignedGrams};
@@ -11,23 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Intakes(BTreeMap<String, (SiteYear, i64)>);
 
-/// A site-year's sum as runs begin with it.
-fn received_before(state: &State<'_>, index: EntryIndex, id: &RecordId) -> Result<Grams, Stop> {
+/// What a site's year counts as runs begin with it.
+pub(super) fn counted_before(state: &State<'_>, index: EntryIndex, id: &RecordId) -> Result<i64, Stop> {
     Ok(match state.as_of(id, EntryIndex(index.0 - 1))? {
-        Some(Record::SiteYear(known)) => known.received_g,
-        _ => Grams::ZERO,
+        Some(Record::SiteYear(known)) => known.counted_g(),
+        _ => 0,
     })
-}
-
-/// What an entry brought to sites at first.
-pub(super) fn brought(state: &State<'_>, index: EntryIndex, recorded: &Changes) -> Result<Brought, Stop> {
-    let mut brought = Brought::default();
-    for (id, record) in &recorded.records {
-        if let Record::SiteYear(after) = record {
-            brought.count(received_before(state, index, id)?, after);
-        }
-    }
-    Ok(brought)
 }
 
 impl Intakes {
@@ -43,9 +32,9 @@ impl Intakes {
             Some(Record::SiteYear(known)) => Some(known.clone()),
             _ => None,
         };
-        let before = received_before(state, index, id)?.get();
+        let before = counted_before(state, index, id)?;
         let (now, first) = (year(made), year(recorded));
-        let sum = |year: &Option<SiteYear>| year.as_ref().map_or(before, |year| year.received_g.get());
+        let sum = |year: &Option<SiteYear>| year.as_ref().map_or(before, SiteYear::counted_g);
         let change = sum(&now) - sum(&first);
         if let Some(year) = now.or(first) {
             self.move_by(year, change);
@@ -55,6 +44,21 @@ impl Intakes {
 
     fn move_by(&mut self, year: SiteYear, grams: i64) {
         self.0.entry(year.id()).or_insert((year, 0)).1 += grams;
+    }
+
+    /// By how much a site's year moves against what stands: less what earlier corrections booked that are made anew.
+    pub(super) fn against_what_stands(
+        &self,
+        state: &State<'_>,
+        met: &BTreeSet<EntryIndex>,
+        id: &str,
+    ) -> Result<i64, Stop> {
+        let mut moved = self.0.get(id).map_or(0, |(_, grams)| *grams);
+        for entry in met {
+            let booked = state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.intakes);
+            moved -= booked.filter(|intake| intake.nothing_yet().id() == id).map(|intake| intake.grams.0).sum::<i64>();
+        }
+        Ok(moved)
     }
 
     /// Books it, less what earlier corrections booked that are made anew.
@@ -85,6 +89,7 @@ impl Intake {
             site: self.site,
             year: self.year.clone(),
             received_g: Grams::ZERO,
+            returned_g: None,
             outside_g: None,
             operation: self.operation.clone(),
         }

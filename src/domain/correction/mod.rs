@@ -4,6 +4,7 @@
 //! the entries behind it once more, as if it had been said so from the start, and `effect` brings what differs into force.
 //! Where mass, party or code change, those whom it concerns have a word; until it is decided the grams are held.
 
+mod brought;
 mod effect;
 mod intake;
 mod records;
@@ -24,6 +25,7 @@ use crate::domain::signal::Tally;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime};
 use crate::limits::CORRECTIONS_MAX;
+pub(crate) use brought::Brought;
 use rerun::Proposal;
 use verdict::Verdict;
 

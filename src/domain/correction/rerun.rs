@@ -6,8 +6,8 @@
 
 use crate::domain::apply::{Again, Context, apply_rule, refuse};
 use crate::domain::balance::SiteAccount;
-use crate::domain::capacity::Brought;
-use crate::domain::correction::intake::{self, Intakes};
+use crate::domain::correction::brought::Brought;
+use crate::domain::correction::intake::Intakes;
 use crate::domain::correction::records::{flawed, substance, voided};
 use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf, Touched, is_correctable};
 use crate::domain::event::{Corrected, Event, Statement};
@@ -267,7 +267,8 @@ impl<'s> Run<'s> {
         let name = entry.statement.common.r#type.as_str();
         let relies = matches!(name, "handover_accepted" | "import_received" | "treated_final");
         self.found.is_relied_on |= relies && index != self.target;
-        let again = Again { warnings: &entry.warnings, signed_at: index, replaces: None, is_new: false };
+        let again =
+            Again { warnings: &entry.warnings, signed_at: index, brought: None, is_corrected: false, is_new: false };
         let first =
             Context { index, time: entry.time, signer: entry.signer, statement: &entry.statement, again: Some(again) };
         let recorded = self.apply(&first, &BTreeMap::new());
@@ -278,18 +279,10 @@ impl<'s> Run<'s> {
                 Err(load) => Err(load),
             };
         }
-        let made = match self.start.seeds.get(&index) {
-            None => self.apply(&first, &self.found.world),
-            Some(Replaced { statement: None, .. }) => Ok(Changes::default()),
-            Some(Replaced { by, signer, statement: Some(statement) }) => {
-                let brought = match &recorded {
-                    Ok(recorded) => intake::brought(self.state, index, recorded)?,
-                    Err(_) => Brought::default(),
-                };
-                let is_new = index == self.target && self.own == self.until;
-                let again = Some(Again { signed_at: *by, replaces: Some(&brought), is_new, ..again });
-                self.apply(&Context { signer: *signer, statement, again, ..first }, &self.found.world)
-            }
+        let made = match &recorded {
+            Ok(recorded) => self.make(index, first, again, recorded),
+            // What could not stand as it was said is not made otherwise either.
+            Err(_) => Ok(Changes::default()),
         };
         match (recorded, made) {
             (Err(Stop::Load(wanted)), _) | (_, Err(Stop::Load(wanted))) => return Err(Stop::Load(wanted)),
@@ -306,6 +299,28 @@ impl<'s> Run<'s> {
             }
         }
         Ok(None)
+    }
+
+    /// Applies an entry, or what a correction puts in its place, on what has come out so far.
+    fn make(
+        &self,
+        index: EntryIndex,
+        first: Context<'_>,
+        again: Again<'_>,
+        recorded: &Changes,
+    ) -> Result<Changes, Stop> {
+        let brought = Brought::of(self.state, index, recorded, (&self.found.received, &self.start.met))?;
+        let again = Again { brought: Some(&brought), ..again };
+        let context = match self.start.seeds.get(&index) {
+            None => Context { again: Some(again), ..first },
+            Some(Replaced { statement: None, .. }) => return Ok(Changes::default()),
+            Some(Replaced { by, signer, statement: Some(statement) }) => {
+                let is_new = index == self.target && self.own == self.until;
+                let again = Some(Again { signed_at: *by, is_corrected: true, is_new, ..again });
+                Context { signer: *signer, statement, again, ..first }
+            }
+        };
+        self.apply(&context, &self.found.world)
     }
 
     fn apply(&self, context: &Context<'_>, world: &BTreeMap<RecordId, Record>) -> Result<Changes, Stop> {

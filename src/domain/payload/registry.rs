@@ -35,7 +35,8 @@ record! {
         waste_codes: Vec<WasteCode>,
         /// Waste that may be received in a calendar year.
         capacity_g_per_year: Grams,
-        /// What of it may go into single operations; of those not named only the whole is limited.
+        /// What of it may go into single operations, but for storage (R13, D15), which is not measured by itself; of those not named
+        /// only the whole is limited.
         capacities: Option<Vec<OperationCapacity>>,
         /// First day.
         valid_from: Date,

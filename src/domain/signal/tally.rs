@@ -137,7 +137,7 @@ pub(crate) fn of_difference(
     let beyond = now.abs() > band && now.abs() > before.abs();
     // What was received by then is known by now otherwise: a statement that is applied once more keeps what its day found.
     let beyond = match context.again {
-        Some(again) if again.replaces.is_none() => was_told(again.warnings, SITE),
+        Some(again) if !again.is_corrected => was_told(again.warnings, SITE),
         _ => beyond,
     };
     if beyond {

@@ -96,7 +96,7 @@ impl State<'_> {
         tally(str) -> Tally;
         /// A weighbridge ticket; the id is [`Ticket::id`].
         ticket(str) -> Ticket;
-        /// What a site received in a year; the id is [`SiteYear::id_of`].
+        /// What a site took in during a year; the id is [`SiteYear::id_of`].
         site_year(str) -> SiteYear;
         /// Treatments that wait for an audit; the id is [`AuditWait::id_of`].
         audit_wait(str) -> AuditWait;

@@ -99,7 +99,7 @@ record_kinds! {
     Handover(Handover) = "handover", |handover| handover.id.to_string();
     /// A consent to shipments over borders.
     Consent(Consent) = "consent", |consent| consent.id.to_string();
-    /// What a site received in a year.
+    /// What a site took in during a year.
     SiteYear(SiteYear) = "site_year", SiteYear::id;
     /// A batch.
     Batch(Batch) = "batch", |batch| batch.id.to_string();
