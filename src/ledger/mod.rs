@@ -58,6 +58,7 @@ pub mod rebuild;
 pub mod register;
 pub mod replay;
 pub mod resume;
+mod rules;
 pub mod sampling;
 pub mod self_audit;
 pub mod sequencer;
