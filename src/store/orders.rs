@@ -141,6 +141,11 @@ pub fn due_among(database: &mut Database, ids: &[String], at_ms: i64) -> StoreRe
     Ok(due)
 }
 
+/// Those of some orders that nobody has paid.
+pub fn unpaid_among(database: &mut Database, ids: &[String]) -> StoreResult<BTreeSet<String>> {
+    due_among(database, ids, i64::MAX)
+}
+
 /// Orders of a centre that are paid and wait for units, first paid first, behind a place among the paid ones.
 pub fn waiting_of(database: &mut Database, seller: &str, after: i64, count: i64) -> StoreResult<Vec<OrderRow>> {
     let waiting = orders::table
