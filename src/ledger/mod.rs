@@ -37,6 +37,7 @@ pub mod downstream;
 pub mod edge;
 pub mod erasure;
 pub mod export;
+mod faults;
 mod files;
 mod full_tiles;
 pub mod guard;

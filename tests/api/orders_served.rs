@@ -4,7 +4,7 @@ use crate::halts::{Backup, is_halted};
 use crate::harness::{
     Kind, NOON_MS, Party, TestApp, TestDatabase, both_databases, given_clock, new_id, operator_id, signed,
 };
-use crate::orders::{order_of, place, read};
+use crate::orders::{order_of, pay, place, placed, read};
 use crate::story::Story;
 use diesel::connection::InstrumentationEvent;
 use diesel::{Connection, PgConnection, SqliteConnection};
@@ -186,6 +186,20 @@ both_databases! {
         });
         assert!(is_gone, "what is personal of an order that lapsed is still there after {IDLE_LOOKS_MAX} looks");
         assert_eq!(read(&app, &buyer, id)["status"], "lapsed");
+    }
+
+    /// A row that cannot be read halts the ledger, as it does where statements are appended.
+    fn an_order_that_cannot_be_read(kind) {
+        let mut app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        story.issue(None);
+        let buyer = app.join(&["buyer"]);
+        let id = placed(&app, &buyer, &order_of(1, &json!({})));
+        app.database.tamper("UPDATE orders SET delivery = 'by mail'").expect("SQL");
+        pay(&app, &story.centre, &id, "A").refused(503, "ledger_halted", "");
+        is_halted(&app, "order 1 cannot be read");
+        app.expect_damage();
     }
 
     /// A database that went back gives no units away: they may be sold in the history that others have seen.
