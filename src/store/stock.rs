@@ -146,10 +146,11 @@ pub fn page(
 
 /// Units that a centre has in stock and that can be retired on a day, reserved or not.
 pub fn units_of(database: &mut Database, seller: &str, on: &str) -> StoreResult<i64> {
-    let units = stock::table
-        .filter(stock::seller.eq(seller))
-        .filter(stock::expires.ge(on))
-        .select(sql::<Nullable<BigInt>>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)"));
+    let units = stock::table.filter(stock::seller.eq(seller)).filter(stock::expires.ge(on)).select(sql::<
+        Nullable<BigInt>,
+    >(
+        "CAST(SUM(last_unit - first_unit + 1) AS BIGINT)",
+    ));
     Ok(units.first::<Option<i64>>(database)?.unwrap_or(0))
 }
 
