@@ -148,11 +148,12 @@ both_databases! {
             story.whole_batch(1_031_000);
         }
         story.issue(Some(1_600));
+        let mut buyer = app.join(&["buyer"]);
         app.now_ms.fetch_add(120 * DAY_MS, Ordering::SeqCst);
         story.issue(None);
         // The first units end on the 23rd of November 2028; units are reserved for three days, which end behind it.
         app.now_ms.fetch_add(609 * DAY_MS, Ordering::SeqCst);
-        let buyer = app.join(&["buyer"]);
+        buyer.renew_token(&app);
         let answer = place(&app, &buyer, &order_of(1_500, &json!({})));
         answer.refused(409, "too_much_unpaid", "");
         assert!(answer.text.contains("at most 1200 kg"), "{}", answer.text);
