@@ -169,7 +169,10 @@ pub const ORDER_SETTLINGS_MAX: u32 = 64;
 pub const STOCK_ROWS_READ_MAX: usize = 5_000;
 /// Pause between two looks of a node at what is due of orders, in milliseconds.
 pub const ORDER_LOOK_PAUSE_MS: u64 = 1_000;
-/// Sites that are looked at for what an advance order may wait for; beyond these the order names a centre.
+/// The same after a look that failed: 10 seconds.
+pub const ORDER_FAULT_PAUSE_MS: u64 = 10_000;
+/// Sites that are looked at, of all centres or of one that is named, for what an advance order may wait for. On a ledger with
+/// more of them an order names its centre.
 pub const ADVANCE_SITES_MAX: usize = 1_000;
 /// Organisations that are looked at for whether one of them may issue what is ordered; beyond these it is taken for granted.
 pub const ISSUERS_READ_MAX: usize = 5_000;

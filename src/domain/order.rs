@@ -20,7 +20,7 @@ codes! {
         Reserved = "reserved",
         /// Nobody paid in time, or its units were lost before.
         Lapsed = "lapsed",
-        /// Its buyer gave it up before it was paid.
+        /// Its buyer, its seller or the operator gave it up before it was paid.
         Cancelled = "cancelled",
         /// It is paid, and all its units are reserved until they are delivered.
         Paid = "paid",

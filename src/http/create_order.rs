@@ -73,7 +73,7 @@ pub(super) enum DeliverBody {
     /// To the buyer's account.
     Transfer {},
     /// The centre retires them at once in the name of a legal entity, which is public from then on. Until then what is
-    /// said here is for the seller alone; it is deleted with the delivery, or when the order lapses or is cancelled.
+    /// said here is for the seller alone; it is deleted with the delivery, or when the order lapses, is cancelled or refunded.
     Retire {
         /// The time that it is for, within 12 months of the vintage.
         period: PeriodBody,

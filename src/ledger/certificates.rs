@@ -8,7 +8,6 @@ use crate::domain::erasure::ErasedValue;
 use crate::domain::event::{Allotment, CertificateIssued, Event, Replacement};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
 use crate::domain::mass::Grams;
-use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::LedgerTime;
@@ -16,7 +15,7 @@ use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::lookup::{Reader, read_event};
 use crate::ledger::witnessing::Witnessing;
-use crate::ledger::{Ledger, erasure, opening};
+use crate::ledger::{Ledger, erasure};
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, entries, openings, records};
 use std::collections::BTreeSet;
@@ -91,12 +90,6 @@ pub(crate) fn resting_on(certificate: &Certificate, giving: &[Certificate]) -> V
 }
 
 impl Ledger {
-    /// The rule set in force.
-    pub fn rules_in_force(&self) -> Result<&'static RuleSet, StoreError> {
-        let adopted = opening::ledger_in(&self.store)?.and_then(|ledger| rule_set::find(&ledger.rule_set));
-        adopted.ok_or_else(|| StoreError::damaged("the rule set in force is not carried by this software"))
-    }
-
     /// What an issuer would sign now for a pool: up to so many units, or all there are.
     pub fn draft(&self, site: SiteId, vintage: &Month, units: Option<i64>) -> Result<CertificateIssued, Unanswered> {
         let admission = self.witnessing.as_ref().map(Witnessing::admission).unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::ledger::append::{AppendError, Appended, append, require_same_history}
 use crate::ledger::clock::Clock;
 use crate::ledger::demands::Demands;
 use crate::ledger::edge::RightEdge;
+use crate::ledger::faults::{explain, with_tries};
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::posting::{Group, Outcome, Posted, Receipt, Refused};
@@ -20,8 +21,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-/// How often a transaction that met another one is tried before the caller is told to come back.
-const BUSY_TRIES_MAX: u32 = 5;
 /// How long turns that could not be given are left alone: so many looks for a request, this far apart.
 const RETRY_LOOKS: u32 = 100;
 const RETRY_LOOK: Duration = Duration::from_millis(20);
@@ -80,16 +79,6 @@ pub struct Writer {
     pub second_signature: Option<SecondSignature>,
     /// Emptied of what was erased.
     pub(crate) log: Arc<Log>,
-}
-
-/// How often a transaction is tried that surely wrote nothing. A connection that broke while it was idle shows only when
-/// it is used; the next one is fresh.
-const fn tries_max(fault: StoreFault) -> u32 {
-    match fault {
-        StoreFault::Busy => BUSY_TRIES_MAX,
-        StoreFault::Failed => 2,
-        StoreFault::Rejected | StoreFault::OutcomeUnknown | StoreFault::Damaged => 1,
-    }
 }
 
 /// Waits a moment before something that failed is tried again; a request ends the pause.
@@ -222,16 +211,7 @@ impl Writer {
         if let Some(reason) = self.health.halted() {
             return Err(AppendError::Halt(reason));
         }
-        let mut tries = 1;
-        loop {
-            match self.try_commit(groups) {
-                Err(AppendError::Store(error)) if tries < tries_max(error.fault) => {
-                    tracing::warn!(%error, "nothing was written; trying again");
-                    tries += 1;
-                }
-                other => return other,
-            }
-        }
+        with_tries(|| self.try_commit(groups))
     }
 
     fn try_commit(&self, groups: &[&Group]) -> Result<Vec<Vec<Outcome>>, AppendError> {
@@ -301,27 +281,7 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// Turns an error into the caller's answer, and halts where going on could fork the ledger.
     fn explain(&self, error: AppendError) -> Unavailable {
-        match error {
-            AppendError::Halt(reason) => {
-                if self.health.halted().is_none() {
-                    self.health.halt(reason.clone());
-                }
-                Unavailable::Halted(reason)
-            }
-            AppendError::ClockOff(reason) => Unavailable::ClockOff(reason),
-            AppendError::Store(error) if error.fault == StoreFault::Damaged => {
-                self.health.halt(error.message.clone());
-                Unavailable::Halted(error.message)
-            }
-            AppendError::Store(error) => {
-                tracing::error!(%error, "nothing could be appended");
-                match error.fault {
-                    StoreFault::OutcomeUnknown => Unavailable::OutcomeUnknown,
-                    _ => Unavailable::NotCommitted,
-                }
-            }
-        }
+        explain(&self.health, error, "nothing could be appended")
     }
 }

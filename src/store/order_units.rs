@@ -5,6 +5,7 @@ use crate::limits::QUERY_BINDS_MAX;
 use crate::store::schema::order_units;
 use crate::store::{Database, StoreResult};
 use diesel::{ExpressionMethods, Insertable, QueryDsl, Queryable, RunQueryDsl};
+use std::collections::BTreeMap;
 
 /// What stands in place of the entry while units are not delivered.
 pub const RESERVED: i64 = -1;
@@ -50,10 +51,31 @@ pub fn remove(database: &mut Database, row: &UnitsRow) -> StoreResult<()> {
     Ok(())
 }
 
-/// Gives back what is reserved for an order.
-pub fn release(database: &mut Database, order: &str) -> StoreResult<()> {
-    let reserved = order_units::table.filter(order_units::order_id.eq(order)).filter(order_units::entry.eq(RESERVED));
-    diesel::delete(reserved).execute(database)?;
+/// Takes stretches out that are reserved. No unit is reserved twice, so a first unit is that of one.
+pub fn remove_reserved(database: &mut Database, rows: &[UnitsRow]) -> StoreResult<()> {
+    let mut of_pools: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for row in rows {
+        of_pools.entry(&row.pool).or_default().push(row.first_unit);
+    }
+    for (pool, units) in of_pools {
+        for chunk in units.chunks(QUERY_BINDS_MAX) {
+            let reserved = order_units::table
+                .filter(order_units::pool.eq(pool))
+                .filter(order_units::entry.eq(RESERVED))
+                .filter(order_units::first_unit.eq_any(chunk));
+            diesel::delete(reserved).execute(database)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives back what is reserved for some orders.
+pub fn release(database: &mut Database, orders: &[String]) -> StoreResult<()> {
+    for chunk in orders.chunks(QUERY_BINDS_MAX) {
+        let reserved =
+            order_units::table.filter(order_units::order_id.eq_any(chunk)).filter(order_units::entry.eq(RESERVED));
+        diesel::delete(reserved).execute(database)?;
+    }
     Ok(())
 }
 

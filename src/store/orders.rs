@@ -107,6 +107,15 @@ pub fn find(database: &mut Database, id: &str) -> StoreResult<Option<OrderRow>> 
     Ok(orders::table.filter(orders::id.eq(id)).first(database).optional()?)
 }
 
+/// The orders of some ids.
+pub fn of_ids(database: &mut Database, ids: &[String]) -> StoreResult<Vec<OrderRow>> {
+    let mut rows = Vec::new();
+    for chunk in ids.chunks(QUERY_BINDS_MAX) {
+        rows.extend(orders::table.filter(orders::id.eq_any(chunk)).load::<OrderRow>(database)?);
+    }
+    Ok(rows)
+}
+
 /// A page in the order in which they came: everybody's, or those that a party buys or sells.
 pub fn page(database: &mut Database, party: Option<&str>, after: i64, count: i64) -> StoreResult<Vec<OrderRow>> {
     let mut query =
@@ -139,6 +148,11 @@ pub fn due_among(database: &mut Database, ids: &[String], at_ms: i64) -> StoreRe
         due.extend(query.load::<String>(database)?);
     }
     Ok(due)
+}
+
+/// Those of some orders that nobody has paid.
+pub fn unpaid_among(database: &mut Database, ids: &[String]) -> StoreResult<BTreeSet<String>> {
+    due_among(database, ids, i64::MAX)
 }
 
 /// Orders of a centre that are paid and wait for units, first paid first, behind a place among the paid ones.
@@ -211,6 +225,26 @@ pub fn set_standing(database: &mut Database, number: i64, status: OrderStatus, u
     Ok(())
 }
 
+/// Writes down that some orders wait.
+pub fn set_waiting(database: &mut Database, numbers: &[i64]) -> StoreResult<()> {
+    for chunk in numbers.chunks(QUERY_BINDS_MAX) {
+        let waiting = orders::standing.eq(OrderStatus::Waiting.as_str());
+        diesel::update(orders::table.filter(orders::number.eq_any(chunk))).set(waiting).execute(database)?;
+    }
+    Ok(())
+}
+
+/// Writes down that some orders lapsed: at their time, or now if that is earlier.
+pub fn set_lapsed(database: &mut Database, numbers: &[i64], now_ms: i64) -> StoreResult<()> {
+    for chunk in numbers.chunks(QUERY_BINDS_MAX) {
+        let lapsed = orders::standing.eq(OrderStatus::Lapsed.as_str());
+        diesel::update(orders::table.filter(orders::number.eq_any(chunk))).set(lapsed).execute(database)?;
+        let early = orders::table.filter(orders::number.eq_any(chunk)).filter(orders::until_ms.gt(now_ms));
+        diesel::update(early).set(orders::until_ms.eq(now_ms)).execute(database)?;
+    }
+    Ok(())
+}
+
 /// Writes down that an order was paid.
 pub fn set_paid(database: &mut Database, row: &OrderRow) -> StoreResult<()> {
     let columns = (
@@ -244,9 +278,14 @@ pub fn values(database: &mut Database, id: &str) -> StoreResult<Vec<(String, Str
     Ok(query.load(database)?)
 }
 
-/// Deletes what is personal of an order; tells whether there was something.
-pub fn delete_values(database: &mut Database, id: &str) -> StoreResult<bool> {
-    Ok(diesel::delete(order_values::table.filter(order_values::order_id.eq(id))).execute(database)? > 0)
+/// Deletes what is personal of some orders; tells whether there was something.
+pub fn delete_values(database: &mut Database, ids: &[String]) -> StoreResult<bool> {
+    let mut deleted = 0;
+    for chunk in ids.chunks(QUERY_BINDS_MAX) {
+        deleted +=
+            diesel::delete(order_values::table.filter(order_values::order_id.eq_any(chunk))).execute(database)?;
+    }
+    Ok(deleted > 0)
 }
 
 /// Removes a buyer's orders that lapsed or were cancelled, but for the newest.

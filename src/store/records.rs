@@ -3,6 +3,7 @@
 use crate::domain::balance::{Account, SiteAccount};
 use crate::domain::ids::SiteId;
 use crate::domain::past::Stamp;
+use crate::domain::registry::Site;
 use crate::domain::state::{Changes, Record, RecordId, RecordKind};
 use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::json;
@@ -10,6 +11,8 @@ use crate::store::bulk::{self, RecordRow};
 use crate::store::past::{self, read_stamp};
 use crate::store::schema::{accounts, records};
 use crate::store::{Database, StoreError, StoreResult, database_number};
+use diesel::dsl::sql;
+use diesel::sql_types::{Bool, Text};
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,6 +135,25 @@ pub fn page(database: &mut Database, kind: RecordKind, after: &str, count: i64) 
         .select((records::id, records::body))
         .load(database)?;
     rows.iter().map(|(id, body)| read_row(id, kind.as_str(), body)).collect()
+}
+
+/// Up to `count` sites of an organisation, in the order of their ids.
+pub fn sites_of(database: &mut Database, organisation: &str, count: usize) -> StoreResult<Vec<Site>> {
+    // What the indexes of both databases are made of, which they serve only for these very words.
+    let is_own = match database {
+        Database::Sqlite(_) => "kind = 'site' AND json_extract(body, '$.organisation') = ",
+        Database::Postgres(_) => "kind = 'site' AND (body::jsonb ->> 'organisation') = ",
+    };
+    let count = i64::try_from(count).map_err(|_| StoreError::damaged("a count beyond the database's range"))?;
+    let rows: Vec<(String, String)> = records::table
+        .filter(sql::<Bool>(is_own).bind::<Text, _>(organisation))
+        .order(records::id.asc())
+        .limit(count)
+        .select((records::id, records::body))
+        .load(database)?;
+    let read = rows.iter().map(|(id, body)| read_row(id, RecordKind::Site.as_str(), body));
+    let read: Vec<Record> = read.collect::<StoreResult<_>>()?;
+    Ok(read.into_iter().filter_map(|record| Site::try_from(record).ok()).collect())
 }
 
 /// A page of one kind between two ids, both left out. Nothing behind the second one is read.

@@ -4,12 +4,13 @@
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::ids::OrganisationId;
+use crate::domain::order::OrderStatus;
 use crate::limits::QUERY_BINDS_MAX;
 use crate::store::order_units::RESERVED;
 use crate::store::schema::{order_units, stock};
 use crate::store::{Database, StoreResult};
 use diesel::dsl::{exists, not, sql};
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{BoolExpressionMethods, ExpressionMethods, Insertable, QueryDsl, Queryable, RunQueryDsl};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +76,8 @@ pub struct StockFilter {
     pub vintages: Option<(i64, i64)>,
     /// A day on which it can still be retired.
     pub on: String,
+    /// Whether what is reserved for orders that nobody has paid is free too.
+    pub unpaid_too: bool,
 }
 
 /// A place in the line in which stock is given: oldest vintage first, then by pool and unit.
@@ -105,10 +108,18 @@ pub fn page(
         .filter(order_units::last_unit.ge(stock::last_unit));
     let mut query = stock::table
         .filter(stock::expires.ge(filter.on.clone()))
-        .filter(not(exists(taken)))
         .order((stock::vintage.asc(), stock::pool.asc(), stock::first_unit.asc()))
         .limit(count)
         .into_boxed();
+    query = if filter.unpaid_too {
+        // In words of the database: diesel does not see through a query within one within another.
+        let is_paid = sql::<Bool>("order_units.order_id NOT IN (SELECT id FROM orders WHERE standing = ")
+            .bind::<Text, _>(OrderStatus::Reserved.as_str())
+            .sql(")");
+        query.filter(not(exists(taken.filter(is_paid))))
+    } else {
+        query.filter(not(exists(taken)))
+    };
     if !filter.seller.is_empty() {
         query = query.filter(stock::seller.eq(filter.seller.clone()));
     }
@@ -133,11 +144,13 @@ pub fn page(
     Ok(query.load(database)?)
 }
 
-/// Units that a centre has in stock, reserved or not.
-pub fn units_of(database: &mut Database, seller: &str) -> StoreResult<i64> {
-    let units = stock::table
-        .filter(stock::seller.eq(seller))
-        .select(sql::<Nullable<BigInt>>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)"));
+/// Units that a centre has in stock and that can be retired on a day, reserved or not.
+pub fn units_of(database: &mut Database, seller: &str, on: &str) -> StoreResult<i64> {
+    let units = stock::table.filter(stock::seller.eq(seller)).filter(stock::expires.ge(on)).select(sql::<
+        Nullable<BigInt>,
+    >(
+        "CAST(SUM(last_unit - first_unit + 1) AS BIGINT)",
+    ));
     Ok(units.first::<Option<i64>>(database)?.unwrap_or(0))
 }
 

@@ -66,6 +66,7 @@ mod mirror;
 mod modelling;
 mod openings;
 mod orders;
+mod orders_costs;
 mod orders_in_steps;
 mod orders_race;
 mod orders_served;

@@ -4,7 +4,7 @@ use crate::halts::{Backup, is_halted};
 use crate::harness::{
     Kind, NOON_MS, Party, TestApp, TestDatabase, both_databases, given_clock, new_id, operator_id, signed,
 };
-use crate::orders::{order_of, place, read};
+use crate::orders::{order_of, pay, place, placed, read};
 use crate::story::Story;
 use diesel::connection::InstrumentationEvent;
 use diesel::{Connection, PgConnection, SqliteConnection};
@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 const HOUR_MS: i64 = 3_600_000;
+/// Looks at an idle ledger after which we give up: far more than the second between two looks of the node has room for.
+const IDLE_LOOKS_MAX: usize = 20_000;
 
 /// Orders of 1 kg that are paid and wait, dealt out to some centres in turn; gives their ids.
 fn wait_in_line(app: &TestApp, kind: Kind, buyer: &Party, sellers: &[String], count: usize) -> Vec<String> {
@@ -71,23 +73,29 @@ fn connect(database: &TestDatabase, queries: &Arc<AtomicUsize>) -> Database {
     }
 }
 
-/// Issues what a batch gave in one append, as a node would, and then stops without another word. Gives the queries about
-/// orders that the append made, and the database.
-fn append_the_issue(app: TestApp, jws: &str) -> (usize, TestDatabase) {
-    let posted = app.ledger.prepare(jws, Vec::new()).expect("a statement");
-    let group = Group { posted: vec![posted], mode: Mode::All };
-    let origin: Origin = app.ledger.origin.clone();
+/// Appends statements in one transaction, as a node would, and then stops without another word. Gives what became of them,
+/// the queries about orders that the append made, and the database.
+pub fn append_counting(app: TestApp, statements: &[String]) -> (Vec<Outcome>, usize, TestDatabase) {
+    let prepare = |jws: &String| app.ledger.prepare(jws, Vec::new()).expect("a statement");
+    let group = Group { posted: statements.iter().map(prepare).collect(), mode: Mode::Each };
+    let (origin, now_ms): (Origin, _) = (app.ledger.origin.clone(), app.now_ms.load(Ordering::SeqCst));
     let database = app.stop();
     let queries = Arc::new(AtomicUsize::new(0));
     let mut connection = connect(&database, &queries);
-    let clock = given_clock(&Arc::new(AtomicI64::new(NOON_MS)));
+    let clock = given_clock(&Arc::new(AtomicI64::new(now_ms)));
     let appended = connection.transaction(|connection| {
         let appended = append(connection, &origin, &clock, None, Demands::default(), &[&group]);
         appended.map_err(|_| diesel::result::Error::RollbackTransaction)
     });
-    let outcomes = appended.expect("appended").outcomes;
-    assert!(matches!(outcomes[0][0], Outcome::Accepted(_)), "{outcomes:?}");
-    (queries.load(Ordering::SeqCst), database)
+    let mut outcomes = appended.expect("appended").outcomes;
+    (outcomes.remove(0), queries.load(Ordering::SeqCst), database)
+}
+
+/// Issues what a batch gave; gives the queries about orders that the append made, and the database.
+fn append_the_issue(app: TestApp, jws: &str) -> (usize, TestDatabase) {
+    let (outcomes, queries, database) = append_counting(app, &[jws.to_owned()]);
+    assert!(matches!(outcomes[0], Outcome::Accepted(_)), "{outcomes:?}");
+    (queries, database)
 }
 
 fn paid(app: &TestApp, buyer: &Party, ids: &[String]) -> usize {
@@ -171,10 +179,27 @@ both_databases! {
         app.now_ms.fetch_add(72 * HOUR_MS, Ordering::SeqCst);
         // The row's key refuses a second value as long as the first one is there.
         let check = format!("INSERT INTO order_values (order_id, pointer, value) VALUES ('{id}', '/purpose', 'x')");
-        while app.database.tamper(&check).is_err() {
+        // It looks once a second, and each of our looks that fails takes the database a moment.
+        let is_gone = (0..IDLE_LOOKS_MAX).any(|_| {
             std::thread::yield_now();
-        }
+            app.database.tamper(&check).is_ok()
+        });
+        assert!(is_gone, "what is personal of an order that lapsed is still there after {IDLE_LOOKS_MAX} looks");
         assert_eq!(read(&app, &buyer, id)["status"], "lapsed");
+    }
+
+    /// A row that cannot be read halts the ledger, as it does where statements are appended.
+    fn an_order_that_cannot_be_read(kind) {
+        let mut app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        story.issue(None);
+        let buyer = app.join(&["buyer"]);
+        let id = placed(&app, &buyer, &order_of(1, &json!({})));
+        app.database.tamper("UPDATE orders SET delivery = 'by mail'").expect("SQL");
+        pay(&app, &story.centre, &id, "A").refused(503, "ledger_halted", "");
+        is_halted(&app, "order 1 cannot be read");
+        app.expect_damage();
     }
 
     /// A database that went back gives no units away: they may be sold in the history that others have seen.

@@ -1,6 +1,6 @@
 //! Orders that would wait for ever are not taken, and those that wait say why.
 
-use crate::harness::{Kind, Party, TestApp, both_databases, new_id};
+use crate::harness::{Kind, Party, TestApp, both_databases, new_id, signed};
 use crate::orders::{order_of, pay, place, placed, read, retire};
 use crate::story::Story;
 use serde_json::{Value, json};
@@ -12,6 +12,11 @@ fn advance(kg: i64, change: &Value) -> Value {
     let mut body = order_of(kg, change);
     body["advance"] = json!(true);
     body
+}
+
+/// Vintage 2026-11 and no other.
+fn november() -> Value {
+    json!({"prefer": {"vintage": {"from": "2026-11", "until": "2026-11"}}})
 }
 
 fn related(app: &TestApp, one: &Party, other: &Party) {
@@ -72,15 +77,87 @@ both_databases! {
         story.whole_batch(100_000);
         app.now_ms.fetch_add(120 * DAY_MS, Ordering::SeqCst);
         let buyer = app.join(&["buyer"]);
-        let november = json!({"prefer": {"vintage": {"from": "2026-11", "until": "2026-11"}}});
+        let november = november();
         let answer = place(&app, &buyer, &advance(98, &november));
         answer.refused(409, "not_in_stock", "");
         assert!(answer.text.contains("at most 97 kg may be waited for"), "{}", answer.text);
-        placed(&app, &buyer, &advance(50, &november));
+        let first = placed(&app, &buyer, &advance(50, &november));
         story.issue(None);
         // Now they are in stock, and nothing more of that month will come.
         placed(&app, &buyer, &advance(47, &november));
         place(&app, &buyer, &advance(90, &november)).refused(409, "never_met", "/prefer/vintage");
+        // What was ordered before lies free: its payment brings it.
+        assert_eq!(pay(&app, &story.centre, &first, "A").json()["status"], "paid");
+    }
+
+    /// What somebody holds who has not paid may still come; what is paid for comes to nobody else.
+    fn units_that_others_hold(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        app.now_ms.fetch_add(120 * DAY_MS, Ordering::SeqCst);
+        let (one, two) = (app.join(&["buyer"]), app.join(&["buyer"]));
+        let waiting = placed(&app, &one, &advance(40, &november()));
+        let late = placed(&app, &one, &advance(40, &november()));
+        story.issue(None);
+        let unpaid = placed(&app, &two, &order_of(50, &json!({})));
+        let held = placed(&app, &two, &order_of(47, &json!({})));
+        assert_eq!(pay(&app, &story.centre, &waiting, "A").json()["status"], "waiting");
+        waits_because(&app, [&one, &story.centre], &waiting, "no_stock_yet");
+        // 47 kg are still held by who has not paid: enough for 40.
+        assert_eq!(pay(&app, &story.centre, &unpaid, "B").json()["status"], "paid");
+        waits_because(&app, [&one, &story.centre], &waiting, "no_stock_yet");
+        assert_eq!(pay(&app, &story.centre, &held, "C").json()["status"], "paid");
+        waits_because(&app, [&one, &story.centre], &waiting, "vintage_passed");
+        let answer = pay(&app, &story.centre, &late, "D");
+        answer.refused(409, "never_met", "");
+        assert!(answer.text.contains("vintage_passed"), "{}", answer.text);
+    }
+
+    /// Where there are more sites than are looked at, nobody says that there is none; a centre that is named is found.
+    fn more_sites_than_are_looked_at(kind) {
+        let app = TestApp::start(kind);
+        let other = app.join(&["recycler"]);
+        for run in 0..6 {
+            let site = |number: usize| {
+                let code = format!("Q{:03}", 200 * run + number);
+                let fields = json!({"organisation": other.id, "new_site": new_id(), "country": "XD", "code": code});
+                signed(&app.operator, "site_registered", &fields)
+            };
+            let sites: Vec<String> = (0..200).map(site).collect();
+            let answer = app.post_batch(&app.operator.token, "all", &sites);
+            assert!(answer.lines().iter().all(|line| line["status"] == 201), "{}", answer.text);
+        }
+        // Ids are younger the higher they are: this site comes last.
+        let story = Story::begin(&app);
+        story.batch(100_000);
+        let buyer = app.join(&["buyer"]);
+        let answer = place(&app, &buyer, &advance(10, &json!({"prefer": {"country": "KE"}})));
+        answer.refused(409, "not_in_stock", "");
+        let named = json!({"prefer": {"centre": story.centre.id}});
+        let id = placed(&app, &buyer, &advance(10, &named));
+        place(&app, &buyer, &advance(1, &json!({"prefer": {"centre": new_id()}}))).refused(409, "never_met", "/prefer");
+        assert_eq!(pay(&app, &story.centre, &id, "A").json()["waits_because"], "no_stock_yet");
+    }
+
+    /// Stock that can be sold no more backs nothing.
+    fn what_is_over_backs_no_unpaid_order(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        for _ in 0..4 {
+            story.whole_batch(1_031_000);
+        }
+        story.issue(Some(1_600));
+        let mut buyer = app.join(&["buyer"]);
+        app.now_ms.fetch_add(120 * DAY_MS, Ordering::SeqCst);
+        story.issue(None);
+        // The first units end on the 23rd of November 2028; units are reserved for three days, which end behind it.
+        app.now_ms.fetch_add(609 * DAY_MS, Ordering::SeqCst);
+        buyer.renew_token(&app);
+        let answer = place(&app, &buyer, &order_of(1_500, &json!({})));
+        answer.refused(409, "too_much_unpaid", "");
+        assert!(answer.text.contains("at most 1200 kg"), "{}", answer.text);
+        placed(&app, &buyer, &order_of(1_200, &json!({})));
     }
 
     /// Nobody holds back more than half of what a centre has, or will have, before it has paid.

@@ -8,8 +8,9 @@ INSERT INTO unserved (seller, after) SELECT DISTINCT seller, 0 FROM orders WHERE
 CREATE INDEX orders_line ON orders (seller, standing, paid_number);
 
 -- The stock is read page by page, oldest vintage first, then by serial numbers.
--- Every database shall sort pools as bytes.
+-- Every database shall sort pools as bytes; what is reserved is joined by them, which no index of another order serves.
 ALTER TABLE stock ALTER COLUMN pool TYPE TEXT COLLATE "C";
+ALTER TABLE order_units ALTER COLUMN pool TYPE TEXT COLLATE "C";
 DROP INDEX stock_vintage;
 CREATE INDEX stock_line ON stock (vintage, pool, first_unit);
 CREATE INDEX stock_seller ON stock (seller, vintage, pool, first_unit);
@@ -26,3 +27,6 @@ ALTER TABLE orders ADD COLUMN refund TEXT NOT NULL DEFAULT '';
 ALTER TABLE orders ADD COLUMN names_buyer BIGINT NOT NULL DEFAULT 0;
 -- In whose year's statement a retired block stands: of the beneficiary that is named, else of who retired it.
 ALTER TABLE blocks RENAME COLUMN retired_by TO claimed_by;
+
+-- The sites of an organisation.
+CREATE INDEX records_sites_of ON records ((body::jsonb ->> 'organisation'), id) WHERE kind = 'site';

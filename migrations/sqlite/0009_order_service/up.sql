@@ -24,3 +24,6 @@ ALTER TABLE orders ADD COLUMN refund TEXT NOT NULL DEFAULT '';
 ALTER TABLE orders ADD COLUMN names_buyer BIGINT NOT NULL DEFAULT 0;
 -- In whose year's statement a retired block stands: of the beneficiary that is named, else of who retired it.
 ALTER TABLE blocks RENAME COLUMN retired_by TO claimed_by;
+
+-- The sites of an organisation.
+CREATE INDEX records_sites_of ON records (json_extract(body, '$.organisation'), id) WHERE kind = 'site';

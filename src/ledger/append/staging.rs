@@ -7,8 +7,9 @@ use crate::domain::event::{CertificateRetired, Event};
 use crate::domain::fields::{Field, Value};
 use crate::domain::ids::EntryIndex;
 use crate::domain::refusal::{Refusal, RefusalCode, Warning};
+use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Changes, RecordKind, State, Stop, Wanted};
-use crate::ledger::orders::OrderRefusal;
+use crate::ledger::orders::NotAdmitted;
 use crate::ledger::posting::{Outcome, Posted, Receipt, Refused};
 use crate::ledger::working::{require_written_loaded, signing_key};
 use crate::limits::LOAD_ROUNDS_MAX;
@@ -41,21 +42,21 @@ impl Run<'_> {
             asked_at: 0,
         };
         let mut rounds = 0;
-        while let Some(ids) = self.stage_rest(posted, &mut staged)? {
+        while let Some(asked) = self.stage_rest(posted, &mut staged)? {
             rounds = if staged.outcomes.len() == staged.asked_at { rounds + 1 } else { 0 };
             staged.asked_at = staged.outcomes.len();
-            if rounds < LOAD_ROUNDS_MAX {
-                self.load(ids)?;
-            } else {
+            match asked {
                 // It rests on more than one transaction should load; the others go on.
-                staged.outcomes.push(Outcome::Refused(Refused::TooMuchState));
+                _ if rounds >= LOAD_ROUNDS_MAX => staged.outcomes.push(Outcome::Refused(Refused::TooMuchState)),
+                Asked::State(ids) => self.load(ids)?,
+                Asked::Reserved(blocks) => self.orders.read(self.database, &blocks)?,
             }
         }
         Ok(staged)
     }
 
-    /// Stages from the first statement without an outcome on; gives what a rule asks for, if one does.
-    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<Vec<Wanted>>, StoreError> {
+    /// Stages from the first statement without an outcome on; gives what a rule or an admission check asks for, if one does.
+    fn stage_rest(&self, posted: &[Posted], staged: &mut Staged) -> Result<Option<Asked>, StoreError> {
         let mut layer = self.working.state.overlay();
         layer.absorb(std::mem::take(&mut staged.changes));
         let mut asked = None;
@@ -64,8 +65,8 @@ impl Run<'_> {
                 Ok(outcome) => staged.outcomes.push(outcome),
                 Err(Unstaged::Refused(refused)) => staged.outcomes.push(Outcome::Refused(refused)),
                 Err(Unstaged::Damaged(error)) => return Err(error),
-                Err(Unstaged::Load(ids)) => {
-                    asked = Some(ids);
+                Err(Unstaged::Asked(what)) => {
+                    asked = Some(what);
                     break;
                 }
             }
@@ -182,15 +183,23 @@ impl Run<'_> {
 /// A statement that was not staged.
 enum Unstaged {
     Refused(Refused),
-    Load(Vec<Wanted>),
+    Asked(Asked),
     Damaged(StoreError),
+}
+
+/// What must be read before a statement can be staged.
+enum Asked {
+    /// More of the state.
+    State(Vec<Wanted>),
+    /// What is reserved of some blocks.
+    Reserved(Vec<SerialBlock>),
 }
 
 impl From<Stop> for Unstaged {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Refused(refusal) => Self::Refused(Refused::Rules(Box::new(refusal))),
-            Stop::Load(wanted) => Self::Load(wanted),
+            Stop::Load(wanted) => Self::Asked(Asked::State(wanted)),
         }
     }
 }
@@ -201,9 +210,12 @@ impl From<Refused> for Unstaged {
     }
 }
 
-impl From<OrderRefusal> for Unstaged {
-    fn from(refusal: OrderRefusal) -> Self {
-        Self::Refused(Refused::Order(Box::new(refusal)))
+impl From<NotAdmitted> for Unstaged {
+    fn from(not: NotAdmitted) -> Self {
+        match not {
+            NotAdmitted::Refused(refusal) => Self::Refused(Refused::Order(Box::new(refusal))),
+            NotAdmitted::Unread(blocks) => Self::Asked(Asked::Reserved(blocks)),
+        }
     }
 }
 

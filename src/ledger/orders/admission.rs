@@ -4,6 +4,7 @@
 //! the head's lock, so it knows every reservation that stood before it, on whatever node that was made.
 
 use super::fulfilling::follow;
+use super::reserved::Reserved;
 use super::settling::{Settled, lapse};
 use super::stock::span_of;
 use super::{Order, OrderCode, OrderRefusal};
@@ -17,9 +18,9 @@ use crate::domain::time::LedgerTime;
 use crate::ledger::posting::Posted;
 use crate::proof::commitment::Opening;
 use crate::proof::statement::Unverified;
-use crate::store::order_units::{self, UnitsRow};
+use crate::store::order_units::UnitsRow;
 use crate::store::{Database, StoreError, orders};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Units that an entry delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,21 @@ pub(crate) struct Admission {
     /// Orders that statements name.
     named: BTreeMap<OrderId, Option<Named>>,
     /// What is reserved where statements dispose of units.
-    reserved: Vec<UnitsRow>,
+    reserved: Reserved,
+}
+
+/// Why a statement is not let through.
+pub(crate) enum NotAdmitted {
+    /// It takes what is reserved for somebody else, or names an order that it does not serve.
+    Refused(OrderRefusal),
+    /// What is reserved of these blocks was not read yet: read it, and ask again.
+    Unread(Vec<SerialBlock>),
+}
+
+impl From<OrderRefusal> for NotAdmitted {
+    fn from(refusal: OrderRefusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// An order, with what is personal of it: values by pointer.
@@ -78,10 +93,10 @@ impl Admission {
     /// Lets lapse what is due, so that nothing stands in a statement's way that is over.
     pub(crate) fn enter(database: &mut Database, time: LedgerTime) -> Result<Self, StoreError> {
         let Settled { erased, .. } = lapse(database, time)?;
-        Ok(Self { time, erased, named: BTreeMap::new(), reserved: Vec::new() })
+        Ok(Self { time, erased, named: BTreeMap::new(), reserved: Reserved::default() })
     }
 
-    /// Looks up the orders that statements name, and what is reserved of the units that they dispose of.
+    /// Looks up the orders that statements name.
     pub(crate) fn look_for<'a>(
         &mut self,
         database: &mut Database,
@@ -106,21 +121,12 @@ impl Admission {
             };
             self.named.insert(id, found);
         }
-        let mut spans: BTreeMap<String, Span> = BTreeMap::new();
-        for (block, _) in &disposal.blocks {
-            let (first, end) = span_of_block(block);
-            let span = spans.entry(block.pool()).or_insert((first, end));
-            *span = (span.0.min(first), span.1.max(end));
-        }
-        let mut reserved = Vec::new();
-        for (pool, (first, end)) in spans {
-            reserved.extend(order_units::reserved_between(database, &pool, first, end - 1)?);
-        }
-        // What is over and has not lapsed yet, because much is due at once, stands in nobody's way.
-        let orders: BTreeSet<String> = reserved.iter().map(|row| row.order_id.clone()).collect();
-        let over = orders::due_among(database, &orders.into_iter().collect::<Vec<_>>(), self.time.ms())?;
-        self.reserved.extend(reserved.into_iter().filter(|row| !over.contains(&row.order_id)));
         Ok(())
+    }
+
+    /// Reads what is reserved of some blocks.
+    pub(crate) fn read(&mut self, database: &mut Database, blocks: &[SerialBlock]) -> Result<(), StoreError> {
+        self.reserved.read(database, self.time, blocks)
     }
 
     /// What a statement delivers that the rules let through; refused if it takes what is reserved for somebody else, or
@@ -131,12 +137,17 @@ impl Admission {
         openings: &[Opening],
         entry: EntryIndex,
         delivered: &(impl Iterator<Item = &'a Delivery> + Clone),
-    ) -> Result<Vec<Delivery>, OrderRefusal> {
+    ) -> Result<Vec<Delivery>, NotAdmitted> {
         let Some(disposal) = disposal(&statement.event) else { return Ok(Vec::new()) };
         let order = match disposal.order {
             Some(id) => Some(self.served(id, statement.common.party(), &disposal, openings)?),
             None => None,
         };
+        let unread = disposal.blocks.iter().map(|(block, _)| *block).filter(|block| !self.reserved.knows(block));
+        let unread: Vec<SerialBlock> = unread.cloned().collect();
+        if !unread.is_empty() {
+            return Err(NotAdmitted::Unread(unread));
+        }
         let mut deliveries = Vec::new();
         for (block, pointer) in &disposal.blocks {
             let reserved = self.reserved_of(block, order, delivered.clone());
@@ -147,12 +158,12 @@ impl Admission {
                 Some(_) => {
                     let detail =
                         "not all of these units are reserved for this order; /v1/orders/{id}/delivery says which";
-                    return Err(OrderRefusal::new(OrderCode::OrderDiffers, pointer, detail));
+                    return Err(OrderRefusal::new(OrderCode::OrderDiffers, pointer, detail).into());
                 }
                 None if reserved.iter().any(|span| shared(*span, span_of_block(block)).is_some()) => {
                     let detail =
                         "some of these units are reserved for an order: name it, or split the block and use the others";
-                    return Err(OrderRefusal::new(OrderCode::UnitsReserved, pointer, detail));
+                    return Err(OrderRefusal::new(OrderCode::UnitsReserved, pointer, detail).into());
                 }
                 None => {}
             }
@@ -160,18 +171,18 @@ impl Admission {
         Ok(deliveries)
     }
 
-    /// What is still reserved in a block's pool: for one order, or for whatever order.
+    /// What is still reserved of a block's units: for one order, or for whatever order.
     fn reserved_of<'a>(
         &self,
         block: &SerialBlock,
         order: Option<&Order>,
         delivered: impl Iterator<Item = &'a Delivery>,
     ) -> Vec<Span> {
-        let pool = block.pool();
-        let is_asked = |row: &&UnitsRow| row.pool == pool && order.is_none_or(|order| row.order_id == order.row.id);
-        let reserved: Vec<Span> = self.reserved.iter().filter(is_asked).map(span_of).collect();
-        let gone = delivered.filter(|delivery| delivery.units.pool() == pool);
-        without(&reserved, &gone.map(|delivery| span_of_block(&delivery.units)).collect::<Vec<_>>())
+        let is_asked = |row: &&UnitsRow| order.is_none_or(|order| row.order_id == order.row.id);
+        let reserved: Vec<Span> = self.reserved.of(block).filter(is_asked).map(span_of).collect();
+        let (pool, span) = (block.pool(), span_of_block(block));
+        let gone = delivered.filter(|delivery| delivery.units.pool() == pool).map(|gone| span_of_block(&gone.units));
+        without(&reserved, &gone.filter(|gone| shared(*gone, span).is_some()).collect::<Vec<_>>())
     }
 
     /// The order that a statement serves, if it is the author's to serve and says what was ordered.

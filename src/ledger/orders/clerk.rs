@@ -2,7 +2,7 @@
 //! personal of an order that nobody paid is gone soon after it lapsed, and who waits is served to the last.
 
 use super::desk::Desk;
-use crate::limits::ORDER_LOOK_PAUSE_MS;
+use crate::limits::{ORDER_FAULT_PAUSE_MS, ORDER_LOOK_PAUSE_MS};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -21,12 +21,12 @@ impl Clerk {
         let work = move || {
             let mut pause = ORDER_LOOK_PAUSE_MS;
             while ends.recv_timeout(Duration::from_millis(pause)) == Err(RecvTimeoutError::Timeout) {
-                let is_left = desk.settle_quietly().unwrap_or_else(|why| {
-                    // It stands in the tables as due, and is tried again at the next look.
-                    tracing::warn!(?why, "what is due of orders is settled later");
-                    false
-                });
-                pause = if is_left { 0 } else { ORDER_LOOK_PAUSE_MS };
+                pause = match desk.settle_quietly() {
+                    Ok(true) => 0,
+                    Ok(false) => ORDER_LOOK_PAUSE_MS,
+                    // The desk has said why, and need not say it each second. On damaged rows the ledger has halted.
+                    Err(_) => ORDER_FAULT_PAUSE_MS,
+                };
             }
         };
         let thread = thread::Builder::new().name("orders".into()).spawn(work)?;

@@ -7,16 +7,14 @@ use crate::ledger::Ledger;
 use crate::ledger::append::{AppendError, entry_time, require_same_history};
 use crate::ledger::clock::Clock;
 use crate::ledger::edge::RightEdge;
+use crate::ledger::faults::{explain, with_tries};
 use crate::ledger::health::Health;
 use crate::ledger::log::Log;
 use crate::ledger::sequencer::Unavailable;
 use crate::limits::{ORDER_SETTLINGS_MAX, ORDER_TURNS_WAITING_MAX};
-use crate::store::{Database, Store, StoreError, StoreFault, halt, head};
+use crate::store::{Database, Store, StoreError, halt, head};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// How often a transaction that met another one is tried.
-const TRIES_MAX: u32 = 5;
 
 /// Where requests about orders wait: one at a time works with the database, so that a rush of buyers does not keep the
 /// sequencer from the one connection that writes.
@@ -99,7 +97,7 @@ impl Desk {
     }
 
     /// Settles what is due while nobody has a turn, in one transaction; whoever has one does it anyway. Tells whether something
-    /// is left.
+    /// is left. What fails is said in the log; it stands in the tables as due.
     pub(super) fn settle_quietly(&self) -> Result<bool, Unavailable> {
         if self.health.halted().is_some() {
             return Ok(false);
@@ -122,16 +120,7 @@ impl Desk {
         if let Some(reason) = self.health.halted() {
             return Err(Unavailable::Halted(reason));
         }
-        for tries in 1.. {
-            match self.try_transact(work) {
-                Err(AppendError::Store(error)) if error.fault == StoreFault::Busy && tries < TRIES_MAX => {
-                    tracing::warn!(%error, "nothing was written about an order; trying again");
-                }
-                Ok(outcome) => return Ok(outcome),
-                Err(error) => return Err(self.unavailable(error)),
-            }
-        }
-        Err(Unavailable::NotCommitted)
+        with_tries(|| self.try_transact(work)).map_err(|error| self.unavailable(error))
     }
 
     fn try_transact<T>(
@@ -162,23 +151,11 @@ impl Desk {
     }
 
     fn unavailable(&self, error: AppendError) -> Unavailable {
-        match error {
-            AppendError::Halt(reason) => {
-                if self.health.halted().is_none() {
-                    self.health.halt(reason.clone());
-                }
-                Unavailable::Halted(reason)
-            }
-            AppendError::ClockOff(reason) => Unavailable::ClockOff(reason),
-            AppendError::Store(error) => {
-                tracing::error!(%error, "an order could not be written");
-                if error.fault == StoreFault::OutcomeUnknown {
-                    // It may have erased something.
-                    self.log.empty(true);
-                    return Unavailable::OutcomeUnknown;
-                }
-                Unavailable::NotCommitted
-            }
+        let why = explain(&self.health, error, "an order could not be written");
+        if why == Unavailable::OutcomeUnknown {
+            // It may have erased something.
+            self.log.empty(true);
         }
+        why
     }
 }

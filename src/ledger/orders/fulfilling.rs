@@ -77,7 +77,7 @@ fn deliver(
         return Ok(false);
     }
     orders::set_standing(database, row.number, OrderStatus::Delivered, time.ms())?;
-    orders::delete_values(database, &id)
+    orders::delete_values(database, &[id])
 }
 
 /// What is reserved of certificates that are in stock no more. The parts of one that was split are there in its place.

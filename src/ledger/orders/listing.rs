@@ -1,8 +1,7 @@
 //! Reading orders, for those whom they concern.
 
 use super::Order;
-use super::prospects::Prospects;
-use super::stock::Wanted;
+use super::prospects::{Asked, Prospects};
 use crate::domain::hindrance::Hindrance;
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::OrderStatus;
@@ -91,10 +90,10 @@ fn say_why_they_wait(database: &mut Database, now: LedgerTime, listed: &mut [Lis
         listed.iter_mut().filter(|listed| listed.order.status == OrderStatus::Waiting).collect();
     let Some(today) = now.date().filter(|_| !waiting.is_empty()) else { return Ok(()) };
     let sellers: BTreeSet<OrganisationId> = waiting.iter().map(|listed| listed.order.seller).collect();
-    let mut prospects = Prospects::of(database, &today, |centre, _| sellers.contains(&centre))?;
+    let mut prospects = Prospects::of(database, &today, &Asked::Of(sellers.into_iter().collect()))?;
     for ListedOrder { order, units, waits_because } in waiting.iter_mut().map(|listed| &mut **listed) {
         let missing = order.row.units - units.iter().map(UnitsRow::units).sum::<i64>();
-        let hindrance = prospects.hindrance(database, &Wanted::by(order, missing))?;
+        let hindrance = prospects.hindrance_of(database, order, missing)?;
         *waits_because = Some(hindrance.unwrap_or(Hindrance::NoStockYet));
     }
     Ok(())

@@ -1,10 +1,9 @@
 //! Confirming an order by its payment, and giving it up before.
 
 use super::desk::{Done, Turn};
-use super::prospects::Prospects;
+use super::prospects::{Asked, Prospects};
 use super::serving::{note_waiting, serve};
 use super::settling::{end, missing_units};
-use super::stock::Wanted;
 use super::{Order, OrderCode, OrderRefusal};
 use crate::domain::hindrance::Hindrance;
 use crate::domain::ids::{OrderId, OrganisationId};
@@ -110,8 +109,8 @@ fn hindrance(
     missing: i64,
 ) -> Result<Option<Hindrance>, StoreError> {
     let Some(today) = time.date() else { return Ok(None) };
-    let mut prospects = Prospects::of(database, &today, |centre, _| centre == order.seller)?;
-    prospects.hindrance(database, &Wanted::by(order, missing))
+    let mut prospects = Prospects::of(database, &today, &Asked::Of(vec![order.seller]))?;
+    prospects.hindrance_of(database, order, missing)
 }
 
 fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Done<Option<OrderId>>, StoreError> {

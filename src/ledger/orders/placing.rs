@@ -3,17 +3,18 @@
 use super::advance::{Outlook, outlook};
 use super::desk::{Done, Turn};
 use super::new_order::{Amount, NewOrder};
-use super::prospects::Prospects;
-use super::stock::{Wanted, gather, reserve, rules_in_force};
+use super::prospects::{Asked, Prospects};
+use super::stock::{Wanted, gather, reserve, valid_until};
 use super::{OrderCode, OrderRefusal, never_met};
 use crate::domain::codes::Role;
 use crate::domain::ids::{OrderId, OrganisationId};
 use crate::domain::order::{OrderStatus, Short, Stretch, grams_of, units_for};
-use crate::domain::registry::{Ledger as LedgerRecord, Organisation, Site};
+use crate::domain::registry::{Ledger as LedgerRecord, Organisation};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::state::LEDGER_RECORD;
 use crate::domain::time::{Date, LedgerTime};
 use crate::ledger::Ledger;
+use crate::ledger::rules::rules_in_force;
 use crate::ledger::sequencer::Unavailable;
 use crate::limits::{ORDER_KG_MAX, ORDERS_OPEN_OF_ONE_MAX, ORDERS_UNPAID_KG_FREE, ORDERS_UNPAID_PART};
 use crate::store::orders::{self, OrderRow};
@@ -91,7 +92,7 @@ fn seller_and_units(
             let Some(seller) = stretches.first().map(|stretch| stretch.seller) else {
                 return Err(StoreError::damaged("an order of no units was filled"));
             };
-            let refusal = too_much_unpaid(database, wanted, seller, 0)?;
+            let refusal = too_much_unpaid(database, wanted, today, (seller, 0))?;
             return Ok(refusal.map_or(Ok((seller, stretches)), Err));
         }
         Err(short) => short,
@@ -99,8 +100,7 @@ fn seller_and_units(
     if !may_wait {
         return Ok(Err(not_in_stock(wanted.units, short, None)));
     }
-    let mut prospects =
-        Prospects::of(database, today, |centre, site: &Site| wanted.preferences.admit_place(centre, &site.country))?;
+    let mut prospects = Prospects::of(database, today, &Asked::by(wanted.preferences))?;
     // It would wait for ever.
     if let Some(hindrance) = prospects.hindrance(database, wanted)? {
         return Ok(Err(never_met(hindrance, short.most)));
@@ -109,22 +109,23 @@ fn seller_and_units(
     let Some(seller) = outlook.seller(wanted.units) else {
         return Ok(Err(not_in_stock(wanted.units, short, Some(&outlook))));
     };
-    let refusal = too_much_unpaid(database, wanted, seller, outlook.all_of(seller))?;
+    let refusal = too_much_unpaid(database, wanted, today, (seller, outlook.all_of(seller)))?;
     Ok(refusal.map_or(Ok((seller, Vec::new())), Err))
 }
 
-/// Whether a buyer would hold back too much of a centre that it has not paid: so nobody empties the stock for nothing.
+/// Whether a buyer would hold back too much of a centre that it has not paid: so nobody empties the stock for nothing. What
+/// comes of the centre counts beside what can be reserved of its stock today.
 fn too_much_unpaid(
     database: &mut Database,
     wanted: &Wanted<'_>,
-    seller: OrganisationId,
-    coming: i64,
+    today: &Date,
+    (seller, coming): (OrganisationId, i64),
 ) -> Result<Option<OrderRefusal>, StoreError> {
     let unpaid = orders::unpaid_of(database, &wanted.buyer.to_string(), &seller.to_string())?;
     if unpaid + wanted.units <= ORDERS_UNPAID_KG_FREE {
         return Ok(None);
     }
-    let all = stock::units_of(database, &seller.to_string())? + coming;
+    let all = stock::units_of(database, &seller.to_string(), &valid_until(today))? + coming;
     let most = (all / ORDERS_UNPAID_PART).max(ORDERS_UNPAID_KG_FREE);
     if unpaid + wanted.units <= most {
         return Ok(None);

@@ -1,19 +1,64 @@
 //! What may still come for orders: sites, what lies there, and who may issue it.
 
-use super::stock::{MayHold, Wanted, rules_in_force};
+use super::Order;
+use super::stock::{MayHold, Wanted, is_within_reach};
 use crate::domain::certificate::UNIT_G;
-use crate::domain::codes::{Month, Role};
+use crate::domain::codes::{Country, Month, Role};
 use crate::domain::hindrance::{Hindrance, too_old};
 use crate::domain::ids::{OrganisationId, SiteId};
-use crate::domain::order::DeliveryKind;
+use crate::domain::order::{DeliveryKind, Preferences};
 use crate::domain::pool::Pool;
 use crate::domain::registry::{Ledger as LedgerRecord, Organisation, Site};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::state::{LEDGER_RECORD, RecordKind};
 use crate::domain::time::Date;
+use crate::ledger::rules::rules_in_force;
 use crate::limits::{ADVANCE_POOL_MONTHS, ADVANCE_SITES_MAX, ISSUERS_READ_MAX, PAGE_ROWS_MAX};
 use crate::store::{Database, StoreError, records};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Whose sites are asked for.
+pub(super) enum Asked<'a> {
+    /// Those of some centres.
+    Of(Vec<OrganisationId>),
+    /// Those of all centres that lie in a country, or anywhere.
+    In(Option<&'a Country>),
+}
+
+impl<'a> Asked<'a> {
+    /// From where an order may be served.
+    pub(super) fn by(preferences: &'a Preferences) -> Self {
+        match preferences.centre {
+            Some(centre) => Self::Of(vec![centre]),
+            None => Self::In(preferences.country.as_ref()),
+        }
+    }
+
+    /// Sites, and whether there may be more than were looked at: this is read under the head's lock.
+    fn read(&self, database: &mut Database) -> Result<(Vec<Site>, bool), StoreError> {
+        let (mut sites, mut read) = (Vec::new(), 0);
+        match self {
+            Self::Of(centres) => {
+                for centre in centres {
+                    let own = records::sites_of(database, &centre.to_string(), ADVANCE_SITES_MAX - read)?;
+                    read += own.len();
+                    sites.extend(own);
+                }
+            }
+            Self::In(country) => {
+                let mut after = String::new();
+                while read < ADVANCE_SITES_MAX {
+                    let page = records::page(database, RecordKind::Site, &after, PAGE_ROWS_MAX)?;
+                    let Some(last) = page.last() else { break };
+                    (after, read) = (last.id().id, read + page.len());
+                    let known = page.into_iter().filter_map(|record| Site::try_from(record).ok());
+                    sites.extend(known.filter(|site| country.is_none_or(|country| *country == site.country)));
+                }
+            }
+        }
+        Ok((sites, read >= ADVANCE_SITES_MAX))
+    }
+}
 
 /// Those of some sites at which batches may be: elsewhere nothing arises that is sold.
 fn of_recyclers(database: &mut Database, mut sites: Vec<Site>) -> Result<Vec<Site>, StoreError> {
@@ -41,24 +86,12 @@ pub(super) struct Prospects<'a> {
 
 impl<'a> Prospects<'a> {
     /// Reads the sites that are asked for.
-    pub(super) fn of(
-        database: &mut Database,
-        today: &'a Date,
-        is_asked: impl Fn(OrganisationId, &Site) -> bool,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn of(database: &mut Database, today: &'a Date, asked: &Asked<'_>) -> Result<Self, StoreError> {
         let rules = rules_in_force(database)?;
         let ledger: Option<LedgerRecord> = records::find(database, LEDGER_RECORD)?;
         let is_closed = ledger.is_some_and(|ledger| ledger.closed.is_some());
-        let (mut sites, mut after) = (Vec::new(), String::new());
-        let is_of_centre = |site: &Site| site.organisation.is_some_and(|centre| is_asked(centre, site));
-        while sites.len() < ADVANCE_SITES_MAX {
-            let page = records::page(database, RecordKind::Site, &after, PAGE_ROWS_MAX)?;
-            let Some(last) = page.last() else { break };
-            after = last.id().id;
-            let asked = page.into_iter().filter_map(|record| Site::try_from(record).ok()).filter(is_of_centre);
-            sites.extend(of_recyclers(database, asked.collect())?);
-        }
-        let is_cut = sites.len() >= ADVANCE_SITES_MAX;
+        let (sites, is_cut) = asked.read(database)?;
+        let sites = of_recyclers(database, sites)?;
         Ok(Self { today, rules, sites, is_cut, is_closed, issuers: None, may_hold: MayHold::default() })
     }
 
@@ -82,6 +115,23 @@ impl<'a> Prospects<'a> {
         let Some(too_old) = too_old(wanted.preferences, wanted.period, months, first) else { return Ok(None) };
         let grams = self.in_pools(database, &sites, wanted)?;
         Ok((!grams.values().any(|grams| *grams >= UNIT_G)).then_some(too_old))
+    }
+
+    /// What stands in the way of an order that lacks units, of which its centre has not enough in stock either: free, or held
+    /// for those who have not paid and may lapse.
+    pub(super) fn hindrance_of(
+        &mut self,
+        database: &mut Database,
+        order: &Order,
+        missing: i64,
+    ) -> Result<Option<Hindrance>, StoreError> {
+        let wanted = Wanted::by(order, missing);
+        let found = self.hindrance(database, &wanted)?;
+        match found {
+            None | Some(Hindrance::LedgerClosed) => Ok(found),
+            Some(_) if is_within_reach(database, &wanted, self.today)? => Ok(None),
+            Some(_) => Ok(found),
+        }
     }
 
     /// Grams that may come for an order, by centre: what lies at its sites, and in their pools without units that rest on it.

@@ -6,10 +6,11 @@
 
 use super::Order;
 use super::shelf::{FreeUnits, Shelf};
-use super::stock::{MayHold, Wanted, gather, reserve, rules_in_force, valid_until};
+use super::stock::{MayHold, Wanted, gather, reserve, valid_until};
 use crate::domain::order::{OrderStatus, Stretch};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Date, LedgerTime};
+use crate::ledger::rules::rules_in_force;
 use crate::limits::{ORDER_STRETCHES_MAX, ORDERS_LOOKED_AT_MAX, ORDERS_SERVED_MAX, PAGE_ROWS_MAX, STOCK_ROWS_READ_MAX};
 use crate::store::orders::{self, OrderRow};
 use crate::store::stock::StockFilter;

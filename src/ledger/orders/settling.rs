@@ -9,10 +9,10 @@ use crate::domain::order::OrderStatus;
 use crate::domain::pool::{Span, without};
 use crate::domain::time::LedgerTime;
 use crate::limits::{ORDERS_LAPSED_MAX, PAGE_ROWS_MAX};
-use crate::store::order_units::{self, UnitsRow};
+use crate::store::order_units::{self, RESERVED, UnitsRow};
 use crate::store::orders::{self, OrderRow};
 use crate::store::{Database, StoreError, unserved};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was settled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +40,7 @@ pub(super) fn lapse(database: &mut Database, time: LedgerTime) -> Result<Settled
     let mut settled = Settled::default();
     let due = orders::due(database, time.ms(), ORDERS_LAPSED_MAX)?;
     settled.is_left = is_full(due.len(), ORDERS_LAPSED_MAX);
-    for row in due {
-        settled.erased |= end(database, &row, OrderStatus::Lapsed, row.until_ms)?;
-    }
+    settled.erased = end_unpaid(database, &due, time)?;
     Ok(settled)
 }
 
@@ -66,51 +64,74 @@ pub(super) fn end(
     status: OrderStatus,
     at_ms: i64,
 ) -> Result<bool, StoreError> {
-    order_units::release(database, &row.id)?;
+    let id = std::slice::from_ref(&row.id);
+    order_units::release(database, id)?;
     orders::set_standing(database, row.number, status, at_ms)?;
     note_freed(database, std::slice::from_ref(&row.seller))?;
     orders::keep_newest_dead(database, &row.buyer)?;
-    orders::delete_values(database, &row.id)
+    orders::delete_values(database, id)
+}
+
+/// Lets orders lapse that nobody has paid, as one: when their time was over, or now if that is earlier.
+fn end_unpaid(database: &mut Database, rows: &[OrderRow], time: LedgerTime) -> Result<bool, StoreError> {
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+    order_units::release(database, &ids)?;
+    orders::set_lapsed(database, &numbers, time.ms())?;
+    let sellers: BTreeSet<String> = rows.iter().map(|row| row.seller.clone()).collect();
+    note_freed(database, &sellers.into_iter().collect::<Vec<_>>())?;
+    for buyer in rows.iter().map(|row| row.buyer.as_str()).collect::<BTreeSet<_>>() {
+        orders::keep_newest_dead(database, buyer)?;
+    }
+    orders::delete_values(database, &ids)
 }
 
 /// Units are in stock no more: withdrawn, frozen, failing, or their time is over. Who has paid waits for others, who has not
 /// paid orders again. Tells whether something personal was deleted.
 pub(super) fn lose(database: &mut Database, time: LedgerTime, lost: &[UnitsRow]) -> Result<bool, StoreError> {
-    let mut erased = false;
-    let concerned: BTreeSet<&str> = lost.iter().map(|row| row.order_id.as_str()).collect();
-    for id in concerned {
-        let spans = |pool: &str| -> Vec<Span> {
-            lost.iter().filter(|row| row.order_id == id && row.pool == pool).map(span_of).collect()
-        };
-        for row in order_units::of_order(database, id)? {
-            if row.entry == order_units::RESERVED {
-                keep_only(database, &row, &without(&[span_of(&row)], &spans(&row.pool)))?;
-            }
-        }
-        let Some(row) = orders::find(database, id)? else { continue };
-        match Order::read(row)? {
-            order if matches!(order.status, OrderStatus::Paid | OrderStatus::Waiting) => {
-                orders::set_standing(database, order.row.number, OrderStatus::Waiting, order.row.until_ms)?;
-                note_waiting(database, &order)?;
-            }
-            order if order.status == OrderStatus::Reserved => {
-                let at_ms = time.ms().min(order.row.until_ms);
-                erased |= end(database, &order.row, OrderStatus::Lapsed, at_ms)?;
-            }
+    let concerned: BTreeSet<&String> = lost.iter().map(|row| &row.order_id).collect();
+    let concerned: Vec<String> = concerned.into_iter().cloned().collect();
+    take_away(database, &concerned, lost)?;
+    let (mut unpaid, mut waiting) = (Vec::new(), Vec::new());
+    for row in orders::of_ids(database, &concerned)? {
+        let order = Order::read(row)?;
+        match order.status {
+            OrderStatus::Reserved => unpaid.push(order.row),
+            OrderStatus::Paid | OrderStatus::Waiting => waiting.push(order),
             _ => {}
         }
     }
-    Ok(erased)
+    orders::set_waiting(database, &waiting.iter().map(|order| order.row.number).collect::<Vec<_>>())?;
+    // Whoever paid first of a centre's has the first turn, and all behind it theirs.
+    waiting.sort_by_key(|order| (order.seller, order.row.paid_number));
+    waiting.dedup_by_key(|order| order.seller);
+    for first in &waiting {
+        note_waiting(database, first)?;
+    }
+    end_unpaid(database, &unpaid, time)
 }
 
-/// Leaves of a stretch only some of its units.
-fn keep_only(database: &mut Database, row: &UnitsRow, kept: &[Span]) -> Result<(), StoreError> {
-    if kept == [span_of(row)] {
-        return Ok(());
+/// Takes lost units out of what is reserved for the orders that they were reserved for.
+fn take_away(database: &mut Database, orders: &[String], lost: &[UnitsRow]) -> Result<(), StoreError> {
+    let mut spans: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
+    for row in lost {
+        spans.entry((&row.order_id, &row.pool)).or_default().push(span_of(row));
     }
-    order_units::remove(database, row)?;
-    let part = |(first, end): &Span| UnitsRow { first_unit: *first, last_unit: end - 1, ..row.clone() };
-    order_units::insert(database, &kept.iter().map(part).collect::<Vec<_>>())
+    let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    for row in order_units::of_orders(database, orders)? {
+        let lost = spans.get(&(row.order_id.as_str(), row.pool.as_str())).filter(|_| row.entry == RESERVED);
+        let left = without(&[span_of(&row)], lost.map(Vec::as_slice).unwrap_or_default());
+        if left != [span_of(&row)] {
+            kept.extend(left.iter().map(|(first, end)| UnitsRow {
+                first_unit: *first,
+                last_unit: end - 1,
+                ..row.clone()
+            }));
+            gone.push(row);
+        }
+    }
+    order_units::remove_reserved(database, &gone)?;
+    order_units::insert(database, &kept)
 }
 
 /// Units that an order has not: neither reserved nor delivered.

@@ -9,8 +9,8 @@ use crate::domain::time::Date;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::store::order_units::{self, UnitsRow};
 use crate::store::stock::{self, Place, StockFilter, StockRow};
-use crate::store::{Database, StoreError};
-use std::collections::BTreeMap;
+use crate::store::{Database, StoreError, orders};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Units of one certificate side by side that are reserved for nobody.
 #[derive(Debug, Clone)]
@@ -63,12 +63,12 @@ impl Shelf {
         if let Some(last) = rows.last() {
             self.after = Some((last.vintage, last.pool.clone(), last.first_unit));
         }
-        free_of(database, &rows).map(Some)
+        free_of(database, &rows, self.filter.unpaid_too).map(Some)
     }
 }
 
-/// Units of some rows that are reserved for nobody.
-fn free_of(database: &mut Database, rows: &[StockRow]) -> Result<Vec<FreeUnits>, StoreError> {
+/// Units of some rows that are reserved for nobody, or for nobody who has paid.
+fn free_of(database: &mut Database, rows: &[StockRow], unpaid_too: bool) -> Result<Vec<FreeUnits>, StoreError> {
     let mut spans: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for row in rows {
         let span = spans.entry(&row.pool).or_insert((row.first_unit, row.last_unit));
@@ -76,7 +76,12 @@ fn free_of(database: &mut Database, rows: &[StockRow]) -> Result<Vec<FreeUnits>,
     }
     let mut reserved: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
     for (pool, (first, last)) in spans {
-        let taken: Vec<UnitsRow> = order_units::reserved_between(database, pool, first, last)?;
+        let mut taken: Vec<UnitsRow> = order_units::reserved_between(database, pool, first, last)?;
+        if unpaid_too {
+            let holders: BTreeSet<String> = taken.iter().map(|row| row.order_id.clone()).collect();
+            let unpaid = orders::unpaid_among(database, &holders.into_iter().collect::<Vec<_>>())?;
+            taken.retain(|row| !unpaid.contains(&row.order_id));
+        }
         reserved.insert(pool, taken.iter().map(span_of).collect());
     }
     let mut free = Vec::with_capacity(rows.len());

@@ -7,10 +7,9 @@ use crate::domain::event::Period;
 use crate::domain::ids::{OrganisationId, PartyId};
 use crate::domain::order::{DeliveryKind, Gathering, Preferences, Stretch};
 use crate::domain::pool::Span;
-use crate::domain::registry::Ledger as LedgerRecord;
-use crate::domain::rule_set::{self, RuleSet};
-use crate::domain::state::LEDGER_RECORD;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Date;
+use crate::ledger::rules::rules_in_force;
 use crate::limits::STOCK_ROWS_READ_MAX;
 use crate::store::order_units::{self, RESERVED, UnitsRow};
 use crate::store::stock::StockFilter;
@@ -49,6 +48,19 @@ impl<'a> Wanted<'a> {
         self.preferences.window(self.period, rules.scheme.period_months)
     }
 
+    /// Which stock can be reserved for it today, of vintages from the first to the last.
+    fn filter(&self, vintages: (i64, i64), today: &Date) -> StockFilter {
+        let seller = self.seller.or(self.preferences.centre);
+        StockFilter {
+            seller: seller.map(|seller| seller.to_string()).unwrap_or_default(),
+            not_seller: self.buyer.to_string(),
+            country: self.preferences.country.as_ref().map(ToString::to_string).unwrap_or_default(),
+            vintages: Some(vintages),
+            on: valid_until(today),
+            ..StockFilter::default()
+        }
+    }
+
     /// Whether it admits some units, of whose vintages it admits those of a window.
     pub(super) fn admits(
         &self,
@@ -79,15 +91,31 @@ impl<'a> Wanted<'a> {
 pub(super) fn gather(database: &mut Database, wanted: &Wanted<'_>, today: &Date) -> Result<Gathering, StoreError> {
     let mut gathering = Gathering::of(wanted.units);
     let Some(window) = wanted.window(rules_in_force(database)?) else { return Ok(gathering) };
-    let seller = wanted.seller.or(wanted.preferences.centre);
-    let mut shelf = Shelf::of(StockFilter {
-        seller: seller.map(|seller| seller.to_string()).unwrap_or_default(),
-        not_seller: wanted.buyer.to_string(),
-        country: wanted.preferences.country.as_ref().map(ToString::to_string).unwrap_or_default(),
-        vintages: Some(window),
-        on: valid_until(today),
-        ..StockFilter::default()
-    });
+    let mut shelf = Shelf::of(wanted.filter(window, today));
+    offer(database, wanted, &mut shelf, |stretch| gathering.offer(stretch))?;
+    Ok(gathering)
+}
+
+/// Whether the stock has all that is wanted, once those who have not paid hold none of it any more. Taken for granted where
+/// that would take more rows than one order reads.
+pub(super) fn is_within_reach(database: &mut Database, wanted: &Wanted<'_>, today: &Date) -> Result<bool, StoreError> {
+    let Some(window) = wanted.window(rules_in_force(database)?) else { return Ok(false) };
+    let mut shelf = Shelf::of(StockFilter { unpaid_too: true, ..wanted.filter(window, today) });
+    let mut missing = wanted.units;
+    let is_enough = offer(database, wanted, &mut shelf, |stretch| {
+        missing -= stretch.units.units();
+        missing <= 0
+    })?;
+    Ok(is_enough || !shelf.is_at_end())
+}
+
+/// Offers what is on the shelf and may be delivered for an order, until that is enough; tells whether it was.
+fn offer(
+    database: &mut Database,
+    wanted: &Wanted<'_>,
+    shelf: &mut Shelf,
+    mut is_enough_with: impl FnMut(Stretch) -> bool,
+) -> Result<bool, StoreError> {
     let mut may_hold = MayHold::default();
     while shelf.rows_read() < STOCK_ROWS_READ_MAX {
         let Some(page) = shelf.next_page(database)? else { break };
@@ -95,24 +123,17 @@ pub(super) fn gather(database: &mut Database, wanted: &Wanted<'_>, today: &Date)
             if !wanted.may_get(database, &mut may_hold, free.issuer)? {
                 // None of what this issuer's units are is read any further.
                 shelf.leave_out(free.issuer);
-            } else if gathering.offer(free.stretch) {
-                return Ok(gathering);
+            } else if is_enough_with(free.stretch) {
+                return Ok(true);
             }
         }
     }
-    Ok(gathering)
+    Ok(false)
 }
 
 /// The day on which units must still be valid to be reserved today.
 pub(super) fn valid_until(today: &Date) -> String {
     today.plus_days(VALID_DAYS_MIN).unwrap_or_else(|| today.clone()).to_string()
-}
-
-/// The rule set in force.
-pub(super) fn rules_in_force(database: &mut Database) -> Result<&'static RuleSet, StoreError> {
-    let ledger: Option<LedgerRecord> = records::find(database, LEDGER_RECORD)?;
-    let adopted = ledger.and_then(|ledger| rule_set::find(&ledger.rule_set));
-    adopted.ok_or_else(|| StoreError::damaged("the rule set in force is not carried by this software"))
 }
 
 /// Whether buyers may hold what somebody issued: an issuer and its relations hold nothing of it. Asked once each.

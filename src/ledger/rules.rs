@@ -1,0 +1,21 @@
+//! The rule set in force, as the ledger's own record names it.
+
+use crate::domain::registry::Ledger as LedgerRecord;
+use crate::domain::rule_set::{self, RuleSet};
+use crate::domain::state::LEDGER_RECORD;
+use crate::ledger::Ledger;
+use crate::store::{Database, StoreError, records};
+
+impl Ledger {
+    /// The rule set in force.
+    pub fn rules_in_force(&self) -> Result<&'static RuleSet, StoreError> {
+        self.store.read(rules_in_force)
+    }
+}
+
+/// The rule set in force in a database.
+pub(crate) fn rules_in_force(database: &mut Database) -> Result<&'static RuleSet, StoreError> {
+    let ledger: Option<LedgerRecord> = records::find(database, LEDGER_RECORD)?;
+    let adopted = ledger.and_then(|ledger| rule_set::find(&ledger.rule_set));
+    adopted.ok_or_else(|| StoreError::damaged("the rule set in force is not carried by this software"))
+}
