@@ -109,6 +109,12 @@ pub const DUES_READ_MAX: usize = 2_000;
 pub const SIGNALS_READ_MAX: usize = 2_000;
 /// Treatments that are looked at for one page of doubts.
 pub const DOUBTS_READ_MAX: usize = 1_000;
+/// Treatments that are looked at together for a page of doubts.
+pub const DOUBTS_AT_ONCE: i64 = 25;
+/// Certificates that one doubt names.
+pub const DOUBTED_MAX: usize = 100;
+/// Certificates with which a page of doubts ends.
+pub const DOUBTED_PAGE_MAX: usize = 1_000;
 /// Statements of one organisation that wait.
 pub const WAITING_OF_ONE_MAX: i64 = 1_000;
 /// The same, in bytes of statements and openings.

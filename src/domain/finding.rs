@@ -21,6 +21,7 @@ use crate::domain::rule_set::Occasion;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::OccurredAt;
 use crate::domain::treatment::{Treatment, settle_all};
+use crate::domain::void_cures::{is_explained, is_settled};
 use crate::limits::SITE_HISTORY_MAX;
 use std::collections::BTreeSet;
 
@@ -152,10 +153,10 @@ pub(crate) fn wait_for_cures(
     Ok(())
 }
 
-/// How a flaw was settled, if it was.
+/// How a flaw was settled, if it was: at last, where what came before was void.
 pub(crate) fn cure_of<'s>(state: &'s State<'_>, code: FlawCode, entry: EntryIndex) -> Result<Option<&'s Cured>, Stop> {
     let cure = state.cure(&Cure::id_of(entry))?;
-    Ok(cure.and_then(|cure| cure.cured.iter().find(|cured| cured.codes.contains(&code))))
+    Ok(cure.and_then(|cure| cure.cured.iter().rev().find(|cured| cured.codes.contains(&code))))
 }
 
 /// Settles flaws of an entry, and looks again at the treatments that waited for it: grams may enter a pool, and units whose
@@ -168,8 +169,13 @@ pub(crate) fn cure(
 ) -> Result<(), Stop> {
     let known = state.cure(&Cure::id_of(entry))?.cloned();
     let mut cure = known.unwrap_or(Cure { entry, poster: None, facility: None, cured: Vec::new() });
-    let is_open = |code: &&FlawCode| cure.cured.iter().all(|cured| !cured.codes.contains(code));
-    let codes: Vec<FlawCode> = codes.iter().filter(is_open).copied().collect();
+    let mut open = Vec::with_capacity(codes.len());
+    for code in codes {
+        if !is_settled(state, &cure, *code)? {
+            open.push(*code);
+        }
+    }
+    let codes = open;
     if !codes.is_empty() {
         let (codes, occurred_at) = (codes.clone(), context.statement.common.occurred_at.clone());
         cure.cured.push(Cured { codes, by: context.index, occurred_at, signer: context.signer });
@@ -251,7 +257,7 @@ pub fn evidence_reviewed(state: &mut State<'_>, context: &Context<'_>, event: &E
     // Whoever posted them reads what came of them, whatever that is.
     state.mention(RecordId::new(RecordKind::Organisation, &poster));
     mention_things(state, event.entry)?;
-    if cure_record.cured.iter().any(|cured| cured.codes.contains(&FlawCode::Documented)) {
+    if is_settled(state, &cure_record, FlawCode::Documented)? {
         return refuse(RefusalCode::NothingToAnswer, "/entry", "these papers were reviewed and accepted before");
     }
     match event.outcome {
@@ -388,7 +394,7 @@ fn find_of_batch(state: &mut State<'_>, context: &Context<'_>, event: &AuditFind
         }
         FindingOutcome::Cleared => {
             let (treatments, evidence) = (batch.treatments.clone(), batch.evidence.clone());
-            if batch.explained.is_none() {
+            if !is_explained(state, &batch)? {
                 let explained = Some(crate::domain::batch::Explained {
                     entry: context.index,
                     occurred_at: context.statement.common.occurred_at.clone(),

@@ -236,8 +236,9 @@ fn moved(state: &State<'_>) -> Result<BTreeMap<BatchId, (i64, i64)>, Stop> {
     Ok(moved)
 }
 
-/// Treatments that wait for something, of batches that lack less than they did before this entry. What is in its pool already is
-/// not looked at again, however much of it there is.
+/// Treatments of batches that lack less than they did before this entry. Where the rule set in force says so, only those that wait for
+/// something: what is in its pool already is not looked at again, however much of it there is. Under the rule sets before, the entry
+/// writes all of them, and a correction of an earlier one comes past it: so older ledgers replay.
 fn set_free(state: &State<'_>, context: &Context<'_>) -> Result<Vec<EntryIndex>, Stop> {
     let Some(conditions) = &rules_in_force(state)?.scheme.conditions else { return Ok(Vec::new()) };
     let mut concerned = BTreeSet::new();
@@ -248,6 +249,9 @@ fn set_free(state: &State<'_>, context: &Context<'_>) -> Result<Vec<EntryIndex>,
         if lacked.difference(&lacks).next().is_some() {
             concerned.extend(&now.treatments);
         }
+    }
+    if !rules_in_force(state)?.scheme.registry.as_ref().is_some_and(|registry| registry.settles_waiting_alone) {
+        return Ok(concerned.into_iter().collect());
     }
     state.require_loaded(concerned.iter().map(|treatment| Treatment::id_of(*treatment)))?;
     let mut waiting = Vec::new();

@@ -55,4 +55,5 @@ pub mod state;
 pub mod sums;
 pub mod time;
 pub mod treatment;
+pub(crate) mod void_cures;
 pub mod whereabouts;

@@ -155,6 +155,8 @@ codes! {
         SiteInDeficit = "site_in_deficit",
         /// Other units come first.
         BackingOutOfTurn = "backing_out_of_turn",
+        /// Others back these units, so they back none themselves.
+        UnitsBacked = "units_backed",
         /// A second person signs only where the first one is named.
         PersonMissing = "person_missing",
         /// The certificate is retired, or belongs to the buffer.

@@ -393,6 +393,15 @@ pub struct Registry {
     /// most. Where it is absent they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_back_max: Option<usize>,
+    /// Whether units that others back may back none themselves. Where they may, chains of such units arise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backed_back_none: bool,
+    /// Whether an entry by which a batch lacks less looks at those of its treatments alone that wait for something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settles_waiting_alone: bool,
+    /// Whether what was settled with a key that was reported compromised by then is open again, for somebody else to settle.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stolen_keys_cure_nothing: bool,
     /// Whether a retirement may name the organisation that is its beneficiary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_beneficiaries: bool,
@@ -515,6 +524,11 @@ impl RuleSet {
     /// Whether a retirement may name the organisation that is its beneficiary.
     pub fn names_beneficiaries(&self) -> bool {
         self.scheme.registry.as_ref().is_some_and(|registry| registry.names_beneficiaries)
+    }
+
+    /// Whether units that others back may back none themselves.
+    pub fn backed_back_none(&self) -> bool {
+        self.scheme.registry.as_ref().is_some_and(|registry| registry.backed_back_none)
     }
 
     fn read(file: &str) -> Result<Self, serde_json::Error> {

@@ -40,8 +40,10 @@ pub(super) struct DoubtBody {
     grams_g: i64,
     /// What they lack.
     gaps: Vec<GapBody>,
-    /// The certificates that rest on them.
+    /// The certificates that rest on them, 100 at most.
     certificates: Vec<DoubtedBody>,
+    /// Whether more rest on them than are named.
+    more_certificates: bool,
 }
 
 impl From<Doubt> for DoubtBody {
@@ -56,6 +58,7 @@ impl From<Doubt> for DoubtBody {
             grams_g: doubt.grams,
             gaps: doubt.gaps.into_iter().map(GapBody::from).collect(),
             certificates: doubted.collect(),
+            more_certificates: doubt.has_more,
         }
     }
 }
@@ -72,8 +75,9 @@ pub(super) struct DoubtsPageBody {
 
 /// List certificates in doubt.
 ///
-/// Grams behind certificates that would back no new one now, though no unit fails: a key was reported compromised, a later audit found
-/// otherwise, a site is suspended, a signal or an undecided correction holds them. An auditor's finding says what follows.
+/// Grams behind certificates that would back no new one now, though no unit fails: a key was reported compromised, also one that
+/// settled a flaw, a later audit found otherwise, a site is suspended, a signal or an undecided correction holds them. An auditor's
+/// finding says what follows.
 /// Auditors see all, an organisation what it treated, dismantled or issued.
 #[utoipa::path(
     tag = "certificates",

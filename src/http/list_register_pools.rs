@@ -69,7 +69,7 @@ pub(super) struct SiteCoverBody {
     buffer: i64,
     /// Units that fail and that nothing backs.
     failing: i64,
-    /// Of these, units that neither stock nor buffer can cover.
+    /// Of these, units that neither buffer nor stock can cover. Stock that others back covers nothing.
     deficit: i64,
 }
 

@@ -203,6 +203,7 @@ impl From<Refusal> for Problem {
             | RefusalCode::UnitsFailing
             | RefusalCode::SiteInDeficit
             | RefusalCode::BackingOutOfTurn
+            | RefusalCode::UnitsBacked
             | RefusalCode::ErasedBefore => StatusCode::CONFLICT,
             RefusalCode::LedgerNotOpen
             | RefusalCode::WrongLedger

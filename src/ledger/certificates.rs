@@ -1,7 +1,7 @@
 //! Certificates: what can be issued and why not more, and what was issued.
 
 use crate::domain::apply::rules_in_force;
-use crate::domain::certificate::{Certificate, Proposal, Retirement, propose};
+use crate::domain::certificate::{Backing, Certificate, Proposal, Retirement, propose};
 use crate::domain::codes::Month;
 use crate::domain::eligibility::{self, Gap, standing};
 use crate::domain::erasure::ErasedValue;
@@ -18,7 +18,7 @@ use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure};
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, entries, openings, records};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// How one line of a treatment stands: grams of one source.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ pub struct Registered {
     pub erased: Vec<ErasedValue>,
     /// The entry that changed it last.
     pub changed: EntryIndex,
-    /// The blocks whose grams back units of it, since they were withdrawn for them.
+    /// The blocks whose grams back units of it, since they were withdrawn for them, and those that back units of such blocks.
     pub giving: Vec<Certificate>,
 }
 
@@ -78,15 +78,18 @@ impl Registered {
     }
 }
 
-/// The grams on which a certificate's units rest, with the blocks that back some of them.
+/// The grams on which a certificate's units rest, with all blocks that back some of them, or back these in turn.
 pub(crate) fn resting_on(certificate: &Certificate, giving: &[Certificate]) -> Vec<Allotment> {
-    let own = certificate.self_backed();
-    let own = own.iter().flat_map(|units| certificate.grams_under(units));
-    let given = certificate.backing.iter().flat_map(|backing| {
-        let block = giving.iter().find(|block| block.serial.holds(&backing.by));
-        block.map(|block| block.grams_under(&backing.by)).unwrap_or_default()
-    });
-    own.chain(given).collect()
+    let (mut grams, mut left) = (Vec::new(), VecDeque::from([(certificate, certificate.serial.clone())]));
+    while let Some((block, units)) = left.pop_front() {
+        let (own, backed) = block.rest_of(&units);
+        grams.extend(own.iter().flat_map(|units| block.grams_under(units)));
+        left.extend(backed.into_iter().filter_map(|backing| {
+            let block = giving.iter().find(|block| block.serial.holds(&backing.by))?;
+            Some((block, backing.by))
+        }));
+    }
+    grams
 }
 
 impl Ledger {
@@ -150,23 +153,39 @@ pub(crate) fn find_certificate(
     records::find(database, &serial.to_string())
 }
 
-/// The blocks that were withdrawn to back units of a certificate, each once.
+/// The blocks that were withdrawn to back units of a certificate, each once, those first that back its own; and where such units
+/// were themselves backed by others, as rule sets before the fourth allowed, those that back these.
 pub(crate) fn giving_blocks(
     database: &mut Database,
     certificate: &Certificate,
 ) -> Result<Vec<Certificate>, StoreError> {
-    let mut serials = BTreeSet::new();
-    for backing in &certificate.backing {
-        // What backs may be named in part since, when units were cut off or replaced once more: the entry has it whole.
-        let stored = entries::find(database, backing.entry)?;
-        let said = stored.map(read_event).transpose()?.map(|read| read.statement.event);
-        let Some(Event::CertificateReplaced(event)) = said else {
-            return Err(StoreError::damaged(format!("entry {} replaces nothing", backing.entry)));
+    let (mut blocks, mut backed): (Vec<Certificate>, _) = (Vec::new(), certificate.backing.clone());
+    while !backed.is_empty() {
+        let mut serials = BTreeSet::new();
+        for backing in &backed {
+            serials.extend(given_by(database, backing)?.map(|given| given.to_string()));
+        }
+        serials.retain(|serial| blocks.iter().all(|block| block.serial.to_string() != *serial));
+        blocks.extend(records::load_of(database, &serials.into_iter().collect::<Vec<_>>())?);
+        let behind = |backing: &Backing| {
+            let giving = blocks.iter().find(|block| block.serial.holds(&backing.by));
+            giving.map(|block| block.rest_of(&backing.by).1).unwrap_or_default()
         };
-        let gives = |replacement: &&Replacement| replacement.backing.holds(&backing.by);
-        serials.extend(event.replacements.iter().find(gives).map(|replacement| replacement.backing.to_string()));
+        backed = backed.iter().flat_map(behind).collect();
     }
-    records::load_of(database, &serials.into_iter().collect::<Vec<_>>())
+    Ok(blocks)
+}
+
+/// The block that was withdrawn to back some units. It may be named in part since, when units were cut off or replaced once more:
+/// the entry has it whole.
+fn given_by(database: &mut Database, backing: &Backing) -> Result<Option<SerialBlock>, StoreError> {
+    let stored = entries::find(database, backing.entry)?;
+    let said = stored.map(read_event).transpose()?.map(|read| read.statement.event);
+    let Some(Event::CertificateReplaced(event)) = said else {
+        return Err(StoreError::damaged(format!("entry {} replaces nothing", backing.entry)));
+    };
+    let gives = |replacement: &Replacement| replacement.backing.holds(&backing.by);
+    Ok(event.replacements.into_iter().find(gives).map(|replacement| replacement.backing))
 }
 
 /// The treatments that a certificate rests on, in the order of its allotments.

@@ -3,20 +3,20 @@
 //! A key was reported compromised, a later audit found otherwise, a site is suspended, something is implausible or not decided:
 //! only an auditor's finding says what follows. So auditors can look, this names the certificates.
 
-use crate::domain::apply::rules_in_force;
-use crate::domain::certificate::{Certificate, CertificateStatus, resting_on};
+use crate::domain::certificate::{Certificate, CertificateStatus, Limit, Resting, by_root, resting_on, rules_of_issue};
+use crate::domain::codes::Role;
 use crate::domain::eligibility::{self, Gap, standing};
 use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, Span};
+use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind, State, Stop};
-use crate::domain::time::LedgerTime;
-use crate::domain::treatment::Treatment;
+use crate::domain::treatment::{Line, Treatment};
 use crate::ledger::Ledger;
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::certificates::{Asked, Registered, treatments_of};
 use crate::ledger::lookup::Reader;
-use crate::limits::{DOUBTS_READ_MAX, PAGE_ROWS_MAX};
+use crate::limits::{DOUBTED_MAX, DOUBTED_PAGE_MAX, DOUBTS_AT_ONCE, DOUBTS_READ_MAX};
 use crate::store::records;
 use std::collections::BTreeSet;
 
@@ -29,8 +29,10 @@ pub struct Doubt {
     pub gaps: BTreeSet<Gap>,
     /// Certified grams that are concerned.
     pub grams: i64,
-    /// Certificates that live, each with its units that rest on them.
+    /// Certificates that live, each with its units that rest on them; of many the first.
     pub certificates: Vec<(Certificate, Vec<SerialBlock>)>,
+    /// Whether there are more of them.
+    pub has_more: bool,
 }
 
 /// A page of doubts.
@@ -42,21 +44,26 @@ pub struct DoubtsPage {
     pub next: Option<String>,
 }
 
+/// What certified records' ids begin with, and what comes behind them all.
+const CERTIFIED: (&str, &str) = ("certified/", "certified0");
+
 impl Ledger {
     /// What is in doubt behind certificates, after an earlier page's end: for auditors all of it, for an organisation what it treated,
     /// dismantled or issued. A page may hold few and still have a next one.
     pub fn doubts(&self, reader: Reader, after: &str) -> Result<DoubtsPage, Unanswered> {
-        let now = self.now()?;
         self.store.snapshot(|database| {
-            let (mut page, mut at, mut read) = (DoubtsPage::default(), after.to_owned(), 0);
+            let mut at = after.max(CERTIFIED.0).to_owned();
+            let (mut page, mut read, mut certificates) = (DoubtsPage::default(), 0, 0);
             loop {
-                let found = records::page(database, RecordKind::Certified, &at, PAGE_ROWS_MAX)?;
+                let between = (at.as_str(), CERTIFIED.1);
+                let found = records::page_between(database, RecordKind::Certified, between, DOUBTS_AT_ONCE)?;
                 let Some(last) = found.last().map(|record| record.id().id) else { return Ok(page) };
                 read += found.len();
                 let treatments: Vec<EntryIndex> = found.iter().filter_map(treatment_of).collect();
-                page.doubts.extend(ask(database, |state| doubts_in(state, reader, &treatments, now))?);
-                let is_full = i64::try_from(page.doubts.len()).is_ok_and(|count| count >= PAGE_ROWS_MAX);
-                if is_full || read >= DOUBTS_READ_MAX {
+                let doubts = ask(database, |state| doubts_in(state, reader, &treatments))?;
+                certificates += doubts.iter().map(|doubt| doubt.certificates.len()).sum::<usize>();
+                page.doubts.extend(doubts);
+                if certificates >= DOUBTED_PAGE_MAX || read >= DOUBTS_READ_MAX {
                     page.next = Some(last);
                     return Ok(page);
                 }
@@ -70,7 +77,7 @@ impl Ledger {
         if !lives(&registered.certificate) {
             return Ok(BTreeSet::new());
         }
-        let (now, grams) = (self.now()?, registered.resting_on());
+        let grams = registered.resting_on();
         let treatments: BTreeSet<EntryIndex> = grams.iter().map(|grams| grams.treatment).collect();
         let treatments: Vec<EntryIndex> = treatments.into_iter().collect();
         self.store.snapshot(|database| {
@@ -81,7 +88,7 @@ impl Ledger {
                     let Some(treatment) = state.treatment(*entry)? else { continue };
                     let own = grams.iter().filter(|grams| grams.treatment == *entry);
                     let own: Vec<Span> = own.map(|grams| (grams.from.get(), grams.to.get())).collect();
-                    gaps.extend(in_doubt(state, treatment, &own, now)?.0);
+                    gaps.extend(in_doubt(state, treatment, &own)?.0);
                 }
                 Ok(gaps)
             })
@@ -103,16 +110,11 @@ const fn lives(certificate: &Certificate) -> bool {
     )
 }
 
-fn doubts_in(
-    state: &State<'_>,
-    reader: Reader,
-    treatments: &[EntryIndex],
-    now: LedgerTime,
-) -> Result<Vec<Doubt>, Stop> {
+fn doubts_in(state: &State<'_>, reader: Reader, treatments: &[EntryIndex]) -> Result<Vec<Doubt>, Stop> {
     eligibility::require_loaded(state, treatments)?;
     let (mut doubts, mut wanted) = (Vec::new(), Vec::new());
     for entry in treatments {
-        match doubt_about(state, reader, *entry, now) {
+        match doubt_about(state, reader, *entry) {
             Ok(doubt) => doubts.extend(doubt),
             // Treatment by treatment would be round by round: all of them are loaded at once.
             Err(Stop::Load(more)) => wanted.extend(more),
@@ -123,56 +125,75 @@ fn doubts_in(
 }
 
 /// What is in doubt about a treatment's certified grams, if it is the reader's business.
-fn doubt_about(state: &State<'_>, reader: Reader, entry: EntryIndex, now: LedgerTime) -> Result<Option<Doubt>, Stop> {
+fn doubt_about(state: &State<'_>, reader: Reader, entry: EntryIndex) -> Result<Option<Doubt>, Stop> {
+    let is_party = treatments_of(state, reader, Asked::Treatment(entry))?.is_some();
+    if !is_party && !may_issue(state, reader)? {
+        return Ok(None);
+    }
     let Some(treatment) = state.treatment(entry)? else { return Ok(None) };
     let stretches = pool::certified(state, entry)?;
     let certified: Vec<Span> = stretches.iter().flat_map(pool::CertifiedStretch::living).collect();
-    let (gaps, grams) = in_doubt(state, treatment, &certified, now)?;
+    let (gaps, grams) = in_doubt(state, treatment, &certified)?;
     if gaps.is_empty() {
         return Ok(None);
     }
-    let mut certificates = resting_on(state, entry, &grams)?;
-    certificates.retain(|(certificate, units)| lives(certificate) && !units.is_empty());
-    if treatments_of(state, reader, Asked::Treatment(entry))?.is_none() {
-        certificates.retain(|(certificate, _)| reader == Reader::Organisation(certificate.issuer));
-    }
+    let is_wanted = |certificate: &Certificate| {
+        lives(certificate) && (is_party || reader == Reader::Organisation(certificate.issuer))
+    };
+    let limit = Limit { most: DOUBTED_MAX, is_wanted: &is_wanted };
+    let Resting { certificates, has_more } = resting_on(state, entry, &grams, limit)?;
     let grams = grams.iter().map(|(from, to)| to - from).sum();
-    let certificates: Vec<_> = certificates.into_iter().map(with_units).collect();
-    Ok((!certificates.is_empty()).then_some(Doubt { treatment: entry, gaps, grams, certificates }))
+    Ok((!certificates.is_empty()).then_some(Doubt { treatment: entry, gaps, grams, certificates, has_more }))
 }
 
-/// The units as serial numbers, each once.
-fn with_units((certificate, numbers): (Certificate, Vec<Span>)) -> (Certificate, Vec<SerialBlock>) {
-    let mut spans: Vec<Span> = Vec::with_capacity(numbers.len());
-    for (first, last) in numbers {
-        let new = pool::without(&[(first, last + 1)], &spans);
-        spans.extend(new);
-    }
-    spans.sort_unstable();
-    let units = spans.iter().filter_map(|(first, end)| certificate.serial.part(*first, end - 1)).collect();
-    (certificate, units)
+/// Whether a reader may have issued something.
+fn may_issue(state: &State<'_>, reader: Reader) -> Result<bool, Stop> {
+    let Reader::Organisation(id) = reader else { return Ok(false) };
+    let known = state.organisation(&id)?;
+    Ok(known.is_some_and(|known| known.roles.iter().any(|role| matches!(role, Role::Issuer | Role::Operator))))
 }
 
-/// Which doubts there are about some grams of a treatment, and which of the grams they concern.
-fn in_doubt(
-    state: &State<'_>,
-    treatment: &Treatment,
-    grams: &[Span],
-    now: LedgerTime,
-) -> Result<(BTreeSet<Gap>, Vec<Span>), Stop> {
+/// Which doubts there are about some certified grams of a treatment, and which of the grams they concern. They are judged as on the
+/// day of their issue: what grows old in store since then changes nothing. What units fail for already is no doubt any more.
+fn in_doubt(state: &State<'_>, treatment: &Treatment, grams: &[Span]) -> Result<(BTreeSet<Gap>, Vec<Span>), Stop> {
+    let known = state.certified(&pool::Certified::id_of(treatment.entry))?;
+    let lost = known.map(pool::Certified::lost).unwrap_or_default();
+    let stretches = pool::certified(state, treatment.entry)?;
     let (mut gaps, mut concerned) = (BTreeSet::new(), Vec::new());
-    for line in &treatment.lines {
-        let of_line = (line.from.get(), line.to.get());
-        let own: Vec<Span> = grams.iter().filter_map(|span| pool::shared(*span, of_line)).collect();
-        if own.is_empty() {
-            continue;
-        }
-        let found = standing(state, rules_in_force(state)?, (treatment, line), now)?.gaps;
-        let doubts: Vec<Gap> = found.into_iter().filter(|gap| !gap.fails_units()).collect();
-        if !doubts.is_empty() {
+    for (root, stretches) in by_root(state, &stretches)? {
+        let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
+        let asked: Vec<Span> = grams.iter().flat_map(|span| shared_with(&living, *span)).collect();
+        for line in &treatment.lines {
+            let own = shared_with(&asked, (line.from.get(), line.to.get()));
+            if own.is_empty() {
+                continue;
+            }
+            let (failing, doubts) = doubts_of_line(state, (treatment, line), &root)?;
+            let unjudged = if failing.is_empty() { Vec::new() } else { pool::without(&own, &lost) };
+            if !unjudged.is_empty() {
+                gaps.extend(failing);
+            }
+            concerned.extend(if doubts.is_empty() { unjudged } else { own });
             gaps.extend(doubts);
-            concerned.extend(own);
         }
     }
     Ok((gaps, concerned))
+}
+
+/// What grams of a line lack that were certified in one issue: that for which units fail once it is judged, and that for which none
+/// does before an auditor says so.
+fn doubts_of_line(
+    state: &State<'_>,
+    (treatment, line): (&Treatment, &Line),
+    root: &Certificate,
+) -> Result<(Vec<Gap>, Vec<Gap>), Stop> {
+    let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
+    let found = standing(state, rules_of_issue(state, root)?, (treatment, line), root.issued_at)?.gaps.into_iter();
+    let (failing, doubts): (Vec<Gap>, Vec<Gap>) = found.partition(|gap| gap.fails_units());
+    Ok((failing.into_iter().filter(|gap| has_conditions || !gap.is_new_with_1()).collect(), doubts))
+}
+
+/// What some stretches share with one.
+fn shared_with(of: &[Span], one: Span) -> Vec<Span> {
+    of.iter().filter_map(|span| pool::shared(*span, one)).collect()
 }

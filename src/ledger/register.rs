@@ -183,8 +183,7 @@ fn sites_of(database: &mut Database, tallies: &[PoolTally]) -> Result<BTreeMap<S
     let sites: Vec<Site> = records::load_of(database, &named)?;
     let with_counts = |site: Site| {
         let id = site.id;
-        let none = SiteTally { site: id, stock: 0, buffer: 0, failing: 0 };
-        (id, (site, counts.remove(&id).unwrap_or(none)))
+        (id, (site, counts.remove(&id).unwrap_or(SiteTally::none(id))))
     };
     Ok(sites.into_iter().map(with_counts).collect())
 }

@@ -34,6 +34,10 @@ fn changes() -> Vec<(&'static str, String, &'static str, String, &'static str)> 
     let text = |block: String| format!("'{block}'");
     let (sold, given) = (units(1, 100), units(103, 103));
     vec![
+        ("pool_tally", anywhere(), "$.held", number(77), "tally/"),
+        ("site_tally", anywhere(), "$.stock", number(77), "site_tally/"),
+        ("site_tally", anywhere(), "$.backed", number(77), "site_tally/"),
+        ("expiring", anywhere(), "$.held", number(77), "expiring/"),
         ("issued_year", anywhere(), "$.units", number(107), "issued_year/"),
         (
             "batch",

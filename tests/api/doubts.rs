@@ -1,20 +1,20 @@
 //! What is only in doubt behind certificates: no unit fails for it, but the page says so, and auditors are told where to look.
 
 use crate::findings::finding;
-use crate::harness::{Party, TestApp, both_databases, kid};
+use crate::harness::{Party, TestApp, both_databases, kid, signed};
 use crate::replacements::{is, standing, units};
 use crate::story::Story;
 use serde_json::{Value, json};
 
 /// Codes of what the page of a block says is in doubt.
-fn doubted(app: &TestApp, serial: &str) -> Vec<String> {
+pub fn doubted(app: &TestApp, serial: &str) -> Vec<String> {
     let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
     let gaps = page["in_doubt"].as_array().into_iter().flatten();
     gaps.map(|gap| gap["code"].as_str().expect("a code").to_owned()).collect()
 }
 
 /// What is in doubt, as somebody is told: treatment, grams, codes, and the units of each certificate.
-fn told(app: &TestApp, token: &str) -> Vec<Value> {
+pub fn told(app: &TestApp, token: &str) -> Vec<Value> {
     let body = app.get("/v1/doubts", token).json();
     let doubts = body["doubts"].as_array().unwrap_or_else(|| panic!("{body}"));
     let codes = |doubt: &Value| {
@@ -92,6 +92,36 @@ both_databases! {
         app.say(&story.auditor, "site_restored", &json!({"restored_site": story.centre_site})).accepted();
         story.audit(&story.smelter_site, "2026-11-22", "conforms").accepted();
         is_doubted(&[]);
+    }
+
+    /// A doubt about what was sold piece by piece names so many pieces, and says that there are more.
+    fn more_certificates_than_are_named(kind) {
+        const UNITS: i64 = 120;
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(130_000);
+        assert_eq!(story.issue(None), units(1, 126));
+        let split = |first: i64| {
+            let into = [units(first, first), units(first + 1, 126)];
+            signed(&story.centre, "certificate_split", &json!({"certificate": units(first, 126), "into": into}))
+        };
+        let splits: Vec<String> = (1..=UNITS).map(split).collect();
+        assert_eq!(app.post_batch(&story.centre.token, "all", &splits).status, 200);
+        story.audit(&story.smelter_site, "2026-11-20", "does_not_conform").accepted();
+        let doubt = |token: &str| app.get("/v1/doubts", token).json()["doubts"][0].clone();
+        for party in [&app.operator, &story.issuer] {
+            let doubt = doubt(&party.token);
+            let named = doubt["certificates"].as_array().expect("certificates").len();
+            assert_eq!((named, &doubt["more_certificates"], &doubt["grams_g"]), (100, &json!(true), &json!(130_000)));
+        }
+        for first in 1..=UNITS - 60 {
+            app.say(&story.centre, "certificate_cancelled", &json!({"certificate": units(first, first)})).accepted();
+        }
+        let doubt = doubt(&app.operator.token);
+        let named = doubt["certificates"].as_array().expect("certificates").len();
+        assert_eq!((named, &doubt["more_certificates"]), (62, &json!(false)), "60 pieces, the rest and the buffer");
+        let other = app.join(&["issuer"]);
+        assert_eq!(told(&app, &other.token), Vec::<Value>::new());
     }
 
     /// What ended is in nobody's doubt; what backs other units is in doubt with these.

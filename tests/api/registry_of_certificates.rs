@@ -3,6 +3,8 @@
 use crate::client::Answer;
 use crate::harness::{Party, TestApp, both_databases, new_id, signed};
 use crate::story::Story;
+use loopledger::domain::certificate::{Certificate, UnitNumbers};
+use loopledger::store::records;
 use serde_json::{Value, json};
 
 fn say(app: &TestApp, party: &Party, kind: &str, fields: &Value) -> Answer {
@@ -24,6 +26,21 @@ fn transfer(story: &Story<'_>, from: &Party, serial: &str, to: &Party) -> Answer
 }
 
 both_databases! {
+    /// What is cut out of a block stands in the list of its pieces, where whatever is found of its units looks for them.
+    fn what_is_cut_out_is_listed(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        story.whole_batch(100_000);
+        assert_eq!(story.issue(None), units(1, 97));
+        let fields = json!({"certificate": units(1, 97), "part": units(3, 4), "reason": "not_eligible"});
+        say(&app, &story.issuer, "certificate_withdrawn", &fields).accepted();
+        for piece in [units(1, 2), units(3, 4), units(5, 97)] {
+            let found = app.ledger.store.snapshot(|database| records::find::<Certificate>(database, &piece));
+            let listed = found.expect("readable").expect("a certificate").listed_in;
+            assert_eq!(listed, Some(UnitNumbers { first: 1, last: 97 }), "{piece}");
+        }
+    }
+
     /// A centre sells parts of its block; each is in one account, and what was split is no certificate any more.
     fn from_account_to_account(kind) {
         let app = TestApp::start(kind);

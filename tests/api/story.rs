@@ -36,13 +36,18 @@ pub fn permitted_site(app: &TestApp, party: &Party, code: &str, operations: &[&s
     permitted_site_in(app, party, ("XD", code), operations)
 }
 
-fn permitted_site_in(app: &TestApp, party: &Party, (country, code): (&str, &str), operations: &[&str]) -> String {
+fn permitted_site_in(app: &TestApp, party: &Party, named: (&str, &str), operations: &[&str]) -> String {
     let site = new_id();
+    permit_site(app, party, &site, named, operations);
+    site
+}
+
+/// The same for whoever chooses the site's id.
+pub fn permit_site(app: &TestApp, party: &Party, site: &str, (country, code): (&str, &str), operations: &[&str]) {
     let fields = json!({
         "organisation": party.id, "new_site": site, "country": country, "code": code, "permit": permit(operations),
     });
     app.say(&app.operator, "site_registered", &fields).accepted();
-    site
 }
 
 pub fn audit_fields(site: &str, on: &str, outcome: &str) -> Value {

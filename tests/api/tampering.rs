@@ -83,6 +83,10 @@ pub fn damages(kind: Kind) -> Vec<(&'static str, String, &'static str)> {
 /// The same for what is kept of certificates, of a ledger whose units failed and were replaced.
 fn damages_of_certificates() -> Vec<(&'static str, String, &'static str)> {
     let retired = "retired_entry IS NOT NULL";
+    let other_number = |field: &str, unit: i64| {
+        let named = |unit: i64| format!("'\"{field}\":\"{}\"'", units(unit, unit));
+        format!("body = replace(body, {}, {})", named(unit), named(unit - 1))
+    };
     vec![
         ("blocks", "serial = serial || 'x'".into(), retired),
         ("blocks", "pool = pool || 'x'".into(), retired),
@@ -121,8 +125,9 @@ fn damages_of_certificates() -> Vec<(&'static str, String, &'static str)> {
         ("records", "body = replace(body, '\"covered\":', '\"covered\":1')".into(), "kind = 'treatment'"),
         ("records", "body = replace(body, '\"stretches\":', '\"stretches\":1')".into(), "kind = 'certified'"),
         ("records", "body = replace(body, '\"to\":', '\"to\":1')".into(), "kind = 'certified_stretch'"),
-        ("records", "body = replace(body, '\"backing\":[{', '\"backing\":[{ ')".into(), "body LIKE '%\"backing\":[{%'"),
-        ("records", "body = replace(body, '\"backs\":{', '\"backs\":{ ')".into(), "body LIKE '%\"backs\":{%'"),
+        ("records", other_number("by", 103), "body LIKE '%\"backing\":[{%'"),
+        ("records", other_number("units", 99), "body LIKE '%\"backing\":[{%'"),
+        ("records", other_number("units", 99), "body LIKE '%\"backs\":{%'"),
         ("records", "body = replace(body, '\"cause\":', '\"cause\":1')".into(), "body LIKE '%\"cause\":%'"),
     ]
 }

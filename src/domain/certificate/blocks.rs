@@ -1,7 +1,7 @@
 //! Blocks of units: how an issue is divided, and how a block is cut.
 
 use crate::domain::certificate::{
-    Backing, Certificate, CertificateStatus, Failing, PartsListed, UNIT_G, UnitNumbers, tally,
+    Backing, Certificate, CertificateStatus, Failing, PartsListed, UNIT_G, UnitNumbers, named, tally,
 };
 use crate::domain::codes::{Country, Month, SiteCode};
 use crate::domain::event::Allotment;
@@ -79,6 +79,13 @@ impl Certificate {
         stretches
     }
 
+    /// On what some of its units rest: those among them that rest on its own grams, and what backs the others.
+    pub fn rest_of(&self, units: &SerialBlock) -> (Vec<SerialBlock>, Vec<Backing>) {
+        let own = self.self_backed();
+        let own = own.iter().filter_map(|stretch| stretch.shared_with(units.first, units.last)).collect();
+        (own, self.backing.iter().filter_map(|backing| backing.within(units.first, units.last)).collect())
+    }
+
     /// A part of it as a certificate of its own, in the same hands and the same state.
     fn child(&self, serial: SerialBlock) -> Self {
         let own = |failing: &Failing| {
@@ -147,9 +154,9 @@ pub(super) fn cut(state: &mut State<'_>, certificate: Certificate, part: &Serial
     let before = whole.part(whole.first, part.first - 1);
     let after = whole.part(part.last + 1, whole.last);
     let into: Vec<SerialBlock> = before.into_iter().chain([part.clone()]).chain(after).collect();
-    let cut = certificate.child(part.clone());
     divide(state, certificate, &into)?;
-    Ok(cut)
+    // As it was put: it stands in a list of parts, which may be another than that of the whole.
+    named(state, part, "/part")
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, CertifiedStretch, Span};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 /// Numbers of units: first and last of a stretch.
 pub(super) type Numbers = (i64, i64);
@@ -23,25 +24,38 @@ pub(super) fn spans(units: &[Numbers]) -> Vec<Span> {
     spans
 }
 
-/// Certificates with units that rest on some grams of a treatment, and the numbers of these units; for whoever asks whom something
-/// concerns, and changes nothing.
-pub fn resting_on(
-    state: &State<'_>,
-    treatment: EntryIndex,
-    grams: &[Span],
-) -> Result<Vec<(Certificate, Vec<Numbers>)>, Stop> {
-    let (stretches, mut concerned) = (pool::certified(state, treatment)?, Concerned::default());
+/// Certificates with units that rest on some grams of a treatment, each with these units.
+#[derive(Debug, Default)]
+pub struct Resting {
+    /// The certificates, by their serial numbers.
+    pub certificates: Vec<(Certificate, Vec<SerialBlock>)>,
+    /// Whether there are more than were asked for.
+    pub has_more: bool,
+}
+
+/// At most so many of the certificates that somebody wants to know, with their units that rest on some grams of a treatment; for
+/// whoever asks whom something concerns, and changes nothing.
+pub fn resting_on(state: &State<'_>, treatment: EntryIndex, grams: &[Span], limit: Limit<'_>) -> Result<Resting, Stop> {
+    let stretches = pool::certified(state, treatment)?;
+    let mut concerned = Concerned { limit: Some(limit), ..Concerned::default() };
     for (root, stretches) in by_root(state, &stretches)? {
         let living = stretches.iter().flat_map(|stretch| stretch.living());
         let asked: Vec<Span> =
             living.flat_map(|span| grams.iter().filter_map(move |own| pool::shared(span, *own))).collect();
         concerned.gather(state, &root, treatment, &asked, &asked)?;
     }
-    Ok(concerned.into_certificates().map(|looked| (looked.certificate, looked.resting)).collect())
+    let has_more = concerned.has_more;
+    let with_units = |Looked { certificate, resting, .. }: Looked| {
+        let mut spans = spans(&resting);
+        spans.sort_unstable();
+        let units = spans.iter().filter_map(|(first, end)| certificate.serial.part(*first, end - 1)).collect();
+        (certificate, units)
+    };
+    Ok(Resting { certificates: concerned.into_certificates().map(with_units).collect(), has_more })
 }
 
 /// Certified stretches of a treatment by the block of the issue of which they are.
-pub(super) fn by_root<'a>(
+pub(crate) fn by_root<'a>(
     state: &State<'_>,
     stretches: &'a [CertifiedStretch],
 ) -> Result<Vec<(Certificate, Vec<&'a CertifiedStretch>)>, Stop> {
@@ -73,27 +87,18 @@ fn units_on(root: &Certificate, treatment: EntryIndex, grams: &[Span]) -> Vec<Nu
     units
 }
 
-/// The blocks in which some units of a block are by now.
-fn leaves(state: &State<'_>, root: &SerialBlock, units: &[Numbers]) -> Result<Vec<Certificate>, Stop> {
-    let (mut found, mut level) = (Vec::new(), vec![root.clone()]);
-    while !level.is_empty() {
-        state.require_loaded(level.iter().flat_map(|serial| [serial.to_string(), PartsListed::id_of(serial)]))?;
-        let mut next = Vec::new();
-        for serial in &level {
-            let Some(certificate) = state.certificate(&serial.to_string())?.cloned() else { continue };
-            if certificate.status != CertificateStatus::Split {
-                found.push(certificate);
-                continue;
-            }
-            let list = state.parts_listed(&PartsListed::id_of(serial))?;
-            let parts = list.map_or(&certificate.into, |list| &list.parts);
-            let concerned =
-                |part: &&SerialBlock| units.iter().any(|(first, last)| part.shared_with(*first, *last).is_some());
-            next.extend(parts.iter().filter(concerned).cloned());
-        }
-        level = next;
-    }
-    Ok(found)
+/// How many certificates are wanted, and which.
+#[derive(Clone, Copy)]
+pub struct Limit<'a> {
+    /// How many at most.
+    pub most: usize,
+    /// Whether one is wanted.
+    pub is_wanted: &'a dyn Fn(&Certificate) -> bool,
+}
+
+impl Limit<'_> {
+    /// Blocks that are read at once where not all are wanted.
+    const BLOCKS_AT_ONCE: usize = 1_024;
 }
 
 /// Units of a certificate that are looked at, because of grams on which they rest.
@@ -107,15 +112,50 @@ pub(super) struct Looked {
     pub(super) resting: Vec<Numbers>,
 }
 
+/// Units that are sought in a block, or in the parts into which it was split by now.
+#[derive(Debug, Clone)]
+struct Sought {
+    /// The block.
+    block: SerialBlock,
+    /// The units in it.
+    units: Vec<Numbers>,
+    /// Whose grams they rest on.
+    rest: Rc<Rest>,
+}
+
+/// On whose grams units rest, and the numbers of those that own the grams: which are looked at, and which rest on what was asked for.
+#[derive(Debug, Clone)]
+enum Rest {
+    /// Their own.
+    Own { at: Vec<Numbers>, resting: Vec<Numbers> },
+    /// Those of a block that backs them.
+    Given { by: SerialBlock, at: Vec<Numbers>, resting: Vec<Numbers> },
+}
+
+impl Rest {
+    /// Of the units of a certificate those that are looked at, and those that rest on what was asked for.
+    fn units_of(&self, certificate: &Certificate) -> (Vec<Numbers>, Vec<Numbers>) {
+        match self {
+            // Units that others back by now do not need their own.
+            Self::Own { at, resting } => (not_backed(certificate, at), not_backed(certificate, resting)),
+            Self::Given { by, at, resting } => (backed_by(certificate, by, at), backed_by(certificate, by, resting)),
+        }
+    }
+}
+
 /// All certificates of which units are looked at because of grams of one treatment, their own or those of units that back theirs: a
 /// certificate may rest on both.
 #[derive(Default)]
-pub(super) struct Concerned(BTreeMap<String, Looked>);
+pub(super) struct Concerned<'a> {
+    found: BTreeMap<String, Looked>,
+    limit: Option<Limit<'a>>,
+    has_more: bool,
+}
 
-impl Concerned {
+impl Concerned<'_> {
     /// The certificates, each with its units.
     pub(super) fn into_certificates(self) -> impl Iterator<Item = Looked> {
-        self.0.into_values()
+        self.found.into_values()
     }
 
     /// Looks at the units of an issue that rest on some of a treatment's grams, in whichever blocks they are by now, and at no other
@@ -132,43 +172,64 @@ impl Concerned {
         if at.is_empty() {
             return Ok(());
         }
-        for leaf in leaves(state, &root.serial, &at)? {
-            // Units that others back by now do not need their own.
-            let (at, resting) = (not_backed(&leaf, &at), not_backed(&leaf, &resting));
-            self.reach(state, Looked { certificate: leaf, at, resting })?;
+        let first = Sought { block: root.serial.clone(), units: at.clone(), rest: Rc::new(Rest::Own { at, resting }) };
+        let at_once = if self.limit.is_some() { Limit::BLOCKS_AT_ONCE } else { usize::MAX };
+        let mut left = VecDeque::from([first]);
+        while !left.is_empty() && !self.has_more {
+            let now: Vec<Sought> = left.drain(..left.len().min(at_once)).collect();
+            let ids = |sought: &Sought| [sought.block.to_string(), PartsListed::id_of(&sought.block)];
+            state.require_loaded(now.iter().flat_map(ids))?;
+            for sought in now {
+                left.extend(self.seek(state, sought)?);
+            }
         }
         Ok(())
     }
 
-    /// Units wherever their grams are needed: what is given up needs none; what was withdrawn for others gives these its own, also
-    /// over several steps.
-    fn reach(&mut self, state: &State<'_>, looked: Looked) -> Result<(), Stop> {
-        let Looked { certificate: leaf, at, resting } = &looked;
-        match (leaf.status, &leaf.backs) {
-            (CertificateStatus::Cancelled | CertificateStatus::Split, _) | (CertificateStatus::Withdrawn, None) => {}
-            (CertificateStatus::Withdrawn, Some(backs)) => {
-                let backed = [(backs.units.first, backs.units.last)];
-                for certificate in leaves(state, &backs.certificate, &backed)? {
-                    let backed = |giving: &[Numbers]| backed_by(&certificate, &leaf.serial, giving);
-                    let (at, resting) = (backed(at), backed(resting));
-                    self.reach(state, Looked { certificate, at, resting })?;
-                }
+    /// Looks at a block; gives where the units are sought next. What is given up needs no grams; what was withdrawn for others gives
+    /// these its own, also over several steps.
+    fn seek(&mut self, state: &State<'_>, sought: Sought) -> Result<Vec<Sought>, Stop> {
+        let Some(certificate) = state.certificate(&sought.block.to_string())?.cloned() else { return Ok(Vec::new()) };
+        let (at, resting) = sought.rest.units_of(&certificate);
+        match (certificate.status, &certificate.backs) {
+            (CertificateStatus::Split, _) => return parts_with(state, &certificate, &sought),
+            (CertificateStatus::Withdrawn, Some(backs)) if !at.is_empty() => {
+                let units = vec![(backs.units.first, backs.units.last)];
+                let (block, by) = (backs.certificate.clone(), certificate.serial.clone());
+                return Ok(vec![Sought { block, units, rest: Rc::new(Rest::Given { by, at, resting }) }]);
             }
-            _ => self.add(looked),
+            (CertificateStatus::Cancelled | CertificateStatus::Withdrawn, _) => {}
+            _ if at.is_empty() => {}
+            _ => self.add(Looked { certificate, at, resting }),
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn add(&mut self, looked: Looked) {
         let id = looked.certificate.serial.to_string();
-        match self.0.get_mut(&id) {
-            Some(known) => {
-                known.at.extend(looked.at);
-                known.resting.extend(looked.resting);
-            }
-            None => _ = self.0.insert(id, looked),
+        if let Some(known) = self.found.get_mut(&id) {
+            known.at.extend(looked.at);
+            known.resting.extend(looked.resting);
+            return;
+        }
+        match self.limit {
+            Some(limit) if !(limit.is_wanted)(&looked.certificate) => {}
+            Some(limit) if self.found.len() >= limit.most => self.has_more = true,
+            _ => _ = self.found.insert(id, looked),
         }
     }
+}
+
+/// The parts of a block that was split, those that hold some of the units that are sought in it.
+fn parts_with(state: &State<'_>, split: &Certificate, sought: &Sought) -> Result<Vec<Sought>, Stop> {
+    let list = state.parts_listed(&PartsListed::id_of(&split.serial))?;
+    let parts = list.map_or(&split.into, |list| &list.parts);
+    let within = |part: &SerialBlock| {
+        let shared = |(first, last): &Numbers| part.shared_with(*first, *last).map(|own| (own.first, own.last));
+        let units: Vec<Numbers> = sought.units.iter().filter_map(shared).collect();
+        (!units.is_empty()).then(|| Sought { block: part.clone(), units, rest: Rc::clone(&sought.rest) })
+    };
+    Ok(parts.iter().filter_map(within).collect())
 }
 
 /// Those of some units that are in a block and that no others back by now.

@@ -94,7 +94,7 @@ fn sound_grams(
     let mut sound = Sound::default();
     let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
     let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
-    let rules = rules_of(state, root)?;
+    let rules = rules_of_issue(state, root)?;
     for line in &treatment.lines {
         if line.batch_in(state)?.is_none_or(|batch| batch.site != root.site) {
             continue;
@@ -111,7 +111,7 @@ fn sound_grams(
 
 /// The rule set that judges what was certified in one issue: that of the issue. Before a rule set had a table of parts it was the
 /// one in force, and ledgers from then replay as they were written.
-fn rules_of(state: &State<'_>, root: &Certificate) -> Result<&'static RuleSet, Stop> {
+pub fn rules_of_issue(state: &State<'_>, root: &Certificate) -> Result<&'static RuleSet, Stop> {
     let in_force = rules_in_force(state)?;
     let of_issue = rule_set::find(&root.rule_set).filter(|_| in_force.weighs_parts());
     Ok(of_issue.unwrap_or(in_force))
@@ -138,9 +138,69 @@ fn fail(state: &mut State<'_>, context: &Context<'_>, treatment: EntryIndex, loo
         first,
         last: end - 1,
     }));
-    failing.sort_by_key(|failing| (failing.first, failing.last, failing.cause));
+    let failing = joined(failing);
     if failing == certificate.failing {
         return Ok(());
     }
     tally::put(state, Certificate { failing, ..certificate })
+}
+
+/// Stretches of failing units in order, neighbours of one cause as one: however often their grams are judged, there are no more of
+/// them, and a certificate that is found as it was is not written.
+fn joined(mut failing: Vec<Failing>) -> Vec<Failing> {
+    failing.sort_by_key(|failing| (failing.cause, failing.treatment, failing.since, failing.first));
+    let mut joined: Vec<Failing> = Vec::with_capacity(failing.len());
+    for next in failing {
+        match joined.last_mut() {
+            Some(before) if before.is_of_cause(&next) && next.first <= before.last + 1 => {
+                before.last = before.last.max(next.last);
+            }
+            _ => joined.push(next),
+        }
+    }
+    joined.sort_by_key(|failing| (failing.first, failing.last, failing.cause));
+    joined
+}
+
+impl Failing {
+    /// Whether its units fail by the same cause, since then.
+    fn is_of_cause(&self, other: &Self) -> bool {
+        (self.cause, self.since, self.treatment) == (other.cause, other.since, other.treatment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::LedgerTime;
+
+    #[test]
+    fn neighbours_of_one_cause_are_one_stretch() {
+        let since = LedgerTime::from_ms(1_793_000_000_000).expect("a time");
+        let failing = |cause: u64, treatment: Option<u64>, first: i64, last: i64| Failing {
+            cause: EntryIndex(cause),
+            since,
+            treatment: treatment.map(EntryIndex),
+            first,
+            last,
+        };
+        let one = |first, last| failing(9, Some(3), first, last);
+        for (what, stretches, expected) in [
+            ("neighbours", vec![one(4, 6), one(1, 3)], vec![one(1, 6)]),
+            ("apart", vec![one(1, 3), one(5, 6)], vec![one(1, 3), one(5, 6)]),
+            ("another entry", vec![one(1, 3), failing(10, Some(3), 4, 6)], vec![one(1, 3), failing(10, Some(3), 4, 6)]),
+            (
+                "another treatment",
+                vec![one(1, 3), failing(9, Some(4), 4, 6)],
+                vec![one(1, 3), failing(9, Some(4), 4, 6)],
+            ),
+            (
+                "between others",
+                vec![one(1, 3), failing(9, None, 1, 9), one(4, 6)],
+                vec![one(1, 6), failing(9, None, 1, 9)],
+            ),
+        ] {
+            assert_eq!(joined(stretches), expected, "{what}");
+        }
+    }
 }

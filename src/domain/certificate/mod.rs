@@ -18,7 +18,8 @@ mod trade;
 
 pub use account::{AccountChange, AccountChangeKind, account_of};
 pub use blocks::{blocks, buffer_units, part_of};
-pub use concerned::resting_on;
+pub use concerned::{Limit, Resting, resting_on};
+pub use failing::rules_of_issue;
 pub use issue::{Proposal, certificate_issued, propose};
 pub use oversight::{certificate_countersigned, certificate_frozen, certificate_unfrozen, certificate_withdrawn};
 pub use replacement::certificate_replaced;
@@ -27,6 +28,7 @@ pub use tally::{Expiring, IssuedYear, PoolTally, SiteTally, TallySums, Units};
 pub use trade::{certificate_cancelled, certificate_split, certificate_transferred};
 
 pub(crate) use account::account_changes;
+pub(crate) use concerned::by_root;
 pub(crate) use failing::judge;
 pub(crate) use issue::put_issued;
 pub(crate) use occasions::{judge_after, judge_moved_batches, judges_after};

@@ -3,7 +3,7 @@
 //! Who pays first is fixed (rules.md §7): after an error the site's unsold stock, then its buffer, then other sites; after
 //! fraud, which taints all of a site, other sites alone.
 
-use crate::domain::apply::{Context, refuse};
+use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::certificate::{
     Backing, Backs, Certificate, CertificateStatus, Failing, SiteTally, Withdrawal, blocks, issued_by_author, named,
     tally,
@@ -63,7 +63,7 @@ pub(crate) fn replaced_as_shown(
             context.require_role(state, &[Role::Issuer, Role::Operator])?;
             if is_block_known {
                 let found = named(state, replacement.block(), &pointer)?;
-                require_sound(&found, replacement, &pointer)?;
+                require_sound(state, &found, replacement, &pointer)?;
                 give(state, context, event, replacement, found)?;
             }
             continue;
@@ -160,12 +160,12 @@ fn offered(
         let detail = "these are not units of that block, or the failing ones themselves";
         return refuse(RefusalCode::UnitsInvalid, pointer, detail);
     }
-    require_sound(&found, replacement, pointer)?;
+    require_sound(state, &found, replacement, pointer)?;
     let origin = origin_of(state, context, certificate, &found, pointer)?;
     Ok((found, origin))
 }
 
-fn require_sound(found: &Certificate, replacement: &Replacement, pointer: &str) -> Result<(), Stop> {
+fn require_sound(state: &State<'_>, found: &Certificate, replacement: &Replacement, pointer: &str) -> Result<(), Stop> {
     if !found.serial.holds(&replacement.backing) {
         let detail = "these are not units of that block, or the failing ones themselves";
         return refuse(RefusalCode::UnitsInvalid, pointer, detail);
@@ -179,6 +179,11 @@ fn require_sound(found: &Certificate, replacement: &Replacement, pointer: &str) 
     if !matches!(found.status, CertificateStatus::Held | CertificateStatus::Buffer) {
         let detail = "these units have ended, or are not issued yet";
         return refuse(RefusalCode::CertificateNotHeld, pointer, detail);
+    }
+    let is_backed = |backing: &Backing| backing.units.shared_with(first, last).is_some();
+    if rules_in_force(state)?.backed_back_none() && found.backing.iter().any(is_backed) {
+        let detail = "others back some of these units: give units that rest on their own grams";
+        return refuse(RefusalCode::UnitsBacked, pointer, detail);
     }
     Ok(())
 }
@@ -229,7 +234,9 @@ fn require_turn(
 ) -> Result<(), Stop> {
     require_elsewhere(origin, is_fraud, pointer)?;
     let tally = state.site_tally(&SiteTally::id_of(&certificate.site))?;
-    let (stock, buffer) = tally.map_or((0, 0), |tally| (tally.stock, tally.buffer));
+    let (stock, buffer, backed) = tally.map_or((0, 0, 0), |tally| (tally.stock, tally.buffer, tally.backed));
+    // What can be given for nothing keeps nothing else from its turn.
+    let stock = if rules_in_force(state)?.backed_back_none() { stock - backed } else { stock };
     let before = match origin {
         Origin::Stock => 0,
         Origin::Buffer => stock,

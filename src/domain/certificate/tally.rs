@@ -7,6 +7,7 @@ use crate::domain::codes::{CalendarYear, Month};
 use crate::domain::event::WithdrawalReason;
 use crate::domain::fields::record;
 use crate::domain::ids::{OrganisationId, SiteId};
+use crate::domain::pool::{self, Span};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::Date;
@@ -95,6 +96,8 @@ record! {
         buffer: i64,
         /// Units that fail and that nothing backs.
         failing: i64,
+        /// Of the stock, units that others back: these cover no error.
+        backed: i64,
     }
 }
 
@@ -109,9 +112,14 @@ impl SiteTally {
         format!("site_tally/{site}")
     }
 
+    /// None of a site.
+    pub const fn none(site: SiteId) -> Self {
+        Self { site, stock: 0, buffer: 0, failing: 0, backed: 0 }
+    }
+
     /// Failing units that neither the site's stock nor its buffer can cover.
     pub fn deficit(&self) -> i64 {
-        (self.failing - self.stock - self.buffer).max(0)
+        (self.failing - (self.stock - self.backed) - self.buffer).max(0)
     }
 }
 
@@ -157,6 +165,8 @@ pub struct Units {
     pub stock: i64,
     /// Not failing and within reach, in the buffer.
     pub sound_buffer: i64,
+    /// Of the stock, those that others back.
+    pub backed_stock: i64,
 }
 
 impl Units {
@@ -174,6 +184,7 @@ impl Units {
         );
         let failing = certificate.failing_count();
         let sound = |counts: bool| if counts && !certificate.is_out_of_reach() { units - failing } else { 0 };
+        let is_stock = is_stock && status == CertificateStatus::Held;
         Self {
             by_status: [
                 only(status == CertificateStatus::Pending),
@@ -185,10 +196,19 @@ impl Units {
             ],
             frozen: only(lives && certificate.frozen.is_some()),
             failing: if lives { failing } else { 0 },
-            stock: sound(is_stock && status == CertificateStatus::Held),
+            stock: sound(is_stock),
             sound_buffer: sound(status == CertificateStatus::Buffer),
+            backed_stock: if sound(is_stock) > 0 { sound_and_backed(certificate) } else { 0 },
         }
     }
+}
+
+/// Units of a certificate that others back, and that do not fail.
+fn sound_and_backed(certificate: &Certificate) -> i64 {
+    let backed: Vec<Span> =
+        certificate.backing.iter().map(|backing| (backing.units.first, backing.units.last + 1)).collect();
+    let failing: Vec<Span> = certificate.failing_units().into_iter().map(|(first, last)| (first, last + 1)).collect();
+    pool::without(&backed, &failing).into_iter().map(|(first, end)| end - first).sum()
 }
 
 /// Writes a certificate and counts it instead of what it was.
@@ -249,11 +269,12 @@ fn count_in_pool(
 }
 
 fn count_at_site(state: &mut State<'_>, site: SiteId, id: &str, before: Units, after: Units) -> Result<(), Stop> {
-    let tally = state.site_tally(id)?.cloned().unwrap_or(SiteTally { site, stock: 0, buffer: 0, failing: 0 });
+    let tally = state.site_tally(id)?.cloned().unwrap_or(SiteTally::none(site));
     state.put(Record::SiteTally(SiteTally {
         stock: tally.stock + after.stock - before.stock,
         buffer: tally.buffer + after.sound_buffer - before.sound_buffer,
         failing: tally.failing + after.failing - before.failing,
+        backed: tally.backed + after.backed_stock - before.backed_stock,
         ..tally
     }));
     Ok(())
@@ -303,7 +324,7 @@ impl TallySums {
                 self.kept.insert(tally.id(), counts.map(|count| *count).to_vec());
             }
             Record::SiteTally(tally) => {
-                self.kept.insert(tally.id(), vec![tally.stock, tally.buffer, tally.failing]);
+                self.kept.insert(tally.id(), vec![tally.stock, tally.buffer, tally.failing, tally.backed]);
             }
             Record::IssuedYear(issued) => _ = self.kept.insert(issued.id(), vec![issued.units]),
             Record::Expiring(expiring) => _ = self.kept.insert(expiring.id(), vec![expiring.held]),
@@ -319,7 +340,8 @@ impl TallySums {
         let mut pool = units.by_status.to_vec();
         pool.extend([units.frozen, units.failing]);
         self.sum(PoolTally::id_of(site, &serial.vintage), &pool);
-        self.sum(SiteTally::id_of(site), &[units.stock, units.sound_buffer, units.failing]);
+        let Units { stock, sound_buffer, failing, backed_stock, .. } = units;
+        self.sum(SiteTally::id_of(site), &[stock, sound_buffer, failing, backed_stock]);
         let in_error = |withdrawn: &Withdrawal| withdrawn.reason == WithdrawalReason::IssuedInError;
         if let Some(year) = year_of(serial).filter(|_| !certificate.withdrawn.as_ref().is_some_and(in_error)) {
             self.sum(IssuedYear::id_of(site, &year), &[units.by_status.iter().sum()]);

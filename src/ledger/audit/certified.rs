@@ -4,14 +4,13 @@
 use crate::domain::adding_up::{PoolSums, replaced_differ, stretches_differ};
 use crate::domain::certificate::TallySums;
 use crate::domain::state::{Record, RecordKind};
-use crate::ledger::audit::derived::each_page_of;
+use crate::ledger::audit::derived::{each_of, each_page_of};
 use crate::ledger::audit::report::Findings;
 use crate::limits::AUDIT_FINDINGS_MAX;
 use crate::store::{Database, StoreError, audit_sums};
 
-/// What is added up. A certificate counts as unsold by whose its site is: the ids of sites come first.
+/// What is added up.
 const KINDS: &[RecordKind] = &[
-    RecordKind::Site,
     RecordKind::Batch,
     RecordKind::Treatment,
     RecordKind::Pool,
@@ -29,6 +28,11 @@ const KINDS: &[RecordKind] = &[
 pub(super) fn look(database: &mut Database, findings: &mut Findings) -> Result<u64, StoreError> {
     let (mut sums, mut tallies, mut count) = (PoolSums::default(), TallySums::default(), 0);
     audit_sums::clear(database)?;
+    // A certificate counts as unsold by whose its site is, and the ids of certificates come before those of many sites.
+    each_of(database, &[RecordKind::Site], |site| {
+        tallies.add(&site);
+        Ok(())
+    })?;
     each_page_of(database, KINDS, |database, page| {
         for record in &page {
             sums.add(record);

@@ -15,7 +15,7 @@ use crate::proof::verify::matter::{Batch, Matter};
 use crate::proof::verify::scheme::SchemeCheck;
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use crate::proof::verify::{Rejection, invalid};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Grams of a certificate that ended in one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,13 +85,7 @@ pub(super) fn check(shown: &Shown, serial: &str) -> Result<CertificateFacts, Rej
     let lives = Lives::read(shown, &block)?;
     let unknown = "the issue of the certificate is not shown, or not how it was split from what was issued";
     let certificate = or_invalid(lives.certificate(&block), unknown)?;
-    let own = Resting { certificate, units: certificate.self_backed() };
-    let mut resting = vec![own];
-    for backing in &certificate.backing {
-        let unknown = || format!("the units {} are not shown, which back {}", backing.by, backing.units);
-        let giving = or_invalid(lives.giving(backing), unknown())?;
-        resting.push(Resting { certificate: giving, units: vec![backing.by.clone()] });
-    }
+    let resting = all_resting(&lives, certificate)?;
     require_disjoint(&resting.iter().flat_map(Resting::grams).collect::<Vec<_>>())?;
     let (mut shares, mut arising, mut not_shown) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     let issues: BTreeSet<EntryIndex> = resting.iter().map(|resting| resting.certificate.issued).collect();
@@ -136,6 +130,21 @@ impl Resting<'_> {
     fn grams(&self) -> Vec<Allotment> {
         self.units.iter().flat_map(|units| self.certificate.grams_under(units)).collect()
     }
+}
+
+/// On what a certificate's units rest: on their own grams, on those of the units that back them, or of those that back these in turn.
+fn all_resting<'a>(lives: &'a Lives<'_>, certificate: &'a Certificate) -> Result<Vec<Resting<'a>>, Rejection> {
+    let (mut resting, mut left) = (Vec::new(), VecDeque::from([(certificate, certificate.serial.clone())]));
+    while let Some((block, asked)) = left.pop_front() {
+        let (units, backed) = block.rest_of(&asked);
+        resting.push(Resting { certificate: block, units });
+        for backing in backed {
+            let unknown = || format!("the units {} are not shown, which back {}", backing.by, backing.units);
+            let giving = or_invalid(lives.giving(&backing), unknown())?;
+            left.push_back((giving, backing.by));
+        }
+    }
+    Ok(resting)
 }
 
 /// The issue itself: who, under which scheme, which numbers, how many grams.

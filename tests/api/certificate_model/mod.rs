@@ -1,10 +1,11 @@
 //! Certificates against a naive model: whatever is treated, issued, split, sold, corrected, found, withdrawn, frozen, replaced or
 //! retired at random at two sites, every unit is where the model has it, the sum rule holds, and no gram backs two living units.
 //!
-//! `model` is what is known without asking; `making`, `trading`, `overseeing` and `replacing` take a step on both sides and compare
+//! `model` is what is known without asking, `cover` what of it covers errors; `making`, `trading`, `overseeing` and `replacing` take a step on both sides and compare
 //! the answers; `checks` compares what stands after each step.
 
 mod checks;
+mod cover;
 mod making;
 mod model;
 mod overseeing;

@@ -202,12 +202,8 @@ impl Model {
         };
         let mut failing: BTreeMap<Id, BTreeMap<Cause, i64>> = BTreeMap::new();
         for (id, unit) in self.units.iter().filter(|(_, unit)| unit.lives()) {
-            // What backs it may be backed by others in turn.
-            let mut last = unit;
-            while let Some(by) = last.backed_by {
-                last = &self.units[&by];
-            }
-            let broken = last.grams.iter().filter(|grams| !holds(grams)).map(|grams| Some(grams.0));
+            let rests_on = unit.backed_by.map_or(unit, |by| &self.units[&by]);
+            let broken = rests_on.grams.iter().filter(|grams| !holds(grams)).map(|grams| Some(grams.0));
             let causes: BTreeSet<Cause> = broken.chain(unit.tainted.then_some(None)).collect();
             let since = |cause: &Cause| self.failing.get(id).and_then(|known| known.get(cause)).copied();
             let causes: BTreeMap<Cause, i64> =
@@ -234,14 +230,6 @@ impl Model {
 
     pub fn count(&self, site: usize, holds: impl Fn(Id, &Unit) -> bool) -> usize {
         self.units.iter().filter(|(id, unit)| id.0 == site && holds(**id, unit)).count()
-    }
-
-    /// Sound units within reach that cover an error of a site: its unsold stock and its buffer.
-    pub fn cover(&self, site: usize) -> (usize, usize) {
-        let within = |id: Id, unit: &Unit| !self.fails(id) && !unit.frozen.is_some_and(|frozen| frozen.by_auditor);
-        let stock = |id, unit: &Unit| unit.status == Status::Held && unit.holder == Some(0) && within(id, unit);
-        let buffer = |id, unit: &Unit| unit.status == Status::Buffer && within(id, unit);
-        (self.count(site, stock), self.count(site, buffer))
     }
 
     /// What a batch still backs.

@@ -15,7 +15,8 @@ enum Origin {
 }
 
 impl Run<'_> {
-    /// Whether a unit may back others, apart from whose turn it is: sound, stopped by nothing, and in another block than these.
+    /// Whether a unit may back others, apart from whose turn it is: sound by its own grams, stopped by nothing, and in another block
+    /// than these.
     fn may_back(&self, failed_in: Block, origin: Origin, id: Id, unit: &Unit) -> bool {
         let is_here = id.0 == failed_in.site;
         let is_stock = unit.status == Status::Held && unit.holder == Some(0);
@@ -25,7 +26,8 @@ impl Run<'_> {
             Origin::Elsewhere => !is_here && (is_stock || unit.status == Status::Buffer),
         };
         let is_stopped = unit.frozen.is_some() || unit.pending.is_some();
-        is_of_origin && !is_stopped && !self.model.fails(id) && !failed_in.holds(id)
+        let is_own = unit.backed_by.is_none();
+        is_of_origin && is_own && !is_stopped && !self.model.fails(id) && !failed_in.holds(id)
     }
 
     /// Units side by side that may back others, and the block from which they are cut.
@@ -73,6 +75,7 @@ impl Run<'_> {
         let answer = self.app().say(&self.stories[0].issuer, "certificate_replaced", &fields);
         // Also what its issuer has frozen, or stands beside the failing unit, covers the error first.
         let (stock, buffer) = self.model.cover(block.site);
+        let stock = stock - self.model.backed_stock(block.site);
         let is_in_turn = match origin {
             _ if is_fraud => origin == Origin::Elsewhere,
             Origin::Stock => true,
