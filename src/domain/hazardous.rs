@@ -250,7 +250,7 @@ fn set_free(state: &State<'_>, context: &Context<'_>) -> Result<Vec<EntryIndex>,
             concerned.extend(&now.treatments);
         }
     }
-    if !rules_in_force(state)?.scheme.registry.as_ref().is_some_and(|registry| registry.settles_waiting_alone) {
+    if !conditions.hazardous.settles_waiting_alone {
         return Ok(concerned.into_iter().collect());
     }
     state.require_loaded(concerned.iter().map(|treatment| Treatment::id_of(*treatment)))?;

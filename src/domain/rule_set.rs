@@ -337,6 +337,9 @@ pub struct HazardousRule {
     pub accepted_ppm: i64,
     /// How old the rest may grow in store, in months.
     pub storage_months: u32,
+    /// Whether an entry by which a batch lacks less looks at those of its treatments alone that wait for something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settles_waiting_alone: bool,
 }
 
 /// The numbers and lists of the scheme `e-resource/1`; its rules stand in `domain::eligibility::e_resource_1`.
@@ -396,9 +399,6 @@ pub struct Registry {
     /// Whether units that others back may back none themselves. Where they may, chains of such units arise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backed_back_none: bool,
-    /// Whether an entry by which a batch lacks less looks at those of its treatments alone that wait for something.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub settles_waiting_alone: bool,
     /// Whether what was settled with a key that was reported compromised by then is open again, for somebody else to settle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stolen_keys_cure_nothing: bool,

@@ -73,7 +73,7 @@ fn correct_papers(story: &Story<'_>, treated: u64, mut said: Value) {
 
 /// Two batches whose boards lie in one cage, most of which the smelter has; the steel of both is certified, and the last two
 /// kilograms of boards are in store.
-fn certified_before_the_last_boards(story: &Story<'_>) -> (Ended, String) {
+pub fn certified_before_the_last_boards(story: &Story<'_>) -> (Ended, String) {
     let unsent = || story.tell(&Told { are_boards_sent: false, ..Told::rightly() });
     let (first, second) = (unsent(), unsent());
     let (cage, most, rest) = (new_id(), new_id(), new_id());

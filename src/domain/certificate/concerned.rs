@@ -180,7 +180,7 @@ impl Concerned<'_> {
             let ids = |sought: &Sought| [sought.block.to_string(), PartsListed::id_of(&sought.block)];
             state.require_loaded(now.iter().flat_map(ids))?;
             for sought in now {
-                left.extend(self.seek(state, sought)?);
+                left.extend(self.seek(state, &sought)?);
             }
         }
         Ok(())
@@ -188,11 +188,11 @@ impl Concerned<'_> {
 
     /// Looks at a block; gives where the units are sought next. What is given up needs no grams; what was withdrawn for others gives
     /// these its own, also over several steps.
-    fn seek(&mut self, state: &State<'_>, sought: Sought) -> Result<Vec<Sought>, Stop> {
+    fn seek(&mut self, state: &State<'_>, sought: &Sought) -> Result<Vec<Sought>, Stop> {
         let Some(certificate) = state.certificate(&sought.block.to_string())?.cloned() else { return Ok(Vec::new()) };
         let (at, resting) = sought.rest.units_of(&certificate);
         match (certificate.status, &certificate.backs) {
-            (CertificateStatus::Split, _) => return parts_with(state, &certificate, &sought),
+            (CertificateStatus::Split, _) => return parts_with(state, &certificate, sought),
             (CertificateStatus::Withdrawn, Some(backs)) if !at.is_empty() => {
                 let units = vec![(backs.units.first, backs.units.last)];
                 let (block, by) = (backs.certificate.clone(), certificate.serial.clone());
