@@ -156,8 +156,8 @@ both_databases! {
         buyer.renew_token(&app);
         let answer = place(&app, &buyer, &order_of(1_500, &json!({})));
         answer.refused(409, "too_much_unpaid", "");
-        assert!(answer.text.contains("at most 1200 kg"), "{}", answer.text);
-        placed(&app, &buyer, &order_of(1_200, &json!({})));
+        assert!(answer.text.contains("at most 1224 kg"), "{}", answer.text);
+        placed(&app, &buyer, &order_of(1_224, &json!({})));
     }
 
     /// Nobody holds back more than half of what a centre has, or will have, before it has paid.
