@@ -130,12 +130,11 @@ fn prepare_hosted(
     caller.require_actor(&statement)?;
     // A retry is the statement that stands there, also after its key was revoked; it is not signed anew.
     let identity = (author, statement.common.id);
-    let jws = match ledger.stored_statement(identity, payload)? {
-        Some(jws) => jws,
-        None => {
-            caller.require_person(&statement)?;
-            ledger.vault.sign(author, payload)?
-        }
+    let jws = if let Some(stored) = ledger.stored_statement(identity, payload)? {
+        stored
+    } else {
+        caller.require_person(&statement)?;
+        ledger.vault.sign(author, payload)?
     };
     prepare_jws(ledger, caller, &jws, openings)
 }
