@@ -42,7 +42,7 @@ impl State<'_> {
         })
     }
 
-    /// Whether a document number of a plant is used; the id is [`NumberTaken::id_of`].
+    /// Whether a document number of a plant is used; the id is [`NumberTaken::id_of`](crate::domain::finding::NumberTaken::id_of).
     pub fn number_taken(&self, id: &str) -> Result<Option<EntryIndex>, Stop> {
         Ok(match self.record(RecordKind::Number, id.to_owned())? {
             Some(Record::Number(taken)) if taken.freed.is_none() => Some(taken.entry),
@@ -58,7 +58,7 @@ impl State<'_> {
         })
     }
 
-    /// Whether a site code is taken; the id is [`SiteCodeTaken::id_of`].
+    /// Whether a site code is taken; the id is [`SiteCodeTaken::id_of`](crate::domain::registry::SiteCodeTaken::id_of).
     pub fn site_code_taken(&self, id: &str) -> Result<bool, Stop> {
         Ok(self.record(RecordKind::SiteCode, id.to_owned())?.is_some())
     }
