@@ -277,7 +277,8 @@ fn the_rules_can_be_looked_up() {
         let has_words = |name: &str| rule[name].as_str().is_some_and(|words| words.len() > 10);
         assert!(["reason", "todo", "source"].into_iter().all(has_words), "{rule}");
     }
-    assert_eq!(now["numbers"]["conditions"]["hazardous"], json!({"accepted_ppm": 950_000, "storage_months": 12}));
+    let hazardous = json!({"accepted_ppm": 950_000, "storage_months": 12, "settles_waiting_alone": true});
+    assert_eq!(now["numbers"]["conditions"]["hazardous"], hazardous);
     let boards = &now["numbers"]["conditions"]["expected"][0];
     assert_eq!(
         (&boards["part"], &boards["least_ppm"]["0303"]),
