@@ -94,6 +94,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "beneficiary_number",
     "purpose",
     "erased",
+    "beneficiary_organisation",
 ];
 
 impl BlockBody {
@@ -184,6 +185,7 @@ impl BlockBody {
             text(retired.and_then(|retired| retired.beneficiary_number.as_ref())),
             text(retired.and_then(|retired| retired.purpose.as_ref())),
             text(erased),
+            text(retired.and_then(|retired| retired.beneficiary_organisation.as_ref())),
         ]
     }
 }

@@ -3,12 +3,13 @@
 //! A key was reported compromised, a later audit found otherwise, a site is suspended, something is implausible or not decided:
 //! only an auditor's finding says what follows. So auditors can look, this names the certificates.
 
-use crate::domain::certificate::{Certificate, CertificateStatus, Limit, Resting, by_root, resting_on, rules_of_issue};
+use crate::domain::certificate::{
+    Certificate, CertificateStatus, Limit, Resting, by_root, resting_on, standing_at_issue,
+};
 use crate::domain::codes::Role;
-use crate::domain::eligibility::{self, Gap, standing};
+use crate::domain::eligibility::{self, Gap};
 use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, Span};
-use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind, State, Stop};
 use crate::domain::treatment::{Line, Treatment};
@@ -184,13 +185,11 @@ fn in_doubt(state: &State<'_>, treatment: &Treatment, grams: &[Span]) -> Result<
 /// does before an auditor says so.
 fn doubts_of_line(
     state: &State<'_>,
-    (treatment, line): (&Treatment, &Line),
+    line: (&Treatment, &Line),
     root: &Certificate,
 ) -> Result<(Vec<Gap>, Vec<Gap>), Stop> {
-    let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
-    let found = standing(state, rules_of_issue(state, root)?, (treatment, line), root.issued_at)?.gaps.into_iter();
-    let (failing, doubts): (Vec<Gap>, Vec<Gap>) = found.partition(|gap| gap.fails_units());
-    Ok((failing.into_iter().filter(|gap| has_conditions || !gap.is_new_with_1()).collect(), doubts))
+    let found = standing_at_issue(state, root, line)?.gaps.into_iter();
+    Ok(found.partition(|gap| gap.fails_units()))
 }
 
 /// What some stretches share with one.

@@ -124,6 +124,37 @@ both_databases! {
         assert_eq!(told(&app, &other.token), Vec::<Value>::new());
     }
 
+    /// A page ends behind so many certificates and says where the next one goes on; together they name each treatment once.
+    fn page_by_page(kind) {
+        const TREATMENTS: usize = 27;
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let mut treatments: Vec<Value> = (0..TREATMENTS).map(|_| json!(story.whole_batch(40_000))).collect();
+        let sold = units(1, 1_047);
+        assert_eq!(story.issue(None), sold);
+        for first in (1..=751).step_by(250) {
+            let mut into: Vec<String> = (first..first + 250).map(|unit| units(unit, unit)).collect();
+            into.push(units(first + 250, 1_047));
+            let split = json!({"certificate": units(first, 1_047), "into": into});
+            app.say(&story.centre, "certificate_split", &split).accepted();
+        }
+        story.audit(&story.smelter_site, "2026-11-20", "does_not_conform").accepted();
+        let page = |address: &str| app.get(address, &app.operator.token).json();
+        let named = |page: &Value| -> Vec<Value> {
+            page["doubts"].as_array().expect("doubts").iter().map(|doubt| doubt["treatment"].clone()).collect()
+        };
+        let first = page("/v1/doubts");
+        let mut all = named(&first);
+        assert_eq!(all.len(), 25, "{first}");
+        let last = page(&format!("/v1/doubts?after={}", first["next"].as_str().expect("a next page")));
+        assert_eq!((named(&last).len(), &last["next"]), (2, &Value::Null));
+        all.extend(named(&last));
+        let in_order = |list: &mut Vec<Value>| list.sort_by_key(|entry| entry.as_u64());
+        in_order(&mut all);
+        in_order(&mut treatments);
+        assert_eq!(all, treatments);
+    }
+
     /// What ended is in nobody's doubt; what backs other units is in doubt with these.
     fn units_that_back_others(kind) {
         let app = TestApp::start(kind);

@@ -209,7 +209,8 @@ both_databases! {
         let story = Story::begin(&app);
         story.whole_batch(10_000);
         let serial = story.issue(None);
-        let entry = retire_for(&app, &story.centre, &serial, "=HYPERLINK(\"evil\"), Ltd", &json!({})).accepted();
+        let named = json!({"beneficiary_organisation": story.centre.id});
+        let entry = retire_for(&app, &story.centre, &serial, "=HYPERLINK(\"evil\"), Ltd", &named).accepted();
         let table = RequestBuilder::new("GET", &format!("{}/v1/register?status=retired", app.url), "")
             .header("Accept", "text/csv")
             .send("")
@@ -218,10 +219,11 @@ both_databases! {
         let expected = format!(
             "serial,status,units,country,site,vintage,issued,issued_at,expires,scheme,pending,frozen,failing,unbacked,backed,\
              backed_by,backs,withdrawn,annotated,retired,retired_by,period_from,period_until,purpose_kind,beneficiary,\
-             beneficiary_number,purpose,erased\r\n{serial},retired,9,XD,CTR1,2026-11,{},2026-11-23T12:00:00.000Z,,e-resource/1,\
+             beneficiary_number,purpose,erased,beneficiary_organisation\r\n{serial},retired,9,XD,CTR1,2026-11,{},2026-11-23T12:00:00.000Z,,e-resource/1,\
              ,,,,,,,,,{entry},{},2026-01-01,2026-12-31,annual_footprint,\"'=HYPERLINK(\"\"evil\"\"), Ltd\",XD 0123.456.789,\
-             \"The e-waste of our offices in 2026, by weight\",\r\n",
+             \"The e-waste of our offices in 2026, by weight\",,{}\r\n",
             entry - 1,
+            story.centre.id,
             story.centre.id,
         );
         assert_eq!(table.text, expected);

@@ -6,12 +6,13 @@
 use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::certificate::concerned::{Concerned, Looked, by_root, spans};
 use crate::domain::certificate::{Certificate, Failing, judges_after, tally};
-use crate::domain::eligibility;
+use crate::domain::eligibility::{self, Gap};
 use crate::domain::finding;
 use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, CertifiedStretch, Span};
 use crate::domain::rule_set::{self, Occasion, RuleSet};
 use crate::domain::state::{Record, State, Stop};
+use crate::domain::treatment::{Line, Treatment};
 use std::collections::BTreeSet;
 
 /// Looks at the certified grams of some treatments again: units that lost grams fail, units whose grams hold again do not.
@@ -93,14 +94,12 @@ fn sound_grams(
 ) -> Result<Sound, Stop> {
     let mut sound = Sound::default();
     let Some(treatment) = state.treatment(treatment)? else { return Ok(sound) };
-    let has_conditions = rule_set::find(&root.rule_set).is_some_and(|rules| rules.scheme.conditions.is_some());
-    let rules = rules_of_issue(state, root)?;
     for line in &treatment.lines {
         if line.batch_in(state)?.is_none_or(|batch| batch.site != root.site) {
             continue;
         }
-        let standing = eligibility::standing(state, rules, (treatment, line), root.issued_at)?;
-        if standing.gaps.iter().any(|gap| gap.fails_units() && (has_conditions || !gap.is_new_with_1())) {
+        let standing = standing_at_issue(state, root, (treatment, line))?;
+        if standing.gaps.iter().copied().any(Gap::fails_units) {
             sound.uncured.extend(standing.uncured);
         } else {
             sound.grams.extend(pool::backed_in(state, line, stretches)?);
@@ -109,9 +108,23 @@ fn sound_grams(
     Ok(sound)
 }
 
+/// How a line of a treatment stands for what was certified on it in one issue: on the day and by the scheme of that issue. No unit
+/// fails for a rule that its scheme did not have.
+pub fn standing_at_issue(
+    state: &State<'_>,
+    root: &Certificate,
+    of: (&Treatment, &Line),
+) -> Result<eligibility::Standing, Stop> {
+    let mut standing = eligibility::standing(state, rules_of_issue(state, root)?, of, root.issued_at)?;
+    if rule_set::find(&root.rule_set).is_none_or(|rules| rules.scheme.conditions.is_none()) {
+        standing.gaps.retain(|gap| !gap.fails_units() || !gap.is_new_with_1());
+    }
+    Ok(standing)
+}
+
 /// The rule set that judges what was certified in one issue: that of the issue. Before a rule set had a table of parts it was the
 /// one in force, and ledgers from then replay as they were written.
-pub fn rules_of_issue(state: &State<'_>, root: &Certificate) -> Result<&'static RuleSet, Stop> {
+fn rules_of_issue(state: &State<'_>, root: &Certificate) -> Result<&'static RuleSet, Stop> {
     let in_force = rules_in_force(state)?;
     let of_issue = rule_set::find(&root.rule_set).filter(|_| in_force.weighs_parts());
     Ok(of_issue.unwrap_or(in_force))

@@ -19,7 +19,7 @@ mod trade;
 pub use account::{AccountChange, AccountChangeKind, account_of};
 pub use blocks::{blocks, buffer_units, part_of};
 pub use concerned::{Limit, Resting, resting_on};
-pub use failing::rules_of_issue;
+pub use failing::standing_at_issue;
 pub use issue::{Proposal, certificate_issued, propose};
 pub use oversight::{certificate_countersigned, certificate_frozen, certificate_unfrozen, certificate_withdrawn};
 pub use replacement::certificate_replaced;

@@ -70,7 +70,9 @@ impl Collector<'_> {
         self.relations.extend(related);
     }
 
-    /// Adds what made units fail: a finding, or the last word on a correction, with that and what it corrects.
+    /// Adds what made units fail: a finding; the last word on a correction, with that and what it corrects; or whatever else took
+    /// grams away, such as a part in store that was lost or weighed anew. It may be somebody else's statement: a holder whose units
+    /// fail sees why, and who joins consents to that (rules.md §7).
     fn add_cause(&mut self, cause: EntryIndex) -> Result<(), StoreError> {
         let mut next = Some(cause);
         while let Some(index) = next.take() {
