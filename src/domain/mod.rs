@@ -48,7 +48,6 @@ pub mod refusal;
 pub mod registry;
 pub mod reuse;
 pub mod rule_set;
-pub mod scheme;
 pub mod serial;
 pub mod signal;
 pub mod site_batches;

@@ -87,6 +87,10 @@ pub struct Registry {
     /// Whether what was settled with a key that was reported compromised by then is open again, for somebody else to settle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stolen_keys_cure_nothing: bool,
+    /// Whether an auditor clears only what it has nothing to do with: neither side of a handover, nobody whose entry is cleared
+    /// along with a batch, an item or a treatment, and nothing that comes up after it has looked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cures_by_strangers_alone: bool,
     /// Whether a retirement may name the organisation that is its beneficiary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_beneficiaries: bool,
@@ -100,13 +104,4 @@ pub enum Occasion {
     Cure,
     /// Hazardous grams of their batch were lost, found, accepted, or are known by another weight.
     HazardousMoved,
-}
-
-/// What is asked of permits beyond day, operation and waste code.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Permits {
-    /// Whether what goes into an operation is measured against what the permit states for it.
-    pub capacity_per_operation: bool,
-    /// Whether what a correction makes more, or puts in another year, is measured against what the year holds beside it.
-    pub corrections_measured: bool,
 }
