@@ -90,7 +90,7 @@ fn accounts_of(
             Some(Record::Site(site)) => site.organisation,
             _ => return Ok(None),
         };
-        let may_see = reader == Reader::All || owner.is_some_and(|owner| reader == Reader::Organisation(owner));
+        let may_see = reader == Reader::All || owner.is_some_and(|owner| reader.may_read(owner));
         if !may_see {
             return Ok(None);
         }

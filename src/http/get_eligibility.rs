@@ -3,10 +3,11 @@
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, SiteId};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
+use crate::http::eligibility_body::{TreatmentBody, UntreatedBody};
 use crate::http::problem::Problem;
-use crate::http::site_work_body::{GapBody, PoolBody, SiteWorkBody};
+use crate::http::site_work_body::{PoolBody, SiteWorkBody};
 use crate::ledger::Ledger;
-use crate::ledger::certificates::{Asked, TreatmentStanding};
+use crate::ledger::eligibility::Asked;
 use actix_web::http::header::LINK;
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
@@ -18,61 +19,16 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) struct EligibilityQuery {
     /// The entry of a treatment.
     treatment: Option<u64>,
-    /// A batch: all treatments of what left it.
+    /// A batch: all treatments of what left it, and what of it is not treated.
     batch: Option<String>,
-    /// An item: its treatment, or those of the batch into which it went.
+    /// An item: its treatment, or those of the batch into which it went, or what it lacks before that.
     item: Option<String>,
     /// Another word for item.
     lot: Option<String>,
-    /// A site: its pools, and all that lies between its gate and its certificates.
+    /// A site: its pools, and where the grams of its batches are between its gate and its certificates.
     site: Option<String>,
     /// With `site`: the batch behind which the page begins.
     after: Option<String>,
-}
-
-/// How grams of one source stand that a treatment ended.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TreatmentBody {
-    /// The entry of the treatment.
-    treatment: u64,
-    /// What ended.
-    item: String,
-    /// Where these grams come from: a batch, or waste that was never dismantled.
-    source: String,
-    /// The batch that they left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    batch: Option<String>,
-    /// The final operation.
-    operation: String,
-    /// The first of these grams on the treatment's gram line.
-    from_g: i64,
-    /// All grams of this source.
-    grams_g: i64,
-    /// Grams that back a certificate, or may.
-    eligible_g: i64,
-    /// The vintage of the pool in which they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vintage: Option<String>,
-    /// What the others lack.
-    gaps: Vec<GapBody>,
-}
-
-impl From<TreatmentStanding> for TreatmentBody {
-    fn from(standing: TreatmentStanding) -> Self {
-        let treatment = standing.treatment;
-        Self {
-            treatment: treatment.entry.0,
-            item: treatment.item.to_string(),
-            source: standing.line.source.to_string(),
-            batch: standing.line.source.batch().map(|batch| batch.to_string()),
-            operation: treatment.operation.to_string(),
-            from_g: standing.line.from.get(),
-            grams_g: standing.line.grams().get(),
-            eligible_g: standing.eligible.get(),
-            vintage: standing.line.places.last().map(|place| place.vintage.to_string()),
-            gaps: standing.gaps.into_iter().map(GapBody::from).collect(),
-        }
-    }
 }
 
 /// What backs a certificate and what does not.
@@ -83,6 +39,9 @@ pub(super) struct EligibilityBody {
     /// Treatments, in the order of the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
     treatments: Option<Vec<TreatmentBody>>,
+    /// What is not treated of the batch or item that is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untreated: Vec<UntreatedBody>,
     /// Pools, oldest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pools: Option<Vec<PoolBody>>,
@@ -115,7 +74,14 @@ pub(super) async fn get_eligibility(
 ) -> Result<HttpResponse, Problem> {
     let reader = caller.require_reader()?;
     let missing = || Problem::not_found("there is nothing of this id, or it does not concern this token");
-    let mut body = EligibilityBody { scheme: String::new(), treatments: None, pools: None, work: None, next: None };
+    let mut body = EligibilityBody {
+        scheme: String::new(),
+        treatments: None,
+        untreated: Vec::new(),
+        pools: None,
+        work: None,
+        next: None,
+    };
     let mut response = HttpResponse::Ok();
     match query.subject()? {
         Subject::Site(site, after) => {
@@ -134,7 +100,8 @@ pub(super) async fn get_eligibility(
         Subject::Other(asked) => {
             let (asked, ledger) = (asked.ok_or_else(missing)?, ledger.clone());
             let found = blocking(move || ledger.eligibility(reader, asked)).await??.ok_or_else(missing)?;
-            body.treatments = Some(found.into_iter().map(TreatmentBody::from).collect());
+            body.treatments = Some(found.treated.into_iter().map(TreatmentBody::from).collect());
+            body.untreated = found.untreated.into_iter().map(UntreatedBody::from).collect();
         }
     }
     body.scheme.clone_from(&blocking(move || ledger.rules_in_force()).await??.scheme.name);

@@ -13,6 +13,7 @@ mod create_order;
 mod create_token;
 mod donation_body;
 mod donation_csv;
+mod eligibility_body;
 mod end_refund_request;
 mod get_account;
 mod get_balance;

@@ -1,6 +1,6 @@
 //! How pools, gaps and a site's work look in JSON.
 
-use crate::domain::eligibility::Gap;
+use crate::domain::eligibility::{Figure, Gap};
 use crate::domain::pool::Pool;
 use crate::ledger::site_work::{BatchWork, SiteWork, Work};
 use serde::Serialize;
@@ -20,6 +20,26 @@ pub(super) struct GapBody {
 impl From<Gap> for GapBody {
     fn from(gap: Gap) -> Self {
         Self { code: gap.as_str(), reason: gap.reason(), todo: gap.todo() }
+    }
+}
+
+/// Where a rule counts grams: how many there are and how many it asks for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FigureBody {
+    /// The gap to which it belongs.
+    code: &'static str,
+    /// What is counted, such as a part: batteries, boards, backlights, toner.
+    #[schema(example = "batteries")]
+    of: &'static str,
+    /// Grams that were found.
+    found_g: i64,
+    /// Grams that there must be at least; of what residual operations ended, at most.
+    asked_g: i64,
+}
+
+impl From<&Figure> for FigureBody {
+    fn from(figure: &Figure) -> Self {
+        Self { code: figure.gap.as_str(), of: figure.of, found_g: figure.found_g, asked_g: figure.asked_g }
     }
 }
 
@@ -103,6 +123,12 @@ pub(super) struct BatchWorkBody {
     /// Where its grams are.
     #[serde(flatten)]
     work: WorkBody,
+    /// What all of it lacks already, while some of it is not treated; as if a plant treated that today.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lacks: Vec<GapBody>,
+    /// Where a rule counts grams and is not met: what it found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    figures: Vec<FigureBody>,
 }
 
 impl From<&BatchWork> for BatchWorkBody {
@@ -112,14 +138,16 @@ impl From<&BatchWork> for BatchWorkBody {
             status: found.status.as_str(),
             input_g: found.input_g,
             work: WorkBody::from(&found.work),
+            lacks: found.lacks.iter().copied().map(GapBody::from).collect(),
+            figures: found.figures.iter().map(FigureBody::from).collect(),
         }
     }
 }
 
-/// What lies between a site's gate and its certificates.
+/// What was dismantled at a site, between its gate and its certificates.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SiteWorkBody {
-    /// All that lies at the site now, in devices, lots and open batches.
+    /// All that lies at the site now, in devices, lots and open batches; also what is in no batch yet.
     live_g: i64,
     /// The sums of the page's batches; of all of them, if the site has no more.
     totals: WorkBody,

@@ -1,48 +1,21 @@
 //! Certificates: what can be issued and why not more, and what was issued.
 
-use crate::domain::apply::rules_in_force;
 use crate::domain::certificate::{Backing, Certificate, Proposal, Retirement, propose};
 use crate::domain::codes::Month;
-use crate::domain::eligibility::{self, Gap, standing};
 use crate::domain::erasure::ErasedValue;
 use crate::domain::event::{Allotment, CertificateIssued, Event, Replacement};
-use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, SiteId};
-use crate::domain::mass::Grams;
+use crate::domain::ids::{EntryIndex, SiteId};
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{Record, State, Stop};
+use crate::domain::state::Record;
 use crate::domain::time::LedgerTime;
-use crate::domain::treatment::{Line, Treatment};
+use crate::domain::treatment::Treatment;
 use crate::ledger::asking::{Unanswered, ask};
-use crate::ledger::lookup::{Reader, read_event};
+use crate::ledger::lookup::read_event;
 use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure};
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, entries, openings, records};
 use std::collections::{BTreeSet, VecDeque};
-
-/// How one line of a treatment stands: grams of one source.
-#[derive(Debug, Clone)]
-pub struct TreatmentStanding {
-    /// The treatment.
-    pub treatment: Treatment,
-    /// The line.
-    pub line: Line,
-    /// Grams that back a certificate or may.
-    pub eligible: Grams,
-    /// What the others lack.
-    pub gaps: BTreeSet<Gap>,
-}
-
-/// What eligibility is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// One treatment, by its entry.
-    Treatment(EntryIndex),
-    /// All treatments of what left a batch.
-    Batch(BatchId),
-    /// The treatment that ended an item, or of what left the batch into which it went.
-    Item(ItemId),
-}
 
 /// A certificate as the register shows it.
 #[derive(Debug, Clone)]
@@ -110,12 +83,6 @@ impl Ledger {
                 _ => Ok(proposal.issue),
             }
         })
-    }
-
-    /// How treated grams stand under the scheme; `None` if there is nothing of that id, or it is others' business.
-    pub fn eligibility(&self, reader: Reader, asked: Asked) -> Result<Option<Vec<TreatmentStanding>>, Unanswered> {
-        let now = self.now()?;
-        self.store.snapshot(|database| ask(database, |state| standings(state, reader, asked, now)))
     }
 
     /// The time by which eligibility is judged while nothing is said: this node's.
@@ -198,85 +165,4 @@ pub(crate) fn treatments_behind(
     let mut treatments: Vec<Treatment> = records::load_of(database, &ids)?;
     treatments.sort_by_key(|treatment| entries().position(|entry| entry == treatment.entry));
     Ok(treatments)
-}
-
-fn standings(
-    state: &State<'_>,
-    reader: Reader,
-    asked: Asked,
-    now: LedgerTime,
-) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
-    match treatments_of(state, reader, asked)? {
-        Some(entries) => lines_of(state, &entries, now),
-        None => Ok(None),
-    }
-}
-
-/// How every line of some treatments stands at a time; `None` if one of them is not known.
-pub(crate) fn lines_of(
-    state: &State<'_>,
-    entries: &[EntryIndex],
-    now: LedgerTime,
-) -> Result<Option<Vec<TreatmentStanding>>, Stop> {
-    eligibility::require_loaded(state, entries)?;
-    let mut found = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Some(treatment) = state.treatment(*entry)?.cloned() else { return Ok(None) };
-        for line in treatment.lines.clone() {
-            found.push(line_standing(state, &treatment, line, now)?);
-        }
-    }
-    Ok(Some(found))
-}
-
-fn line_standing(
-    state: &State<'_>,
-    treatment: &Treatment,
-    line: Line,
-    now: LedgerTime,
-) -> Result<TreatmentStanding, Stop> {
-    let mut gaps = standing(state, rules_in_force(state)?, (treatment, &line), now)?.gaps;
-    let entered = line.covered;
-    // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next audit;
-    // unless its batch has no grams left to back it.
-    let is_beyond = !line.waits() || is_exhausted(state, &line)?;
-    if gaps.is_empty() && entered < line.grams() && is_beyond {
-        gaps.insert(Gap::BeyondBatchInput);
-    }
-    let lost = gaps.iter().any(|gap| *gap != Gap::BeyondBatchInput);
-    let eligible = if lost { Grams::ZERO } else { entered };
-    Ok(TreatmentStanding { treatment: treatment.clone(), line, eligible, gaps })
-}
-
-/// Whether the batch of a line backs nothing more.
-fn is_exhausted(state: &State<'_>, line: &Line) -> Result<bool, Stop> {
-    let batch = line.source.batch().map(|batch| state.batch(&batch)).transpose()?.flatten();
-    Ok(batch.is_some_and(|batch| batch.eligible_g >= batch.input_g))
-}
-
-/// The treatments that are asked about, if they are the reader's business: the centre's whose batch it is, the treater's,
-/// or the item's holder's.
-pub(crate) fn treatments_of(state: &State<'_>, reader: Reader, asked: Asked) -> Result<Option<Vec<EntryIndex>>, Stop> {
-    let may = |owner: OrganisationId| reader == Reader::All || reader == Reader::Organisation(owner);
-    Ok(match asked {
-        Asked::Batch(id) => {
-            state.batch(&id)?.filter(|batch| may(batch.organisation)).map(|batch| batch.treatments.clone())
-        }
-        Asked::Item(id) => match state.item(&id)? {
-            Some(item) if may(item.holder) => match (item.treated, item.fed) {
-                (Some(entry), _) => Some(vec![entry]),
-                (None, Some(batch)) => state.batch(&batch)?.map(|batch| batch.treatments.clone()),
-                (None, None) => Some(Vec::new()),
-            },
-            _ => None,
-        },
-        Asked::Treatment(entry) => {
-            let Some(treatment) = state.treatment(entry)? else { return Ok(None) };
-            let mut is_party = may(treatment.organisation);
-            for batch in treatment.batches() {
-                is_party |= state.batch(&batch)?.is_some_and(|batch| may(batch.organisation));
-            }
-            is_party.then(|| vec![entry])
-        }
-    })
 }

@@ -75,7 +75,7 @@ fn find(database: &mut Database, id: DonationId) -> Result<Option<Donation>, Sto
 }
 
 fn may_see(reader: Reader, donation: &Donation) -> bool {
-    reader == Reader::All || reader == Reader::Organisation(donation.donor)
+    reader.may_read(donation.donor)
 }
 
 fn country_of(database: &mut Database, donation: &Donation) -> Result<Option<Country>, StoreError> {

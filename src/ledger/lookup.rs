@@ -31,6 +31,14 @@ pub enum Reader {
 }
 
 impl Reader {
+    /// Whether it may read what is an organisation's business alone.
+    pub fn may_read(self, owner: OrganisationId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Organisation(own) => own == owner,
+        }
+    }
+
     /// What concerns the reader is found under this; an auditor sees all.
     fn subject(self) -> Option<String> {
         match self {

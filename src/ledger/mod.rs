@@ -35,6 +35,7 @@ pub mod donation_totals;
 pub mod doubts;
 pub mod downstream;
 pub mod edge;
+pub mod eligibility;
 pub mod erasure;
 pub mod export;
 mod faults;

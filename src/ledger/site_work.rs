@@ -1,8 +1,9 @@
 //! What lies between a site's gate and its certificates, gram by gram: batch after batch, and what each still lacks.
 
+use crate::domain::apply::rules_in_force;
 use crate::domain::balance::{Account, SiteAccount};
 use crate::domain::batch::{Batch, BatchStatus};
-use crate::domain::eligibility::Gap;
+use crate::domain::eligibility::{self, Figure, Gap, figures};
 use crate::domain::ids::{BatchId, SiteId};
 use crate::domain::pool::{self, Pool};
 use crate::domain::site_batches::BatchAt;
@@ -10,11 +11,11 @@ use crate::domain::state::{Record, RecordKind, State, Stop};
 use crate::domain::time::LedgerTime;
 use crate::ledger::Ledger;
 use crate::ledger::asking::{Unanswered, ask};
-use crate::ledger::certificates::{TreatmentStanding, lines_of};
+use crate::ledger::eligibility::{TreatmentStanding, lines_of};
 use crate::ledger::lookup::Reader;
 use crate::limits::{PAGE_ROWS_MAX, SITE_BATCHES_MAX, SITE_TREATMENTS_MAX};
 use crate::store::{Database, StoreError, records};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the grams of a batch are, in grams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +76,10 @@ pub struct BatchWork {
     pub input_g: i64,
     /// Where its grams are.
     pub work: Work,
+    /// What all of it lacks already, while some of it is not treated.
+    pub lacks: BTreeSet<Gap>,
+    /// Where a rule counts: what it found of the batch.
+    pub figures: Vec<Figure>,
 }
 
 /// A page of a site's work.
@@ -163,7 +168,20 @@ fn work_of(database: &mut Database, batch: &Batch, now: LedgerTime) -> Result<Ba
     let mut work = ask(database, |state| work_in(state, batch, now))?;
     work.in_batch_g = batch.left_g.0;
     work.untreated_g = (batch.out_g.get() - work.treated_g).max(0);
-    Ok(BatchWork { batch: batch.id, status: batch.status, input_g: batch.input_g.get(), work })
+    let is_waiting = work.in_batch_g > 0 || work.untreated_g > 0;
+    let (lacks, figures) = ask(database, |state| lacking(state, batch, now))?;
+    let lacks = if is_waiting { lacks } else { BTreeSet::new() };
+    Ok(BatchWork { batch: batch.id, status: batch.status, input_g: batch.input_g.get(), work, lacks, figures })
+}
+
+/// What all of a batch lacks, whatever is treated of it, and the figures of that.
+fn lacking(state: &State<'_>, batch: &Batch, now: LedgerTime) -> Result<(BTreeSet<Gap>, Vec<Figure>), Stop> {
+    eligibility::require_untreated(state, &[], &[batch.id])?;
+    let rules = rules_in_force(state)?;
+    let gaps = eligibility::of_batch(state, rules, batch, now)?;
+    let conditions = rules.scheme.conditions.as_ref();
+    let figures = conditions.map(|conditions| figures(conditions, batch, None, &gaps)).unwrap_or_default();
+    Ok((gaps, figures))
 }
 
 /// What was treated of a batch: of each treatment its own lines alone.

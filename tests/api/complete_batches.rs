@@ -16,7 +16,7 @@ fn later(app: &TestApp, days: i64) {
 
 impl Story<'_> {
     /// What lies between the site's gate and its certificates.
-    fn work(&self) -> Value {
+    pub fn work(&self) -> Value {
         self.eligibility(&format!("site={}", self.centre_site))["work"].clone()
     }
 
@@ -67,8 +67,9 @@ both_databases! {
         assert_eq!(story.work()["totals"]["free_g"], 80_000);
         // By whatever word it is asked for.
         let path = |query: &str| format!("/v1/eligibility?{query}={}", ended.boards);
-        let by = |query: &str| app.get(&path(query), &story.smelter.token).json()["treatments"].clone();
-        assert_eq!((by("lot"), by("item")), (json!([]), json!([])));
+        let by = |query: &str| app.get(&path(query), &story.smelter.token).json();
+        assert_eq!(by("lot"), by("item"));
+        assert_eq!((&by("lot")["treatments"], &by("lot")["untreated"][0]["grams_g"]), (&json!([]), &json!(19_700)));
         app.get(&format!("/v1/eligibility?lot={0}&item={0}", ended.boards), &story.centre.token).refused(400, "query_invalid", "");
     }
 

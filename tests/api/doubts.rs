@@ -127,15 +127,16 @@ both_databases! {
     /// A page ends behind so many certificates and says where the next one goes on; together they name each treatment once.
     fn page_by_page(kind) {
         const TREATMENTS: usize = 27;
+        const LAST: i64 = 1_099;
         let app = TestApp::start(kind);
         let story = Story::begin(&app);
-        let mut treatments: Vec<Value> = (0..TREATMENTS).map(|_| json!(story.whole_batch(40_000))).collect();
-        let sold = units(1, 1_047);
-        assert_eq!(story.issue(None), sold);
-        for first in (1..=751).step_by(250) {
-            let mut into: Vec<String> = (first..first + 250).map(|unit| units(unit, unit)).collect();
-            into.push(units(first + 250, 1_047));
-            let split = json!({"certificate": units(first, 1_047), "into": into});
+        let mut treatments: Vec<Value> = (0..TREATMENTS).map(|_| json!(story.whole_batch(42_000))).collect();
+        assert_eq!(story.issue(None), units(1, LAST));
+        for first in (1..=LAST).step_by(250) {
+            let behind = LAST.min(first + 249) + 1;
+            let mut into: Vec<String> = (first..behind).map(|unit| units(unit, unit)).collect();
+            into.extend((behind <= LAST).then(|| units(behind, LAST)));
+            let split = json!({"certificate": units(first, LAST), "into": into});
             app.say(&story.centre, "certificate_split", &split).accepted();
         }
         story.audit(&story.smelter_site, "2026-11-20", "does_not_conform").accepted();
@@ -145,7 +146,7 @@ both_databases! {
         };
         let first = page("/v1/doubts");
         let mut all = named(&first);
-        assert_eq!(all.len(), 25, "{first}");
+        assert_eq!(all.len(), 25, "of {TREATMENTS}");
         let last = page(&format!("/v1/doubts?after={}", first["next"].as_str().expect("a next page")));
         assert_eq!((named(&last).len(), &last["next"]), (2, &Value::Null));
         all.extend(named(&last));

@@ -97,6 +97,7 @@ mod story;
 mod tampering;
 mod tiles;
 mod tokens;
+mod untreated;
 mod verifying;
 mod void_cures;
 mod waiting;

@@ -150,6 +150,10 @@ both_databases! {
         app.adopt_rules("4");
         story.lacks(apart.treatment, "parts_not_accounted_for");
         assert_eq!(story.failing_units(&serial), Vec::<Value>::new());
+        // They back nothing new, and the units on them stand.
+        let line = story.eligibility(&format!("treatment={}", apart.treatment))["treatments"][0].clone();
+        assert_eq!((&line["eligible_g"], &line["certified_g"]), (&json!(0), &json!(50_000)));
+        assert_eq!(line["figures"], json!([{"code": "parts_not_accounted_for", "of": "batteries", "found_g": 2, "asked_g": 500}]));
         let about = json!({"batch": apart.batch});
         story.find(&about, "held").accepted();
         assert_eq!(story.failing_units(&serial), [json!([1, 48])]);

@@ -270,7 +270,7 @@ both_databases! {
         let erased = json!([{"pointer": "/beneficiary", "on": "2026-11-23", "by": by, "reason": "person_asked"}]);
         assert_eq!(claim["erased"], erased);
         let line = app.get(&format!("/v1/register?format=csv&serial={}", units(41, 60)), "").text;
-        assert!(line.ends_with(",/beneficiary on 2026-11-23\r\n"), "{line}");
+        assert!(line.ends_with(",/beneficiary on 2026-11-23,\r\n"), "{line}");
         let seen = |app: &TestApp| {
             let history = format!("/v1/certificates/{}/history", units(41, 60));
             ["/v1/register", "/v1/register/pools", "/v1/register?company=example%20ag", &history].map(|path| ask(app, path))

@@ -5,7 +5,8 @@
 //! Everything here is pure, so that whoever verifies a bundle asks the same functions.
 
 use crate::domain::batch::{Batch, BatchFlags, BatchStatus};
-use crate::domain::codes::{CountedElsewhere, Country, SourceKind, TableCode};
+use crate::domain::codes::{CountedElsewhere, Country, Provenance, SourceKind, TableCode};
+use crate::domain::composition::WasteSource;
 use crate::domain::eligibility::expected::{CameOut, short_of};
 use crate::domain::eligibility::gap::Gap;
 use crate::domain::fed::FedClass;
@@ -126,13 +127,37 @@ pub(crate) fn of_inputs(
     let (country, provenance) = (&flags.arising.country, &flags.provenance);
     let inputs = fed.iter().filter(|fed| fed.grams > Grams::ZERO);
     let equipment = inputs.filter_map(|fed| is_end_of_life_equipment(rules, &fed.class, provenance.kind));
+    let declared = of_declared(conditions, (country, dismantled_in), provenance, test);
+    declared.into_iter().chain(equipment).collect()
+}
+
+/// What waste lacks that is still to be dismantled, in the country in which it lies.
+pub(crate) fn of_waste(
+    rules: &RuleSet,
+    conditions: &Conditions,
+    waste: &WasteSource,
+    lies_in: Option<&Country>,
+    test: bool,
+) -> BTreeSet<Gap> {
+    let equipment = is_end_of_life_equipment(rules, &waste.class, waste.provenance.kind);
+    let declared = of_declared(conditions, (&waste.country, lies_in), &waste.provenance, test);
+    declared.into_iter().chain(equipment).collect()
+}
+
+/// What was declared of waste: where it arose, and what it is.
+fn of_declared(
+    conditions: &Conditions,
+    (country, dismantled_in): (&Country, Option<&Country>),
+    provenance: &Provenance,
+    test: bool,
+) -> Vec<Gap> {
     let found = [
         arose_in_a_listed_country(conditions, country, test),
         dismantled_in.and_then(|dismantled_in| is_not_imported(country, dismantled_in)),
         is_no_manufacturing_scrap(provenance.kind),
         supplier_counts_it_nowhere_else(provenance.counted_elsewhere),
     ];
-    found.into_iter().flatten().chain(equipment).collect()
+    found.into_iter().flatten().collect()
 }
 
 /// What residual operations had ended of a batch when this treatment was stated, its own grams among it; `None` if it was

@@ -7,13 +7,15 @@
 
 pub mod e_resource_1;
 pub mod expected;
+pub mod figures;
 pub mod gap;
+mod untreated;
 
 use crate::domain::batch::{Batch, BatchStatus};
 use crate::domain::codes::{AuditOutcome, WasteCode};
 use crate::domain::evidence::Evidence;
 use crate::domain::finding::{Cure, cure_of};
-use crate::domain::ids::{EntryIndex, KeyId, SiteId};
+use crate::domain::ids::{BatchId, EntryIndex, KeyId, SiteId};
 use crate::domain::mass::WeightBasis;
 use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::rule_set::RuleSet;
@@ -22,7 +24,10 @@ use crate::domain::time::{Date, LedgerTime, OccurredAt};
 use crate::domain::treatment::{Line, Treatment};
 use std::collections::BTreeSet;
 
+pub use figures::Figure;
+pub(crate) use figures::figures;
 pub use gap::Gap;
+pub(crate) use untreated::{of_batch, of_item, require_untreated};
 
 /// How a line of a treatment stands under the scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,38 +43,48 @@ pub struct Standing {
 /// Every record that [`standing`] looks at for these treatments, asked for at once.
 pub(crate) fn require_loaded(state: &State<'_>, treatments: &[EntryIndex]) -> Result<(), Stop> {
     state.require_loaded(treatments.iter().map(|treatment| Treatment::id_of(*treatment)))?;
-    let mut behind = BTreeSet::new();
+    let (mut sites, mut evidence, mut batches) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
     for treatment in treatments {
         let Some(treatment) = state.treatment(*treatment)? else { continue };
-        behind.insert(treatment.site.to_string());
-        behind.extend(treatment.batches().map(|batch| batch.to_string()));
-        behind.extend(asked_by(&treatment.evidence));
+        sites.insert(treatment.site);
+        batches.extend(treatment.batches());
+        evidence.push(&treatment.evidence);
     }
-    state.require_loaded(behind)?;
+    require_behind(state, &sites, &evidence, &batches)
+}
+
+/// The sites with their audits, what stands behind pieces of evidence, and all of this behind batches.
+fn require_behind(
+    state: &State<'_>,
+    sites: &BTreeSet<SiteId>,
+    evidence: &[&Evidence],
+    batches: &BTreeSet<BatchId>,
+) -> Result<(), Stop> {
+    let asked = evidence.iter().flat_map(|evidence| asked_by(evidence));
+    let behind = sites.iter().map(ToString::to_string).chain(batches.iter().map(ToString::to_string));
+    state.require_loaded(behind.chain(asked))?;
     let mut further = BTreeSet::new();
-    for treatment in treatments {
-        let Some(treatment) = state.treatment(*treatment)? else { continue };
-        further.extend(signers_of_audits(state, &treatment.site)?);
-        further.extend(signers_of_cures(state, &treatment.evidence)?);
-        for line in &treatment.lines {
-            let Some(batch) = line.batch_in(state)? else { continue };
-            further.insert(batch.site.to_string());
-            further.extend(asked_by(&batch.evidence));
-            further.extend(batch.hazardous.evidence.iter().flat_map(asked_by));
-            further.extend(batch.explained.iter().map(|explained| explained.signer.to_string()));
-        }
+    for site in sites {
+        further.extend(signers_of_audits(state, site)?);
+    }
+    for evidence in evidence {
+        further.extend(signers_of_cures(state, evidence)?);
+    }
+    for batch in batches {
+        let Some(batch) = state.batch(batch)? else { continue };
+        further.insert(batch.site.to_string());
+        further.extend(asked_by(&batch.evidence));
+        further.extend(batch.hazardous.evidence.iter().flat_map(asked_by));
+        further.extend(batch.explained.iter().map(|explained| explained.signer.to_string()));
     }
     state.require_loaded(further)?;
     let mut last = BTreeSet::new();
-    for treatment in treatments {
-        let Some(treatment) = state.treatment(*treatment)? else { continue };
-        for line in &treatment.lines {
-            let Some(batch) = line.batch_in(state)? else { continue };
-            last.extend(signers_of_audits(state, &batch.site)?);
-            last.extend(signers_of_cures(state, &batch.evidence)?);
-            if let Some(evidence) = &batch.hazardous.evidence {
-                last.extend(signers_of_cures(state, evidence)?);
-            }
+    for batch in batches {
+        let Some(batch) = state.batch(batch)? else { continue };
+        last.extend(signers_of_audits(state, &batch.site)?);
+        last.extend(signers_of_cures(state, &batch.evidence)?);
+        if let Some(evidence) = &batch.hazardous.evidence {
+            last.extend(signers_of_cures(state, evidence)?);
         }
     }
     state.require_loaded(last)
@@ -103,25 +118,27 @@ pub fn standing(
     (treatment, line): (&Treatment, &Line),
     now: LedgerTime,
 ) -> Result<Standing, Stop> {
-    let mut standing =
-        Standing { gaps: BTreeSet::new(), latest: treatment.evidence.latest.clone(), uncured: BTreeSet::new() };
+    let mut standing = Standing::since(&treatment.evidence.latest);
     standing.weigh_evidence(state, &treatment.evidence)?;
     if treatment.basis != WeightBasis::Weighed {
         standing.gaps.insert(Gap::NotWeighed);
     }
-    standing.visit(state, rules, (treatment, &treatment.site), Gap::TreatmentSiteNotAudited)?;
+    standing.visit(state, rules, (&treatment.day, &treatment.site), Gap::TreatmentSiteNotAudited)?;
     let Some(batch) = line.batch_in(state)? else {
         standing.gaps.insert(Gap::NotFromBatch);
         return Ok(standing);
     };
-    standing.weigh_batch(state, batch)?;
-    standing.weigh_evidence(state, &batch.evidence)?;
-    standing.visit(state, rules, (treatment, &batch.site), Gap::BatchSiteNotAudited)?;
-    standing.meet_conditions(state, rules, (treatment, batch), now)?;
+    standing.meet_in_batch(state, rules, (batch, &treatment.day), now)?;
+    standing.end_admittedly(rules, treatment, batch);
     Ok(standing)
 }
 
 impl Standing {
+    /// Without a gap yet.
+    fn since(latest: &OccurredAt) -> Self {
+        Self { gaps: BTreeSet::new(), latest: latest.clone(), uncured: BTreeSet::new() }
+    }
+
     fn at_latest(&mut self, time: &OccurredAt) {
         self.latest = self.latest.clone().later(time);
     }
@@ -131,10 +148,10 @@ impl Standing {
         &mut self,
         state: &State<'_>,
         rules: &RuleSet,
-        (treatment, site): (&Treatment, &SiteId),
+        (day, site): (&Date, &SiteId),
         gap: Gap,
     ) -> Result<(), Stop> {
-        match audited(state, treatment, site, rules.scheme.audit_months)? {
+        match audited(state, day, site, rules.scheme.audit_months)? {
             Some(reported) => self.at_latest(&reported),
             None => _ = self.gaps.insert(gap),
         }
@@ -161,14 +178,17 @@ impl Standing {
         Ok(())
     }
 
-    /// The rules that are new with `e-resource/1`, where the rule set has them.
-    fn meet_conditions(
+    /// The rules that look at the batch alone, for what a plant treats of it on a day.
+    fn meet_in_batch(
         &mut self,
         state: &State<'_>,
         rules: &RuleSet,
-        (treatment, batch): (&Treatment, &Batch),
+        (batch, day): (&Batch, &Date),
         now: LedgerTime,
     ) -> Result<(), Stop> {
+        self.weigh_batch(state, batch)?;
+        self.weigh_evidence(state, &batch.evidence)?;
+        self.visit(state, rules, (day, &batch.site), Gap::BatchSiteNotAudited)?;
         let Some(conditions) = &rules.scheme.conditions else { return Ok(()) };
         let test = state.ledger()?.is_some_and(|ledger| ledger.test);
         let dismantled_in = state.site(&batch.site)?.map(|site| &site.country);
@@ -176,6 +196,16 @@ impl Standing {
             let inputs = (flags, batch.fed.as_slice());
             self.gaps.extend(e_resource_1::of_inputs(rules, conditions, inputs, dismantled_in, test));
         }
+        self.gaps.extend(e_resource_1::lacks(conditions, batch, now));
+        match &batch.hazardous.evidence {
+            Some(evidence) => self.weigh_acceptances(state, evidence),
+            None => Ok(()),
+        }
+    }
+
+    /// It ended by an operation that the scheme admits, and within the share of its batch, where the rule set asks.
+    fn end_admittedly(&mut self, rules: &RuleSet, treatment: &Treatment, batch: &Batch) {
+        let Some(conditions) = &rules.scheme.conditions else { return };
         let hazardous = treatment.waste_code.as_ref().is_some_and(WasteCode::is_hazardous);
         let (class, operation) = (treatment.class.as_str(), treatment.operation.as_str());
         self.gaps.extend(e_resource_1::ended_by_an_admitted_operation(rules, conditions, class, hazardous, operation));
@@ -183,11 +213,6 @@ impl Standing {
         self.gaps.extend(
             ended.and_then(|ended| e_resource_1::stays_within_the_residual_share(conditions, batch.input_g, ended)),
         );
-        self.gaps.extend(e_resource_1::lacks(conditions, batch, now));
-        match &batch.hazardous.evidence {
-            Some(evidence) => self.weigh_acceptances(state, evidence),
-            None => Ok(()),
-        }
     }
 
     /// Those who accepted a batch's hazardous grams are judged as those who accepted the treated ones.
@@ -223,14 +248,14 @@ pub(crate) fn is_compromised(state: &State<'_>, kid: &KeyId, entry: EntryIndex) 
 
 /// When the audit of a site was reported that covers the day of a treatment, if one does; what a compromised key signed
 /// is no audit.
-fn audited(state: &State<'_>, treatment: &Treatment, site: &SiteId, months: u32) -> Result<Option<OccurredAt>, Stop> {
+fn audited(state: &State<'_>, day: &Date, site: &SiteId, months: u32) -> Result<Option<OccurredAt>, Stop> {
     let mut honest = Vec::new();
     for audit in state.site(site)?.into_iter().flat_map(|site| &site.audits) {
         if !is_compromised(state, &audit.signer, audit.entry)? {
             honest.push(audit.clone());
         }
     }
-    Ok(audit_in_force(&honest, &treatment.day, months).map(|audit| audit.occurred_at.clone()))
+    Ok(audit_in_force(&honest, day, months).map(|audit| audit.occurred_at.clone()))
 }
 
 /// The audit that covers a day of treatment, if the last visit within so many months before or after the day found the
