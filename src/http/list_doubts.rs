@@ -42,7 +42,7 @@ pub(super) struct DoubtBody {
     gaps: Vec<GapBody>,
     /// The certificates that rest on them, 100 at most.
     certificates: Vec<DoubtedBody>,
-    /// Whether more rest on them than are named.
+    /// Whether more may rest on them than are named; of those that are named units may be missing then.
     more_certificates: bool,
 }
 

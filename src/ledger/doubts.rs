@@ -12,7 +12,7 @@ use crate::domain::ids::EntryIndex;
 use crate::domain::pool::{self, Span};
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordKind, State, Stop};
-use crate::domain::treatment::{Line, Treatment};
+use crate::domain::treatment::Treatment;
 use crate::ledger::Ledger;
 use crate::ledger::asking::{Unanswered, ask};
 use crate::ledger::certificates::Registered;
@@ -160,37 +160,25 @@ fn may_issue(state: &State<'_>, reader: Reader) -> Result<bool, Stop> {
 fn in_doubt(state: &State<'_>, treatment: &Treatment, grams: &[Span]) -> Result<(BTreeSet<Gap>, Vec<Span>), Stop> {
     let known = state.certified(&pool::Certified::id_of(treatment.entry))?;
     let lost = known.map(pool::Certified::lost).unwrap_or_default();
-    let stretches = pool::certified(state, treatment.entry)?;
+    let mut stretches = pool::certified(state, treatment.entry)?;
+    stretches.retain(|stretch| stretch.living().iter().any(|living| !shared_with(grams, *living).is_empty()));
     let (mut gaps, mut concerned) = (BTreeSet::new(), Vec::new());
     for (root, stretches) in by_root(state, &stretches)? {
         let living: Vec<Span> = stretches.iter().flat_map(|stretch| stretch.living()).collect();
         let asked: Vec<Span> = grams.iter().flat_map(|span| shared_with(&living, *span)).collect();
         for line in &treatment.lines {
-            let own = shared_with(&asked, (line.from.get(), line.to.get()));
+            let own = pool::without(&shared_with(&asked, (line.from.get(), line.to.get())), &lost);
             if own.is_empty() {
                 continue;
             }
-            let (failing, doubts) = doubts_of_line(state, (treatment, line), &root)?;
-            let unjudged = if failing.is_empty() { Vec::new() } else { pool::without(&own, &lost) };
-            if !unjudged.is_empty() {
-                gaps.extend(failing);
+            let found = standing_at_issue(state, &root, (treatment, line))?.gaps;
+            if !found.is_empty() {
+                gaps.extend(found);
+                concerned.extend(own);
             }
-            concerned.extend(if doubts.is_empty() { unjudged } else { own });
-            gaps.extend(doubts);
         }
     }
     Ok((gaps, concerned))
-}
-
-/// What grams of a line lack that were certified in one issue: that for which units fail once it is judged, and that for which none
-/// does before an auditor says so.
-fn doubts_of_line(
-    state: &State<'_>,
-    line: (&Treatment, &Line),
-    root: &Certificate,
-) -> Result<(Vec<Gap>, Vec<Gap>), Stop> {
-    let found = standing_at_issue(state, root, line)?.gaps.into_iter();
-    Ok(found.partition(|gap| gap.fails_units()))
 }
 
 /// What some stretches share with one.

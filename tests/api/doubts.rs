@@ -69,6 +69,8 @@ both_databases! {
         let held = finding(&json!({"treatment": second}), "held");
         app.say(&story.auditor, "audit_finding", &held).accepted();
         assert_eq!(standing(&app, &units(6, 12)), is("held", json!([[10, 12]])));
+        assert_eq!(told(&app, &app.operator.token), Vec::<Value>::new());
+        assert_eq!(doubted(&app, &units(6, 12)), Vec::<String>::new());
     }
 
     /// A later audit found otherwise, and a site is suspended: in doubt until the next audit, or until it is restored.

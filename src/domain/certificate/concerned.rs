@@ -29,7 +29,7 @@ pub(super) fn spans(units: &[Numbers]) -> Vec<Span> {
 pub struct Resting {
     /// The certificates, by their serial numbers.
     pub certificates: Vec<(Certificate, Vec<SerialBlock>)>,
-    /// Whether there are more than were asked for.
+    /// Whether there may be more than were asked for or looked through; of those that are named units may be missing then.
     pub has_more: bool,
 }
 
@@ -99,6 +99,8 @@ pub struct Limit<'a> {
 impl Limit<'_> {
     /// Blocks that are read at once where not all are wanted.
     const BLOCKS_AT_ONCE: usize = 1_024;
+    /// Blocks that are read at most, whether they are wanted or not.
+    const BLOCKS_MAX: usize = 8_192;
 }
 
 /// Units of a certificate that are looked at, because of grams on which they rest.
@@ -149,6 +151,8 @@ impl Rest {
 pub(super) struct Concerned<'a> {
     found: BTreeMap<String, Looked>,
     limit: Option<Limit<'a>>,
+    /// Blocks that were read.
+    blocks: usize,
     has_more: bool,
 }
 
@@ -177,6 +181,8 @@ impl Concerned<'_> {
         let mut left = VecDeque::from([first]);
         while !left.is_empty() && !self.has_more {
             let now: Vec<Sought> = left.drain(..left.len().min(at_once)).collect();
+            self.blocks += now.len();
+            self.has_more = self.limit.is_some() && self.blocks > Limit::BLOCKS_MAX;
             let ids = |sought: &Sought| [sought.block.to_string(), PartsListed::id_of(&sought.block)];
             state.require_loaded(now.iter().flat_map(ids))?;
             for sought in now {
