@@ -94,6 +94,7 @@ mod settling;
 mod signals;
 mod statements;
 mod story;
+mod strangers;
 mod tampering;
 mod tiles;
 mod tokens;
