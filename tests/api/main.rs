@@ -27,6 +27,7 @@ mod client;
 mod commands;
 mod complete_batches;
 mod compositions;
+mod consents;
 mod contract;
 mod correction_holds;
 mod corrections;

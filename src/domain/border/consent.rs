@@ -3,7 +3,7 @@
 use super::crossing::is_banned;
 use super::{borders, warning};
 use crate::domain::apply::{Context, refuse, rules_in_force};
-use crate::domain::codes::{BaselCode, Country, DocumentNumber, Role, WasteCode};
+use crate::domain::codes::{BaselCode, Country, DocumentNumber, Role, TableCode, WasteCode};
 use crate::domain::event::ExportConsented;
 use crate::domain::fields::record;
 use crate::domain::finding::NumberTaken;
@@ -31,6 +31,8 @@ record! {
         waste_codes: Vec<WasteCode>,
         /// Basel entries that it covers.
         basel_codes: Vec<BaselCode>,
+        /// The operation, where the rule set asks how it ends.
+        operation: Option<TableCode>,
         /// The plants that it names.
         facilities: Vec<SiteId>,
         /// The most that may be shipped.
@@ -101,6 +103,7 @@ pub fn export_consented(
         to_country: event.to_country.clone(),
         waste_codes: event.waste_codes.clone(),
         basel_codes: event.basel_codes.clone(),
+        operation: borders.consents_bind.then(|| event.operation.clone()),
         facilities: event.facility.into_iter().chain(event.interim_facility).collect(),
         quantity_g: event.quantity_g,
         shipped_g: Grams::ZERO,

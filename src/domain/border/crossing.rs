@@ -3,6 +3,7 @@
 use super::Allowed;
 use crate::domain::codes::{Country, WasteCode};
 use crate::domain::event::{BorderGround, ExportShipped};
+use crate::domain::ids::SiteId;
 use crate::domain::rule_set::{Borders, Control, RuleSet};
 use crate::domain::time::Date;
 
@@ -22,8 +23,7 @@ impl Crossing<'_> {
     pub(crate) fn is_allowed(&self, allowed: &Allowed<'_>) -> bool {
         let way = *allowed.from == self.from && *allowed.to == self.event.to_country;
         let in_time = *allowed.days.0 <= self.day && self.day <= *allowed.days.1;
-        let named = |facility| allowed.plants.is_empty() || allowed.plants.contains(&facility);
-        way && in_time && self.event.to_facility.is_none_or(named)
+        way && in_time && self.event.to_facility.is_none_or(|plant| is_named(allowed.plants, Some(plant)))
     }
 
     /// Whether the ground covers a piece of waste: its entry and code under the consent, the green list under Annex VII,
@@ -85,4 +85,9 @@ pub(super) fn is_banned(
     let named = basel.is_some_and(|basel| ban.basel.iter().any(|entry| entry == basel));
     let kept = named || code.is_some_and(WasteCode::is_hazardous);
     inside(from) && !inside(to) && !borders.oecd.iter().any(|member| member == to.as_str()) && kept
+}
+
+/// Whether a consent lets waste come to a place: one that it names, or any, if it names none.
+pub(crate) fn is_named(plants: &[SiteId], place: Option<SiteId>) -> bool {
+    plants.is_empty() || place.is_some_and(|place| plants.contains(&place))
 }

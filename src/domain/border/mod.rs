@@ -4,17 +4,19 @@
 //! crosses all the same: it is recorded with a warning, and its grams back nothing until cured. `crossing` asks the law and
 //! changes nothing; the other modules are what exporter and receiver say.
 
+pub(crate) mod completion;
 mod consent;
 mod crossing;
 mod receipt;
 mod shipping;
 
+pub use completion::Completion;
 pub use consent::{Consent, export_consented};
 pub use receipt::import_received;
 pub use shipping::{Shipment, export_shipped};
 
 pub(crate) use consent::Allowed;
-pub(crate) use crossing::Crossing;
+pub(crate) use crossing::{Crossing, is_named};
 
 use crate::domain::apply::refuse;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};

@@ -15,6 +15,7 @@ use crate::domain::item::{Item, bears_data};
 use crate::domain::lot::{country_of, each_once, waste_code};
 use crate::domain::mass::Grams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
+use crate::domain::signal;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
 
@@ -59,11 +60,13 @@ pub fn export_shipped(
     let offered = offer_all(state, context, &offering)?;
     let crossing = Crossing { rules, borders, from, day, event };
     let mut warnings = crossing.take_of_consent(state, context, &offered)?;
+    // What is wrong with the whole is wrong with each; the rule sets before noted it and let the grams count.
+    let of_all = if borders.consents_bind { warnings.clone() } else { Vec::new() };
     for (position, id) in offered.items.iter().enumerate() {
-        warnings.extend(crossing.check(state, context, id, &format!("/items/{position}"))?);
+        warnings.extend(crossing.check(state, context, id, &format!("/items/{position}"), &of_all)?);
     }
     for (position, id) in offered.lots.iter().enumerate() {
-        warnings.extend(crossing.check(state, context, id, &format!("/lots/{position}/lot"))?);
+        warnings.extend(crossing.check(state, context, id, &format!("/lots/{position}/lot"), &of_all)?);
     }
     let parties: Vec<OrganisationId> = [offered.from].into_iter().chain(offered.to).collect();
     let term = (&crossing.day, borders.transit_days);
@@ -126,18 +129,23 @@ impl Crossing<'_> {
             return refuse(RefusalCode::ConsentExceeded, "/lots", detail);
         };
         let allowed = self.is_allowed(&consent.allowed());
+        let mut warnings = if allowed { Vec::new() } else { warning(WarningCode::BorderNotCovered, "/under/consent") };
+        if let Some(number) = self.event.number.as_ref().filter(|_| self.borders.consents_bind) {
+            warnings.extend(signal::of_shipment(state, context, (&consent.id, number), offered)?);
+        }
         state.mention(RecordId::new(RecordKind::Consent, &consent.id));
         state.put(Record::Consent(Consent { shipped_g, ..consent }));
-        Ok(if allowed { Vec::new() } else { warning(WarningCode::BorderNotCovered, "/under/consent") })
+        Ok(warnings)
     }
 
-    /// Looks at one item; what its ground does not cover marks it.
+    /// Looks at one item; what its ground does not cover marks it, as what is wrong with the whole shipment does.
     fn check(
         &self,
         state: &mut State<'_>,
         context: &Context<'_>,
         id: &ItemId,
         pointer: &str,
+        of_all: &[Warning],
     ) -> Result<Vec<Warning>, Stop> {
         let Some(item) = state.item(id)?.cloned() else { return Ok(Vec::new()) };
         if item.kind == ItemKind::Container {
@@ -165,7 +173,7 @@ impl Crossing<'_> {
         if self.is_banned(class, code.as_ref(), covered) {
             warnings.extend(warning(WarningCode::ExportBanned, pointer));
         }
-        let evidence = item.evidence.clone().warned(&warnings, context.index);
+        let evidence = item.evidence.clone().warned(&warnings, context.index).warned(of_all, context.index);
         state.put(Record::Item(Item { evidence, ..item }));
         Ok(warnings)
     }
