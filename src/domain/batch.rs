@@ -286,7 +286,7 @@ fn feed(rules: &RuleSet, mut batch: Batch, item: &Item, pointer: &str) -> Result
     fed::add(rules, &mut batch.fed, &item.class, (item.grams, &item.lacks));
     let left_g = SignedGrams(batch.left_g.0 + item.grams.get());
     let given = given_of(&[(&batch.given, batch.input_g), (&item.given, item.grams)]).or_else(too_many_sources)?;
-    let evidence = batch.evidence.clone().join(&item.evidence);
+    let evidence = batch.evidence.clone().join(&item.evidence.clone().dismantled());
     let last_occurred = batch.last_occurred.max(item.last_occurred);
     Ok(Batch { flags, input_g, left_g, given, last_occurred, evidence, ..batch })
 }

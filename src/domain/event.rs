@@ -3,7 +3,7 @@
 use crate::domain::delegation::Delegation;
 use crate::domain::erasure::Erased;
 use crate::domain::fields::{Field, FieldClass, FieldInfo, Fields, Malformed, Record, Value, record, text_field};
-use crate::domain::ids::{ActorId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
+use crate::domain::ids::{ActorId, HandoverId, OrganisationId, Origin, ScaleId, SiteId, StatementId};
 use crate::domain::mass::Weight;
 use crate::domain::registry::SiteCodeTaken;
 use crate::domain::serial::SerialBlock;
@@ -281,6 +281,19 @@ impl Event {
             Self::TreatedInterim(event) => event.outputs.iter().map(|output| &output.weight).collect(),
             Self::BatchClosed(event) => event.remaining.iter().flatten().map(|stock| &stock.weight).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// The handover that it offers, ships or answers.
+    pub const fn handover(&self) -> Option<HandoverId> {
+        match self {
+            Self::HandoverOffered(event) => Some(event.handover),
+            Self::HandoverAccepted(event) => Some(event.handover),
+            Self::HandoverRefused(event) => Some(event.handover),
+            Self::HandoverWithdrawn(event) => Some(event.handover),
+            Self::ExportShipped(event) => Some(event.handover),
+            Self::ImportReceived(event) => Some(event.handover),
+            _ => None,
         }
     }
 

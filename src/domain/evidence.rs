@@ -2,6 +2,7 @@
 //! and what was found that keeps them from backing a certificate.
 
 use crate::domain::apply::Context;
+use crate::domain::border::{Completion, completion};
 use crate::domain::fields::{codes, record};
 use crate::domain::ids::{EntryIndex, KeyId};
 use crate::domain::refusal::{Warning, WarningCode};
@@ -77,6 +78,8 @@ record! {
         flaws: Vec<Flaw>,
         /// Who has handed it on as waste, where the rule set looks for circles.
         handed_on: Option<Vec<HandedOn>>,
+        /// How and until when it must end, as shipments over borders brought it, where the rule set asks.
+        completions: Option<Vec<Completion>>,
     }
 }
 
@@ -84,7 +87,8 @@ impl Evidence {
     /// That of a first statement.
     pub(crate) fn of(context: &Context<'_>) -> Self {
         let signers = vec![Signer { kid: context.signer, last: context.signed_at() }];
-        Self { latest: context.statement.common.occurred_at.clone(), signers, flaws: Vec::new(), handed_on: None }
+        let latest = context.statement.common.occurred_at.clone();
+        Self { latest, signers, flaws: Vec::new(), handed_on: None, completions: None }
     }
 
     /// With one more statement.
@@ -92,7 +96,8 @@ impl Evidence {
         self.join(&Self::of(context))
     }
 
-    /// Of two that become one: the later time, every signer, every flaw, everybody who handed either on.
+    /// Of two that become one: the later time, every signer, every flaw, everybody who handed either on, all
+    /// that is asked of their end.
     pub(crate) fn join(mut self, other: &Self) -> Self {
         self.latest = self.latest.later(&other.latest);
         let mut last: BTreeMap<KeyId, EntryIndex> =
@@ -102,6 +107,7 @@ impl Evidence {
             *known = (*known).max(signer.last);
         }
         self.handed_on = joined(self.handed_on.as_deref(), other.handed_on.as_deref());
+        self.completions = completion::joined(self.completions.iter().chain(&other.completions).flatten());
         self.signers = last.into_iter().map(|(kid, last)| Signer { kid, last }).collect();
         other.flaws.iter().fold(self, |evidence, flaw| evidence.flawed(flaw.code, flaw.entry))
     }
@@ -117,6 +123,23 @@ impl Evidence {
             self.flaws.push(Flaw { code: FlawCode::TooMany, entry });
         }
         self
+    }
+
+    /// With what is asked of the end of what a shipment brought.
+    pub(crate) fn to_complete(self, asked: &Completion) -> Self {
+        let completions = completion::joined(self.completions.iter().flatten().chain([asked]));
+        Self { completions, ..self }
+    }
+
+    /// As it goes on in what comes out of sorting.
+    pub(crate) fn sorted(self) -> Self {
+        let completions = completion::of_other_waste(self.completions.as_deref().unwrap_or_default());
+        Self { completions, ..self }
+    }
+
+    /// As it goes on in a batch, of whose fractions nothing is asked any more: they are waste of the country.
+    pub(crate) fn dismantled(self) -> Self {
+        Self { completions: None, ..self }
     }
 
     /// With the flaws that an entry's warnings stand for.

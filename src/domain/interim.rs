@@ -126,7 +126,7 @@ fn charge(state: &mut State<'_>, context: &Context<'_>, event: &TreatedInterim, 
         sources = sources.plus(&item.sources).or_else(too_many_sources)?;
         given.push((item.given.clone(), item.grams));
         owed = owed.plus(&item.owed).or_else(too_many_sources)?;
-        evidence = evidence.join(&item.evidence);
+        evidence = evidence.join(&item.evidence.clone().sorted());
         items.push(item);
     }
     let given: Vec<(&Composition, Grams)> = given.iter().map(|(given, grams)| (given, *grams)).collect();

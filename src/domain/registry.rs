@@ -197,6 +197,11 @@ impl Key {
             revocation.reason == RevocationReason::Compromised && in_doubt
         })
     }
+
+    /// Whether its end was reported before an entry.
+    pub fn is_revoked_before(&self, entry: EntryIndex) -> bool {
+        self.revoked.as_ref().is_some_and(|revocation| revocation.reported < entry)
+    }
 }
 
 impl SiteCodeTaken {

@@ -3,6 +3,7 @@
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::balance::{Account, flow_out};
 use crate::domain::batch::{Batch, Residual};
+use crate::domain::border::completion;
 use crate::domain::capacity;
 use crate::domain::codes::{Arising, Document, DocumentNumber, ItemStatus, Month, Role, TableCode, WasteCode};
 use crate::domain::composition::{Composition, SourceId};
@@ -241,6 +242,7 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     let permits = state.site(&site)?.map(|site| site.permits.clone()).unwrap_or_default();
     let operation = Some(event.operation.as_str());
     warnings.extend(permit_warning(&permits, Some(&day), item.waste_code.as_ref(), operation));
+    warnings.extend(completion_warnings(&item, event, &day));
     let into = (site, event.operation.as_str());
     warnings.extend(capacity::take_into(state, context, into, item.grams, "/operation")?);
     let done = RecordId::new(RecordKind::Treatment, &Treatment::id_of(context.index));
@@ -277,6 +279,15 @@ pub fn treated_final(state: &mut State<'_>, context: &Context<'_>, event: &Treat
     state.put(Record::Treatment(treatment));
     settle_all(state, context, &[context.index])?;
     Ok(warnings)
+}
+
+/// What a shipment brought ends by another operation than its consent says, or too late.
+fn completion_warnings(item: &Item, event: &TreatedFinal, day: &Date) -> Vec<Warning> {
+    let asked = item.evidence.completions.as_deref().unwrap_or_default();
+    let otherwise = completion::ends_otherwise(asked, &event.operation).then_some("/operation");
+    let late = completion::ends_late(asked, day).then_some("/occurred_at");
+    let pointers = otherwise.into_iter().chain(late);
+    pointers.filter_map(|pointer| Warning::new(WarningCode::BorderNotCovered, pointer)).collect()
 }
 
 /// Batches remember what was treated of them: closing one may be what these grams wait for.

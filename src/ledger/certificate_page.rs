@@ -3,7 +3,7 @@
 use crate::domain::certificate::Certificate;
 use crate::domain::eligibility::audit_in_force;
 use crate::domain::ids::OrganisationId;
-use crate::domain::registry::{Site, SiteAudit};
+use crate::domain::registry::{Key, Site, SiteAudit};
 use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::Date;
@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::ledger::certificates::{Registered, find_registered};
 use crate::ledger::payments::{Paid, payments};
 use crate::ledger::sums::{Places, Sums};
-use crate::store::{StoreError, records};
+use crate::store::{Database, StoreError, records};
 use std::collections::BTreeSet;
 
 /// A certificate with what is told of it.
@@ -24,6 +24,8 @@ pub struct CertificatePage {
     pub sums: Sums,
     /// The sites of dismantling and treatment, each once.
     pub sites: Vec<Site>,
+    /// The keys that signed audits of these sites.
+    pub keys: Vec<Key>,
     /// What the centre was paid, where papers show it.
     pub paid: Vec<Paid>,
 }
@@ -43,7 +45,8 @@ impl Ledger {
                 Some(centre) => payments(database, &registered.certificate, centre)?,
                 None => Vec::new(),
             };
-            Ok(Some(CertificatePage { sums: Sums::of_certificate(&registered, &places), sites, paid, registered }))
+            let (sums, keys) = (Sums::of_certificate(&registered, &places), keys_of_audits(database, &sites)?);
+            Ok(Some(CertificatePage { sums, sites, keys, paid, registered }))
         })
     }
 }
@@ -63,21 +66,34 @@ impl CertificatePage {
             let treatments: Vec<&Treatment> = self.registered.treatments.iter().filter(rests_on).collect();
             for site in &self.sites {
                 let days = treatments.iter().filter(|treatment| site.id == block.site || site.id == treatment.site);
-                auditors
-                    .extend(audits_at_issue(block, site, days.map(|treatment| &treatment.day)).map(|audit| audit.by));
+                let days = days.map(|treatment| &treatment.day);
+                auditors.extend(audits_at_issue(block, (site, &self.keys), days).map(|audit| audit.by));
             }
         }
         auditors
     }
 }
 
-/// The audits of a site that were in force around some days when a block was issued.
+/// The keys that signed audits of some sites.
+pub(crate) fn keys_of_audits(database: &mut Database, sites: &[Site]) -> Result<Vec<Key>, StoreError> {
+    let signers: BTreeSet<String> =
+        sites.iter().flat_map(|site| &site.audits).map(|audit| audit.signer.to_string()).collect();
+    records::load_of(database, &signers.into_iter().collect::<Vec<_>>())
+}
+
+/// The audits of a site that were in force around some days when a block was issued; what was known by then to be signed with a
+/// stolen key was none.
 pub(crate) fn audits_at_issue<'d>(
     block: &Certificate,
-    site: &Site,
+    (site, keys): (&Site, &[Key]),
     days: impl Iterator<Item = &'d Date>,
 ) -> impl Iterator<Item = SiteAudit> {
     let months = rule_set::find(&block.rule_set).map_or(0, |rules| rules.scheme.audit_months);
-    let known: Vec<SiteAudit> = site.audits.iter().filter(|audit| audit.entry <= block.issued).cloned().collect();
+    let is_void = |audit: &SiteAudit| {
+        let signer = keys.iter().find(|key| key.kid == audit.signer);
+        signer.is_some_and(|key| key.is_compromised_at(audit.entry) && key.is_revoked_before(block.issued))
+    };
+    let known = site.audits.iter().filter(|audit| audit.entry <= block.issued && !is_void(audit));
+    let known: Vec<SiteAudit> = known.cloned().collect();
     days.filter_map(move |day| audit_in_force(&known, day, months).cloned())
 }

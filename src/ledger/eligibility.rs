@@ -214,13 +214,13 @@ fn line_standing(
 ) -> Result<TreatmentStanding, Stop> {
     let mut gaps = standing(state, rules_in_force(state)?, (treatment, &line), now)?.gaps;
     let entered = line.covered;
-    // What meets every rule and entered no pool waits for nothing but to be looked at again, with its site's next audit;
-    // unless its batch has no grams left to back it.
-    let is_beyond = !line.waits() || is_exhausted(state, &line)?;
-    if gaps.is_empty() && entered < line.grams() && is_beyond {
-        gaps.insert(Gap::BeyondBatchInput);
+    // What meets every rule and entered no pool waits for nothing but to be looked at again; unless its batch has no grams left
+    // to back it.
+    if gaps.is_empty() && entered < line.grams() {
+        let is_beyond = !line.waits() || is_exhausted(state, &line)?;
+        gaps.insert(if is_beyond { Gap::BeyondBatchInput } else { Gap::NotLookedAt });
     }
-    let lost = gaps.iter().any(|gap| *gap != Gap::BeyondBatchInput);
+    let lost = gaps.iter().any(|gap| !matches!(gap, Gap::BeyondBatchInput | Gap::NotLookedAt));
     let eligible = if lost { Grams::ZERO } else { entered };
     Ok(TreatmentStanding { treatment: treatment.clone(), line, eligible, gaps })
 }

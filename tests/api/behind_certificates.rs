@@ -1,5 +1,6 @@
 //! What stands behind a certificate, also before its batch: on its page, and in what is told of it later.
 
+use crate::findings::finding;
 use crate::harness::{Party, TestApp, both_databases, kid, new_id, signed};
 use crate::hosted_keys::loopledger_kid;
 use crate::register::units;
@@ -205,5 +206,36 @@ both_databases! {
         let status = |serial: &str| app.get(&format!("/v1/certificates/{serial}/status"), "").json();
         assert_eq!(status(&units(900, 900))["complete"], true);
         assert_eq!(status(&units(1_004, 1_067))["complete"], false, "it says so");
+    }
+
+    /// An audit that was known to be a thief's when the certificate was issued is none of those on which it rests.
+    fn an_audit_by_a_stolen_key(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::unaudited(&app);
+        let (thief, honest) = (app.join(&["auditor"]), app.join(&["auditor"]));
+        for (auditor, on) in [(&thief, "2026-10-01"), (&honest, "2026-10-02")] {
+            for site in [&story.centre_site, &story.smelter_site] {
+                app.say(auditor, "site_audited", &audit_fields(site, on, "conforms")).accepted();
+            }
+        }
+        story.whole_batch(10_000);
+        app.say(&app.operator, "key_revoked", &json!({"kid": kid(&thief.key), "reason": "compromised"})).accepted();
+        let serial = story.issue(None);
+        assert_eq!(page(&app, &serial)["auditors"], json!([honest.id]));
+    }
+
+    /// Who explained what a batch lacks is asked for as well as who cleared a flaw.
+    fn whoever_explained_a_short_batch(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (batch, _) = story.treated_of(50_000, 40_000);
+        assert_eq!(story.close(&batch).warnings(), ["batch_short"]);
+        let other = app.join(&["auditor"]);
+        let explained = app.say(&other, "audit_finding", &finding(&json!({"batch": batch}), "cleared")).accepted();
+        let serial = story.issue(None);
+        assert_eq!(told_since(&app, &serial), []);
+        let lost = json!({"kid": kid(&other.key), "reason": "compromised", "since_index": explained});
+        app.say(&app.operator, "key_revoked", &lost).accepted();
+        assert_eq!(told_since(&app, &serial), [("key_revoked".to_owned(), vec!["key".to_owned()])]);
     }
 }

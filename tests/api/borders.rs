@@ -77,7 +77,7 @@ impl Road {
         let handover = new_id();
         let mut fields = json!({
             "handover": handover, "to": self.refiner.id, "lots": [{"lot": lot, "sent_g": grams}], "to_country": "BE",
-            "ground": "consent", "number": "MD-1", "document": paper(),
+            "ground": "consent", "number": format!("MD-{}", &handover[24..]), "document": paper(),
         });
         for (name, value) in change.as_object().expect("fields") {
             fields[name] = value.clone();

@@ -8,7 +8,7 @@ use crate::eligibility::{Ended, Told};
 use crate::frauds::hand;
 use crate::harness::{Kind, TestApp, both_databases, kid, new_id};
 use crate::signals::{paper, with};
-use crate::story::Story;
+use crate::story::{Story, audit_fields};
 use crate::withheld::{Withheld, hosted, say_hosted};
 use loopledger::domain::eligibility::Gap;
 use serde_json::{Value, json};
@@ -386,6 +386,19 @@ each_alone! {
             let correction = app.say(&story.centre, "corrected", &instead(received, "received", &right)).accepted();
             app.say(&story.auditor, "correction_confirmed", &json!({"correction": correction})).accepted();
         })
+    }
+
+    NotLookedAt: fn what_a_stolen_key_found_of_the_furnace(app) {
+        let story = Story::begin(app);
+        let thief = app.join(&["auditor"]);
+        let adverse = audit_fields(&story.smelter_site, "2026-11-01", "does_not_conform");
+        let adverse = app.say(&thief, "site_audited", &adverse).accepted();
+        let treatment = story.whole_batch(10_000);
+        story.lacks(treatment, "treatment_site_not_audited");
+        let lost = json!({"kid": kid(&thief.key), "reason": "compromised", "since_index": adverse});
+        app.say(&app.operator, "key_revoked", &lost).accepted();
+        Withheld::all_of(story, treatment, 10_000)
+            .until(move |story| _ = story.find(&json!({"treatment": treatment}), "cleared").accepted())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A dishonest operator's workshop: takes a ledger apart, changes what it likes, and puts a bundle together again, with
 //! every hash, path and signature in order.
 
-use crate::harness::{ORIGIN, OperatorKeys, jwk, key_fields_for, kid, sign_bytes};
+use crate::harness::{ORIGIN, OperatorKeys, Party, jwk, key_fields_for, kid, sign_bytes};
 use crate::story::Story;
 use ed25519_dalek::SigningKey;
 use loopledger::domain::codes::KeyUse;
@@ -54,6 +54,11 @@ impl Workshop {
             openings,
             unchained: None,
         }
+    }
+
+    /// Further parties speak in it.
+    pub fn knows<'p>(&mut self, parties: impl IntoIterator<Item = &'p Party>) {
+        self.keys.extend(parties.into_iter().map(|party| (kid(&party.key), party.key.clone())));
     }
 
     /// The payload of the first statement of a type.

@@ -82,4 +82,42 @@ both_databases! {
         clear(&app.join(&["auditor"]));
         assert_eq!(story.gaps(treatment), (Vec::new(), 40_000));
     }
+
+    /// A correction is decided once; what a stolen key decided of it another auditor lets go.
+    fn a_correction_that_was_rejected(kind) {
+        for version in ["4", "5"] {
+            let app = TestApp::start(kind);
+            app.adopt_rules(version);
+            let story = Story::begin(&app);
+            let batch = story.batch(40_000);
+            let steel = story.fraction(&batch, "FE", 40_000);
+            story.close(&batch).accepted();
+            let taken = story.send(&steel, 40_000, 40_000).accepted();
+            let never = json!({"entry": taken, "reason": "did_not_occur"});
+            let correction = app.say(&story.smelter, "corrected", &never).accepted();
+            let treatment = story.treat(&steel, 40_000);
+            assert_eq!(story.gaps(treatment).0, ["correction_undecided"]);
+            let dispute = |by: &Party| app.say(by, "correction_disputed", &json!({"correction": correction}));
+            dispute(&story.centre).accepted();
+            let rejected = dispute(&story.auditor).accepted();
+            assert_eq!(story.gaps(treatment), (Vec::new(), 40_000));
+            lose_key(&app, &story.auditor, rejected);
+            // The audits before are honest: the key was lost after them.
+            assert_eq!(story.gaps(treatment).0, ["correction_undecided"]);
+            let other = app.join(&["auditor"]);
+            dispute(&other).refused(409, "nothing_to_answer", "/correction");
+            let clear = |by: &Party| app.say(by, "audit_finding", &finding(&json!({"entry": correction}), "cleared"));
+            let related = app.join(&["auditor"]);
+            let declared = json!({"other": story.centre.id, "kind": "control"});
+            app.say(&related, "relation_declared", &declared).accepted();
+            if version == "4" {
+                clear(&other).accepted();
+                assert_eq!(story.gaps(treatment).0, ["correction_undecided"], "for ever");
+                continue;
+            }
+            clear(&related).refused(403, "related_parties", "/org");
+            clear(&other).accepted();
+            assert_eq!(story.gaps(treatment), (Vec::new(), 40_000));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::domain::batch::Batch;
 use crate::domain::certificate;
 use crate::domain::correction::records::{flawed, substance, unflawed};
 use crate::domain::correction::rerun::Rerun;
-use crate::domain::correction::verdict::{net, touches_grams};
+use crate::domain::correction::verdict::{flaws_of, net, touches_grams};
 use crate::domain::correction::{Booking, Correction, CorrectionStatus, Recount, Touched};
 use crate::domain::due::{self, DueKind};
 use crate::domain::evidence::FlawCode;
@@ -81,6 +81,7 @@ pub(super) fn bring_into_force(
     rerun: Rerun,
 ) -> Result<(), Stop> {
     let changed = differing(state, &rerun)?;
+    let unseen = new_flaws(state, &rerun)?;
     let treatments = withdraw(state, &changed)?;
     for (id, now) in &changed {
         let record = in_force(state, context, id, now.clone())?;
@@ -91,6 +92,7 @@ pub(super) fn bring_into_force(
     }
     pool::cover_certified(state, &treatments)?;
     put_papers(state, context, correction.target, &rerun)?;
+    finding::reopen(state, &unseen)?;
     let (bookings, intakes) = (book(state, &rerun)?, rerun.received.book(state, &rerun.met)?);
     let recounts = recount(state, correction.target, &rerun)?;
     let mut touched = absorb(state, &correction, &rerun)?;
@@ -145,6 +147,20 @@ fn put_papers(state: &mut State<'_>, context: &Context<'_>, target: EntryIndex, 
         state.put(paper.clone());
     }
     Ok(())
+}
+
+/// Flaws that come up with the run, where the rule set asks: whoever cleared those entries before has not seen them.
+fn new_flaws(state: &State<'_>, rerun: &Rerun) -> Result<BTreeSet<(EntryIndex, FlawCode)>, Stop> {
+    if !rules_in_force(state)?.cures_by_strangers_alone() {
+        return Ok(BTreeSet::new());
+    }
+    let (mut first, mut now) = (BTreeSet::new(), BTreeSet::new());
+    for (id, record) in &rerun.world {
+        let flaws = state.find(id)?.map(flaws_of).unwrap_or_default();
+        first.extend(flaws.into_iter().map(|flaw| (flaw.entry, flaw.code)));
+        now.extend(flaws_of(record).into_iter().map(|flaw| (flaw.entry, flaw.code)));
+    }
+    Ok(now.difference(&first).copied().collect())
 }
 
 /// What really comes out otherwise than it stands.

@@ -130,15 +130,7 @@ pub(super) fn net(state: &State<'_>, rerun: &Rerun) -> Result<BTreeMap<SiteAccou
 
 /// The two sides of a handover that was answered, if a statement is about one.
 fn sides_of(state: &State<'_>, event: &Event) -> Result<Vec<OrganisationId>, Stop> {
-    let handover = match event {
-        Event::HandoverOffered(event) => event.handover,
-        Event::HandoverAccepted(event) => event.handover,
-        Event::HandoverRefused(event) => event.handover,
-        Event::HandoverWithdrawn(event) => event.handover,
-        Event::ExportShipped(event) => event.handover,
-        Event::ImportReceived(event) => event.handover,
-        _ => return Ok(Vec::new()),
-    };
+    let Some(handover) = event.handover() else { return Ok(Vec::new()) };
     let answered = state.handover(&handover)?.filter(|handover| handover.answered.is_some());
     Ok(answered.map(|handover| [handover.from].into_iter().chain(handover.to).collect()).unwrap_or_default())
 }
@@ -150,7 +142,7 @@ fn loses_flaw(first: &Record, now: &Record) -> bool {
 }
 
 /// What holds the grams of a record back, but for corrections.
-fn flaws_of(record: &Record) -> Vec<Flaw> {
+pub(super) fn flaws_of(record: &Record) -> Vec<Flaw> {
     let mut flaws = match record {
         Record::Item(item) => item.evidence.flaws.clone(),
         Record::Batch(batch) => batch.evidence.flaws.clone(),

@@ -57,12 +57,12 @@ gaps! {
         "UK WEEE evidence: never more than the tonnes received";
     /// The site of the batch was not audited, or it did not conform.
     BatchSiteNotAudited = "batch_site_not_audited",
-        "the site of dismantling needs a conforming audit within 12 months of the treatment",
-        "Invite an independent auditor to your site; the audit counts for treatments of the 12 months before and after.",
+        "the site of dismantling needs a conforming audit around the day of treatment, within the months that /v1/reference/scheme gives",
+        "Invite an independent auditor to your site; the audit counts for treatments of so many months before and after.",
         "TCO Certified Edge: collectors are audited by independent verifiers";
     /// The site of the treatment was not audited, or it did not conform.
     TreatmentSiteNotAudited = "treatment_site_not_audited",
-        "the site of treatment needs a conforming audit within 12 months of the treatment",
+        "the site of treatment needs a conforming audit around the day of treatment, within the months that /v1/reference/scheme gives",
         "Ask the plant that treats for an audit by an independent auditor, or send to one that has been audited.",
         "TCO Certified Edge: collectors are audited by independent verifiers";
     /// No permit covered some step on its day.
@@ -78,17 +78,17 @@ gaps! {
     /// A class that the rule set does not know.
     ClassUnknown = "class_unknown",
         "the class stands in no table of the rule set",
-        "Correct the class or fraction to one of /v1/reference/classes or /v1/reference/fractions.",
+        "Correct the class or fraction to one of /v1/reference/classes or /v1/reference/fractions, or ask an auditor to clear the entry.",
         "the code tables of the rule set";
     /// A fraction left its batch later than a batch may last.
     BatchOverdue = "batch_overdue",
-        "it left its batch later than 31 days after the batch was opened",
-        "Open a new batch each month. An auditor can clear what left late.",
-        "the batch of this ledger, 31 days";
+        "it left its batch later than a batch may last",
+        "Open a new batch before the days of the rule set are over. An auditor can clear what left late.",
+        "the batch of this ledger, and how long it lasts";
     /// A handover is in dispute.
     Disputed = "disputed",
         "sender and receiver weighed it differently beyond the band",
-        "Agree with the other side: both post difference_agreed, or whoever weighed wrong corrects.",
+        "Agree with the other side: both post difference_agreed, or whoever weighed wrong corrects. An auditor can clear the entry of the answer.",
         "weighing bands of the rule set";
     /// It changed hands between two keys that the operator holds.
     CustodyNotConfirmed = "custody_not_confirmed",
@@ -102,13 +102,13 @@ gaps! {
         "ISO/IEC 17065: impartiality";
     /// It crossed a border without the consent or paper that it needed.
     BorderNotCovered = "border_not_covered",
-        "it crossed a border without the consent or paper that it needed",
-        "Ship under a consent or Annex VII papers and receive it in the country that they name. An auditor can clear the entry.",
+        "it crossed a border, or ended behind it, without the consent or paper that it needed",
+        "Ship under a consent or Annex VII papers, receive it in the country and at the plant that they name, and treat it by their operation and in time. An auditor can clear the entry.",
         "Basel Convention, articles 6 and 9; Regulation (EU) 2024/1157";
     /// The law of the country of dispatch kept it from its destination.
     ExportBanned = "export_banned",
         "the law of the country of dispatch keeps such waste from that destination",
-        "Treat such waste at home or in a country to which it may go.",
+        "Treat such waste at home or in a country to which it may go. If that destination was lawful after all, an auditor can clear the entry.",
         "Regulation (EU) 2024/1157, article 39";
     /// An interim treatment lost more than the band.
     InterimShort = "interim_short",
@@ -187,19 +187,24 @@ gaps! {
         "Directive 2008/98/EC, annexes I and II; disposal only for hazardous residues";
     /// Residual operations ended more than their share of the batch.
     ResidualShareExceeded = "residual_share_exceeded",
-        "energy recovery and disposal count for at most one fifth of what went into a batch",
+        "energy recovery and disposal count for at most the share of what went into a batch that /v1/reference/scheme gives",
         "This treatment and later ones of the same batch by these operations back nothing: recycle more of the batch.",
         "share of the scheme, a policy of the rule set (/v1/reference/scheme)";
     /// The hazardous grams of the batch are not where they belong.
     BatchIncomplete = "batch_incomplete",
-        "of a batch's hazardous grams 95 in 100 must be accepted by a site that may treat them, the rest stored, weighed, less than 12 months old",
+        "of a batch's hazardous grams the share that /v1/reference/scheme gives must be accepted by a site that may treat them, the rest stored and weighed, and not for longer than it says",
         "Hand over the hazardous lots of the batch (boards, batteries, lamps) to plants permitted for them, weighed; look for what was lost.",
         "100 % environmentally sound treatment of all fractions, valuable and hazardous (WorldLoop)";
     /// What the equipment should have held did not come out, or too little of it.
     PartsNotAccountedFor = "parts_not_accounted_for",
         "batteries, boards, backlights and toner that the equipment should hold are among a batch's outputs, at least the share that /v1/reference/scheme names, if it names one, or its receipt counted them missing",
-        "Post all of the fraction before the batch is closed. If pieces came without it, correct the receipt: pieces and missing; where no share is named, only what all of them lack counts.",
+        "If some of the fraction was not posted, take back the closing by a correction, post it, and close again. If pieces came without it, correct the receipt: pieces and missing; where no share is named, only what all of them lack counts.",
         "WEEE Directive, annex VII; boards taken out of phones sold by weight (Recell, Ghana)";
+    /// What kept it back is gone without a word about it: a key that signed against it was reported compromised.
+    NotLookedAt = "not_looked_at",
+        "it meets every rule by now, and waits to be looked at again",
+        "Ask an auditor for a finding that clears the treatment; the next audit of its site has it looked at too.",
+        "pools of this ledger: grams enter by an entry";
 }
 
 impl Gap {

@@ -111,6 +111,16 @@ impl RuleSet {
         self.scheme.registry.as_ref().is_some_and(|registry| registry.backed_back_none)
     }
 
+    /// Whether an auditor clears only what it has nothing to do with.
+    pub fn cures_by_strangers_alone(&self) -> bool {
+        self.scheme.registry.as_ref().is_some_and(|registry| registry.cures_by_strangers_alone)
+    }
+
+    /// Whether what a correction held is let go by another auditor, once the key that decided it was reported compromised.
+    pub fn lost_keys_hold_nothing(&self) -> bool {
+        self.scheme.registry.as_ref().is_some_and(|registry| registry.lost_keys_hold_nothing)
+    }
+
     fn read(file: &str) -> Result<Self, serde_json::Error> {
         let mut rule_set: Self = serde_json::from_str(file)?;
         rule_set.sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(file));

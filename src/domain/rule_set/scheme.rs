@@ -91,6 +91,9 @@ pub struct Registry {
     /// along with a batch, an item or a treatment, and nothing that comes up after it has looked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cures_by_strangers_alone: bool,
+    /// Whether another auditor lets go what a correction held, once the key that decided it was reported compromised.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost_keys_hold_nothing: bool,
     /// Whether a retirement may name the organisation that is its beneficiary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_beneficiaries: bool,

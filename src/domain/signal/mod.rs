@@ -16,7 +16,7 @@ pub(crate) use pieces::{of_all, of_count, of_lots};
 pub use tally::{Tally, TallyKind, day_limit_g, year_band_g};
 pub(crate) use tally::{of_difference, of_throughput, recount};
 pub use ticket::Ticket;
-pub(crate) use ticket::{of_load, of_receipt, said_again};
+pub(crate) use ticket::{of_load, of_receipt, of_shipment, said_again};
 pub use r#yield::Gave;
 pub(crate) use r#yield::{of_closing, with_output};
 

@@ -1,17 +1,18 @@
-//! Weighbridge tickets: one for one load.
+//! Weighbridge tickets and movement documents: one for one load.
 
 use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::codes::{Document, DocumentNumber, Hash, TableCode};
 use crate::domain::custody::Handover;
 use crate::domain::event::{HandoverAccepted, Received};
 use crate::domain::fields::{record, text_field};
-use crate::domain::ids::{EntryIndex, OrganisationId, SiteId};
+use crate::domain::ids::{ConsentId, EntryIndex, SiteId};
 use crate::domain::refusal::Warning;
 use crate::domain::signal::{Figures, SignalCode, raise};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
 use crate::limits::TICKET_USES_MAX;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 fn is_ticket(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
@@ -91,12 +92,8 @@ pub(crate) fn of_receipt(
     handover: &Handover,
     event: &HandoverAccepted,
 ) -> Result<Vec<Warning>, Stop> {
-    let mut classes = BTreeSet::new();
-    for lot in &handover.lots {
-        classes.extend(state.item(lot)?.map(|lot| lot.class.clone()));
-    }
     let load = Load {
-        classes,
+        classes: classes_of(state, handover)?,
         number: event.number.as_ref().filter(|_| handover.facility.is_none()),
         document: event.document.as_ref(),
         about: RecordId::new(RecordKind::Handover, &handover.id),
@@ -105,11 +102,46 @@ pub(crate) fn of_receipt(
     of_tickets(state, context, &load)
 }
 
+/// The signal of a movement document that travels with a second load of a consent. Its number belongs to the consent; the file
+/// comes again with the receipt, so it says nothing.
+pub(crate) fn of_shipment(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    (consent, number): (&ConsentId, &DocumentNumber),
+    handover: &Handover,
+) -> Result<Vec<Warning>, Stop> {
+    let load = Load {
+        classes: classes_of(state, handover)?,
+        number: Some(number),
+        document: None,
+        about: RecordId::new(RecordKind::Handover, &handover.id),
+        site: context.statement.common.site,
+    };
+    let names = name_of_number(consent, number).map(|name| (name, "/number"));
+    of_names(state, context, &load, names.into_iter().collect())
+}
+
+fn classes_of(state: &State<'_>, handover: &Handover) -> Result<BTreeSet<TableCode>, Stop> {
+    let mut classes = BTreeSet::new();
+    for lot in &handover.lots {
+        classes.extend(state.item(lot)?.map(|lot| lot.class.clone()));
+    }
+    Ok(classes)
+}
+
 fn of_tickets(state: &mut State<'_>, context: &Context<'_>, load: &Load<'_>) -> Result<Vec<Warning>, Stop> {
     let by_number = load.number.map(|number| (name_of_number(&context.party(), number), "/number"));
     let by_file = load.document.map(|document| (name_of_file(&document.sha256), "/document"));
     let names = [by_number, by_file].into_iter().flatten().filter_map(|(name, pointer)| Some((name?, pointer)));
-    let names: Vec<(TicketName, &str)> = names.collect();
+    of_names(state, context, load, names.collect())
+}
+
+fn of_names(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    load: &Load<'_>,
+    names: Vec<(TicketName, &str)>,
+) -> Result<Vec<Warning>, Stop> {
     if rules_in_force(state)?.signals.is_some() {
         state.require_loaded(names.iter().map(|(name, _)| Ticket::id_of(name)))?;
     }
@@ -123,10 +155,10 @@ fn of_tickets(state: &mut State<'_>, context: &Context<'_>, load: &Load<'_>) -> 
 }
 
 /// A number counts as the same one however it is written: `WB 12`, `wb-12`.
-fn name_of_number(party: &OrganisationId, number: &DocumentNumber) -> Option<TicketName> {
+fn name_of_number(of: &impl Display, number: &DocumentNumber) -> Option<TicketName> {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '-' };
     let number: String = number.as_str().chars().map(plain).collect();
-    TicketName::parse(&format!("{party}/{number}"))
+    TicketName::parse(&format!("{of}/{number}"))
 }
 
 fn name_of_file(sha256: &Hash) -> Option<TicketName> {

@@ -14,7 +14,7 @@ use crate::domain::registry::{Key, Site};
 use crate::domain::rule_set;
 use crate::domain::time::Date;
 use crate::domain::treatment::Treatment;
-use crate::ledger::certificate_page::audits_at_issue;
+use crate::ledger::certificate_page::{audits_at_issue, keys_of_audits};
 use crate::ledger::certificates::{giving_blocks, treatments_behind};
 use crate::ledger::lookup::{read_event, subject_of_node};
 use crate::store::{StoreError, entries, records};
@@ -50,8 +50,12 @@ impl Later<'_> {
         let (mut signed, mut is_all) = (Signed::default(), true);
         for treatment in &treatments {
             is_all &= self.of_treatment(treatment)?;
-            let of_batches = treatment.batches().filter_map(|batch| batches.get(&batch.to_string()));
-            for evidence in of_batches.flat_map(Batch::behind).chain([&treatment.evidence]) {
+            let of_batches = || treatment.batches().filter_map(|batch| batches.get(&batch.to_string()));
+            // Who explained what a batch lacks is believed as long as the key is.
+            for explained in of_batches().filter_map(|batch| batch.explained.as_ref()) {
+                signed.until(explained.signer.to_string(), explained.entry);
+            }
+            for evidence in of_batches().flat_map(Batch::behind).chain([&treatment.evidence]) {
                 signed.all_of(evidence);
                 self.of_flaws(treatment, evidence, &mut signed)?;
             }
@@ -133,12 +137,14 @@ impl Later<'_> {
         let ids: BTreeSet<String> = treated_at.chain([block.site.to_string()]).collect();
         let months = rule_set::find(&block.rule_set).map_or(0, |rules| rules.scheme.audit_months);
         let days: BTreeSet<&Date> = treatments.iter().map(|treatment| &treatment.day).collect();
-        for site in records::load_of::<Site>(self.database, &ids.into_iter().collect::<Vec<_>>())? {
+        let sites: Vec<Site> = records::load_of(self.database, &ids.into_iter().collect::<Vec<_>>())?;
+        let keys = keys_of_audits(self.database, &sites)?;
+        for site in sites {
             let concern = || Concern::Site(site.id.to_string());
             for suspension in site.suspensions.iter().filter(|suspension| suspension.until.is_none()) {
                 self.note(suspension.from, concern());
             }
-            for audit in audits_at_issue(block, &site, days.iter().copied()) {
+            for audit in audits_at_issue(block, (&site, &keys), days.iter().copied()) {
                 signed.until(audit.signer.to_string(), audit.entry);
             }
             let contrary = site.audits.iter().filter(|audit| audit.outcome != AuditOutcome::Conforms);

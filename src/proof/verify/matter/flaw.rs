@@ -3,6 +3,7 @@
 use crate::domain::codes::Role;
 use crate::domain::event::{Event, FindingOutcome, ReviewOutcome};
 use crate::domain::ids::{EntryIndex, HandoverId, OrganisationId, PartyId};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::OccurredAt;
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +79,30 @@ pub(super) struct Cures {
 
 /// Whether whoever says something is neither another party nor declared to be related to it.
 pub(super) fn is_independent(shown: &Shown, said: &ShownStatement, other: OrganisationId) -> bool {
-    other != said.party() && !shown.are_related(PartyId(said.party().0), PartyId(other.0), said.index)
+    is_stranger(shown, said, PartyId(other.0))
+}
+
+fn is_stranger(shown: &Shown, said: &ShownStatement, other: PartyId) -> bool {
+    let own = PartyId(said.party().0);
+    other != own && !shown.are_related(own, other, said.index)
+}
+
+/// Whether whoever clears an entry has nothing to do with its author; where the rule set of that time asks it, nor with who
+/// signed it for the author, or the other side of what it is about.
+fn may_clear(shown: &Shown, said: &ShownStatement, about: &ShownStatement) -> bool {
+    let mut parties = vec![PartyId(about.party().0)];
+    if shown.rules_at(said.index).is_some_and(RuleSet::cures_by_strangers_alone) {
+        parties.push(PartyId(about.statement.common.org.0));
+        let offer = about.statement.event.handover().and_then(|handover| shown.offer(&handover));
+        let sender = offer.and_then(|offer| shown.statement(offer.index)).map(ShownStatement::party);
+        let sides = sender.into_iter().chain(offer.and_then(|offer| offer.to));
+        parties.extend(sides.map(|side| PartyId(side.0)));
+        parties.extend(offer.and_then(|offer| offer.facility).map(|plant| PartyId(plant.0)));
+        if let Event::TreatedFinal(event) = &about.statement.event {
+            parties.extend(event.facility.map(|plant| PartyId(plant.0)));
+        }
+    }
+    parties.into_iter().all(|party| is_stranger(shown, said, party))
 }
 
 impl Cures {
@@ -113,9 +137,9 @@ impl Cures {
         match &said.statement.event {
             Event::AuditFinding(event) if event.outcome == FindingOutcome::Cleared => {
                 let earlier = event.entry.filter(|entry| *entry < said.index);
-                let author = earlier.and_then(|entry| shown.statement(entry)).map(ShownStatement::party);
+                let about = earlier.and_then(|entry| shown.statement(entry));
                 if let (Some(entry), true) = (earlier, shown.has_role(&common.org, &[Role::Auditor]))
-                    && author.is_none_or(|author| is_independent(shown, said, author))
+                    && about.is_none_or(|about| may_clear(shown, said, about))
                 {
                     self.cleared.entry(entry).or_insert(at);
                 }

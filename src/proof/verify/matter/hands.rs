@@ -1,7 +1,7 @@
 //! How lots change hands: within a country, over a border, and to plants without a key.
 
-use crate::domain::border::{Allowed, Crossing};
-use crate::domain::codes::{Country, DocumentNumber};
+use crate::domain::border::{Allowed, Completion, Crossing, completion, is_named};
+use crate::domain::codes::{Country, DocumentNumber, TableCode};
 use crate::domain::event::{
     BorderGround, Event, ExportConsented, ExportShipped, HandoverAccepted, HandoverOffered, ImportReceived,
     ReceivedLot, RefusedItem,
@@ -61,6 +61,8 @@ struct Receipt<'a> {
     /// Why this is no proof by two independent parties, and what is wrong with its road.
     flaws: Vec<What>,
     is_shipment: bool,
+    /// What is asked of the end of what a shipment brought as waste.
+    completion: Option<Completion>,
     said: &'a ShownStatement,
 }
 
@@ -144,10 +146,34 @@ impl Matter<'_> {
             _ => return Err("it changed hands between others than those who say so".into()),
         };
         let mut flaws = self.flaws_of_hands(offer, offered, said);
+        let consent = self.consent_of(offered);
+        flaws.extend(self.is_elsewhere(offer, consent, site).then_some(What::BorderNotCovered));
+        let completion = is_shipment.then(|| self.completion_of(consent, said)).flatten();
+        Ok(Receipt { sender, holder, site, flaws, is_shipment, completion, said })
+    }
+
+    /// The consent under which something was shipped, if it was and that is shown.
+    fn consent_of(&self, offered: &ShownStatement) -> Option<&ExportConsented> {
+        let Event::ExportShipped(event) = &offered.statement.event else { return None };
+        self.shown.consent(&event.under.as_ref()?.consent, offered.party(), offered.index)
+    }
+
+    /// Whether a shipment comes to another country than it was shipped to, or to a plant that its consent does not name.
+    fn is_elsewhere(&self, offer: &ShownOffer, consent: Option<&ExportConsented>, site: Option<SiteId>) -> bool {
         let country = site.and_then(|site| self.shown.site(&site)).map(|site| &site.country);
-        let is_elsewhere = offer.shipped_to.as_ref().zip(country).is_some_and(|(to, country)| to != country);
-        flaws.extend(is_elsewhere.then_some(What::BorderNotCovered));
-        Ok(Receipt { sender, holder, site, flaws, is_shipment, said })
+        let elsewhere = offer.shipped_to.as_ref().zip(country).is_some_and(|(to, country)| to != country);
+        let named = consent.is_none_or(|consent| is_named(&plants_of(consent), site));
+        elsewhere || (self.consents_bind() && !named)
+    }
+
+    fn completion_of(&self, consent: Option<&ExportConsented>, said: &ShownStatement) -> Option<Completion> {
+        let day = said.statement.common.occurred_at.date()?;
+        Completion::of(self.said_under, consent.map(|consent| &consent.operation), &day)
+    }
+
+    /// Whether the rule set of that time asks consents for more than codes and mass.
+    fn consents_bind(&self) -> bool {
+        self.said_under.borders.as_ref().is_some_and(|borders| borders.consents_bind)
     }
 
     /// Why a handover is no proof by two independent parties: its sides are related, one organisation signed for both, both
@@ -188,6 +214,9 @@ impl Matter<'_> {
             lot.come_to(to, watched, said);
             lot.flaws.extend(flaws);
             lot.latest = lot.latest.clone().later(&said.statement.common.occurred_at);
+            if let Some(asked) = receipt.completion.as_ref().filter(|_| lot.is_waste()) {
+                lot.completions = completion::joined(lot.completions.iter().chain([asked])).unwrap_or_default();
+            }
         }
     }
 
@@ -238,7 +267,7 @@ impl Matter<'_> {
         if matches!(event.ground, BorderGround::NonWasteReuse | BorderGround::NonWasteWarranty) {
             let is_waste = |id| {
                 let lot = self.items.get(id);
-                lot.is_some_and(|lot| !lot.arising.is_empty() || lot.sources.is_dismantled())
+                lot.is_some_and(Lot::is_waste)
             };
             let no_waste = event.lots.iter().flatten().next().is_none() && !all.iter().any(is_waste);
             return if no_waste { Ok(()) } else { Err("waste leaves a country as used equipment".into()) };
@@ -266,10 +295,9 @@ impl Matter<'_> {
                 return Err("it ships more, or more often, than its consent allows".into());
             }
         }
-        let plants: Vec<SiteId> =
-            consent.iter().flat_map(|consent| consent.facility.into_iter().chain(consent.interim_facility)).collect();
+        let plants = consent.map(plants_of).unwrap_or_default();
         let allowed = consent.map(|consent| allowed_by(consent, &plants));
-        let in_order = allowed.as_ref().is_none_or(|allowed| crossing.is_allowed(allowed));
+        let in_order = !self.consents_bind() || allowed.as_ref().is_none_or(|allowed| crossing.is_allowed(allowed));
         for id in all {
             let Some(lot) = self.items.get(&id) else { continue };
             let Some(class) = lot.class.clone() else { continue };
@@ -293,6 +321,11 @@ impl Matter<'_> {
     }
 }
 
+/// The plants that a consent names.
+fn plants_of(consent: &ExportConsented) -> Vec<SiteId> {
+    consent.facility.into_iter().chain(consent.interim_facility).collect()
+}
+
 fn allowed_by<'c>(consent: &'c ExportConsented, plants: &'c [SiteId]) -> Allowed<'c> {
     Allowed {
         from: &consent.from_country,
@@ -310,5 +343,17 @@ impl Lot {
         let crossed = self.lies_in.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| from != to);
         self.flaws.extend((watched && crossed).then(|| said.flaw(What::BorderNotCovered)));
         self.lies_in = to.or_else(|| self.lies_in.take());
+    }
+
+    /// What a shipment brought ends otherwise than its consent says, or too late.
+    pub(super) fn end(&mut self, operation: &TableCode, said: &ShownStatement) {
+        let day = said.statement.common.occurred_at.date();
+        let is_late = day.is_some_and(|day| completion::ends_late(&self.completions, &day));
+        let is_amiss = is_late || completion::ends_otherwise(&self.completions, operation);
+        self.flaws.extend(is_amiss.then(|| said.flaw(What::BorderNotCovered)));
+    }
+
+    fn is_waste(&self) -> bool {
+        !self.arising.is_empty() || self.sources.is_dismantled()
     }
 }

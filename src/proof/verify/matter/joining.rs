@@ -1,5 +1,6 @@
 //! Lots that become one, added up as far as they are shown.
 
+use crate::domain::border::completion;
 use crate::domain::item::Overridden;
 use crate::domain::lacks::joined;
 use crate::domain::rule_set::RuleSet;
@@ -40,6 +41,7 @@ impl Joined {
         lot.arising.extend(input.arising);
         lot.declared.extend(input.declared);
         lot.flaws.extend(input.flaws);
+        lot.completions = completion::joined(lot.completions.iter().chain(&input.completions)).unwrap_or_default();
         lot.unshown |= input.unshown;
         if is_first {
             lot.overridden.clone_from(&input.overridden);

@@ -13,6 +13,7 @@ mod work;
 pub(super) use flaw::{Flaw, What};
 pub(super) use sources::Sources;
 
+use crate::domain::border::Completion;
 use crate::domain::codes::{
     CountedElsewhere, Country, DocumentNumber, Provenance, Role, SourceKind, WasteCode, WasteCodeOverride,
 };
@@ -57,6 +58,8 @@ pub(super) struct Lot {
     pub(super) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
     /// Parts that it came without, by what receipts counted; unknown if receipts or masses of what joined are not all shown.
     lacks: Option<Vec<Lack>>,
+    /// How and until when it must end, as shipments over borders brought it.
+    completions: Vec<Completion>,
     /// Why its grams back nothing, unless it was cured.
     pub(super) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of it: where a step is left out, or a lie.
@@ -262,6 +265,7 @@ impl<'a> Matter<'a> {
         }
         let site = event.facility.or(said.statement.common.site).and_then(|site| self.shown.site(&site));
         lot.come_to(site.map(|site| site.country.clone()), self.rules.borders.is_some(), said);
+        lot.end(&event.operation, said);
         let permitted = site.is_none_or(|site| self.may_treat(event, &lot, site, said));
         self.count_hazardous(event, &lot, said);
         lot.flaws.extend((!permitted).then(|| said.flaw(What::TreatmentUnpermitted)));
@@ -300,6 +304,7 @@ impl<'a> Matter<'a> {
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
             lacks: None,
+            completions: Vec::new(),
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: said.statement.common.occurred_at.clone(),

@@ -1,5 +1,6 @@
 //! What is done with waste at a site: dismantling in batches, and interim treatment.
 
+use crate::domain::border::completion;
 use crate::domain::codes::{CountedElsewhere, Country, SourceKind, TableCode};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
 use crate::domain::fed::{self, FedClass};
@@ -254,6 +255,7 @@ impl Matter<'_> {
     pub(super) fn treat_interim(&mut self, event: &TreatedInterim, said: &ShownStatement) -> Result<(), String> {
         let whole = self.join(&event.inputs, said)?;
         let (mut lot, site) = (whole.lot, said.statement.common.site);
+        lot.completions = completion::of_other_waste(&lot.completions).unwrap_or_default();
         lot.come_to(self.country_of(said), self.rules.borders.is_some(), said);
         let operation = event.operation.as_str();
         let may = |(class, overridden): &(String, Option<Overridden>)| {
