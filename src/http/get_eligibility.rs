@@ -4,7 +4,7 @@ use crate::domain::ids::{BatchId, EntryIndex, ItemId, SiteId};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
 use crate::http::problem::Problem;
-use crate::http::site_work_body::{GapBody, PoolBody, SiteWorkBody};
+use crate::http::site_work_body::{GapBody, SitePoolBody, SiteWorkBody};
 use crate::ledger::Ledger;
 use crate::ledger::certificates::{Asked, TreatmentStanding};
 use actix_web::http::header::LINK;
@@ -32,7 +32,7 @@ pub(super) struct EligibilityQuery {
 
 /// How grams of one source stand that a treatment ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TreatmentBody {
+pub(super) struct JudgedTreatmentBody {
     /// The entry of the treatment.
     treatment: u64,
     /// What ended.
@@ -57,7 +57,7 @@ pub(super) struct TreatmentBody {
     gaps: Vec<GapBody>,
 }
 
-impl From<TreatmentStanding> for TreatmentBody {
+impl From<TreatmentStanding> for JudgedTreatmentBody {
     fn from(standing: TreatmentStanding) -> Self {
         let treatment = standing.treatment;
         Self {
@@ -82,10 +82,10 @@ pub(super) struct EligibilityBody {
     scheme: String,
     /// Treatments, in the order of the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
-    treatments: Option<Vec<TreatmentBody>>,
+    treatments: Option<Vec<JudgedTreatmentBody>>,
     /// Pools, oldest first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pools: Option<Vec<PoolBody>>,
+    pools: Option<Vec<SitePoolBody>>,
     /// What lies between the site's gate and its certificates, a page of its batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     work: Option<SiteWorkBody>,
@@ -128,13 +128,13 @@ pub(super) async fn get_eligibility(
                 body.next = Some(next.to_string());
                 response.insert_header((LINK, format!("</v1/eligibility?site={site}&after={next}>; rel=\"next\"")));
             }
-            body.pools = Some(found.pools.iter().map(PoolBody::from).collect());
+            body.pools = Some(found.pools.iter().map(SitePoolBody::from).collect());
             body.work = Some(SiteWorkBody::from(found));
         }
         Subject::Other(asked) => {
             let (asked, ledger) = (asked.ok_or_else(missing)?, ledger.clone());
             let found = blocking(move || ledger.eligibility(reader, asked)).await??.ok_or_else(missing)?;
-            body.treatments = Some(found.into_iter().map(TreatmentBody::from).collect());
+            body.treatments = Some(found.into_iter().map(JudgedTreatmentBody::from).collect());
         }
     }
     body.scheme.clone_from(&blocking(move || ledger.rules_in_force()).await??.scheme.name);

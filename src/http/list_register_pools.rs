@@ -24,7 +24,7 @@ pub(super) struct PoolsQuery {
 
 /// Units of a pool. `issued` is the sum of pending, held, expired, retired, cancelled, withdrawn and buffer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PoolBody {
+pub(super) struct CountedPoolBody {
     /// What comes before the numbers of its units.
     #[schema(example = "ER-KE-NBO1-202611")]
     pool: String,
@@ -83,7 +83,7 @@ pub(super) struct PoolsBody {
     /// The day, by this node's clock, by which held units are expired or not.
     as_of_day: String,
     /// By site and month.
-    pools: Vec<PoolBody>,
+    pools: Vec<CountedPoolBody>,
     /// The sites of these pools.
     sites: Vec<SiteCoverBody>,
     /// Pass it as `after` for the next page; absent on the last.
@@ -129,13 +129,13 @@ fn body_of(operator: String, page: PoolsPage) -> PoolsBody {
         operator,
         as_of_size: page.size,
         as_of_day: page.day.to_string(),
-        pools: page.pools.iter().map(PoolBody::from).collect(),
+        pools: page.pools.iter().map(CountedPoolBody::from).collect(),
         sites: page.sites.iter().map(SiteCoverBody::from).collect(),
         next: page.next,
     }
 }
 
-impl From<&CountedPool> for PoolBody {
+impl From<&CountedPool> for CountedPoolBody {
     fn from(CountedPool { tally, expired, name }: &CountedPool) -> Self {
         Self {
             pool: name.clone(),
@@ -195,7 +195,7 @@ fn lines_of(page: PoolsPage) -> Vec<Vec<String>> {
     let PoolsPage { pools, sites, size, .. } = page;
     let line = |counted: CountedPool| {
         let cover = sites.iter().find(|(site, _)| site.id == counted.tally.site).map(SiteCoverBody::from);
-        let pool = PoolBody::from(&counted);
+        let pool = CountedPoolBody::from(&counted);
         let units = [
             pool.issued,
             pool.pending,
