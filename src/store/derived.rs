@@ -8,7 +8,7 @@ use crate::store::schema::{
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 /// The form of records, mentions and accounts that this software reads and writes. It changes with any of their fields.
-pub const FORM: i64 = 6;
+pub const FORM: i64 = 7;
 
 /// The form that the database holds.
 pub fn form(database: &mut Database) -> StoreResult<i64> {
