@@ -3,13 +3,14 @@
 use crate::client::{Answer, RequestBuilder};
 use crate::erasure::files_hold;
 use crate::harness::{Party, TestApp, both_databases, new_id};
+use crate::process::run_script;
 use crate::readme::{block, printed, shell};
-use crate::replacements::Error;
+use crate::replacements::{Error, another_site};
 use crate::story::{Story, changed_retirement};
 use loopledger::proof::commitment::commit;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::Ordering;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -66,10 +67,9 @@ fn parts(story: &Story<'_>) -> Party {
     buyer
 }
 
+/// Runs the independent checker of the register; `None` where there is no Python for it.
 fn python(arguments: &[&str]) -> Option<Output> {
-    let mut command = Command::new(std::env::var_os("LOOPLEDGER_TEST_PYTHON")?);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checker/check_register.py");
-    Some(command.arg(script).args(arguments).output().expect("Python runs"))
+    Some(run_script("check_register.py")?.args(arguments).output().expect("Python runs"))
 }
 
 both_databases! {
@@ -270,7 +270,7 @@ both_databases! {
         let erased = json!([{"pointer": "/beneficiary", "on": "2026-11-23", "by": by, "reason": "person_asked"}]);
         assert_eq!(claim["erased"], erased);
         let line = app.get(&format!("/v1/register?format=csv&serial={}", units(41, 60)), "").text;
-        assert!(line.ends_with(",/beneficiary on 2026-11-23\r\n"), "{line}");
+        assert!(line.ends_with(",/beneficiary on 2026-11-23,\r\n"), "{line}");
         let seen = |app: &TestApp| {
             let history = format!("/v1/certificates/{}/history", units(41, 60));
             ["/v1/register", "/v1/register/pools", "/v1/register?company=example%20ag", &history].map(|path| ask(app, path))
@@ -366,6 +366,37 @@ both_databases! {
         forge(&app, &buyer);
     }
 
+    /// The ledger grows from page to page, and behind the last: each page is held against what was said before it.
+    fn pages_of_different_moments(kind) {
+        if python(&[]).is_none() {
+            return;
+        }
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let buyer = parts(&story);
+        another_site(&story, 20_000);
+        let page = |site: &str| {
+            let mut page = ask(&app, "/v1/register/pools");
+            let pools = page["pools"].as_array_mut().expect("pools");
+            pools.retain(|pool| pool["pool"] == format!("ERT-XD-{site}-202611"));
+            page.to_string()
+        };
+        let first = page("CTR1");
+        let cancel = |party: &Party, serial: String| _ = app.say(party, "certificate_cancelled", &json!({"certificate": serial})).accepted();
+        cancel(&story.centre, units(71, 97));
+        let second = page("CTR2");
+        cancel(&buyer, units(1, 40));
+        let told = Told::by(&app);
+        let (code, said) = told.check_pages(&told.lines, &[second.clone(), first.clone()]);
+        assert_eq!((code, said.lines().count()), (Some(0), 3), "{said}");
+        let (code, said) = told.check_pages(&told.lines, std::slice::from_ref(&first));
+        assert_eq!((code, said.contains("it tells of the pools")), (Some(1), true), "{said}");
+        told.is_wrong_with(&told.lines, &page("CTR1").replace("\"held\":0", "\"held\":40"), "it tells of 40 held");
+        app.now_ms.fetch_add(732 * DAY_MS, Ordering::SeqCst);
+        let (code, said) = told.check_pages(&told.lines, &[first, page("CTR2")]);
+        assert_eq!((code, said.contains("held=67"), said.contains("expired=19")), (Some(0), true, true), "{said}");
+    }
+
     /// The same of units that others back, and of those whose time is over; and holders who came too late are found.
     fn anybody_adds_up_what_was_replaced_and_what_is_over(kind) {
         let app = TestApp::start(kind);
@@ -411,13 +442,22 @@ impl Told {
 
     /// What the script exits with, and what it prints.
     fn check(&self, lines: &[String], sums: &str) -> (Option<i32>, String) {
+        self.check_pages(lines, &[sums.to_owned()])
+    }
+
+    /// The same with the sums in pages.
+    fn check_pages(&self, lines: &[String], pages: &[String]) -> (Option<i32>, String) {
         let file = |name: &str, text: &str| {
             let path = self.folder.path().join(name);
             std::fs::write(&path, text).expect("written");
             path.display().to_string()
         };
-        let (entries, pools) = (file("entries", &lines.join("\n")), file("pools", sums));
-        let output = python(&["--entries", &entries, "--pools", &pools]).expect("Python");
+        let entries = file("entries", &lines.join("\n"));
+        let pools: Vec<String> =
+            pages.iter().enumerate().map(|(number, page)| file(&format!("pools{number}"), page)).collect();
+        let pools = pools.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["--entries", &entries, "--pools"].into_iter().chain(pools).collect();
+        let output = python(&arguments).expect("Python");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
