@@ -2,10 +2,11 @@
 
 use crate::domain::order::OrderStatus;
 use crate::limits::{ORDERS_DEAD_OF_ONE_MAX, QUERY_BINDS_MAX};
+use crate::store::order_units::RESERVED;
 use crate::store::schema::{order_units, order_values, orders};
 use crate::store::{Database, StoreResult};
 use diesel::dsl::sql;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable,
     RunQueryDsl,
@@ -79,6 +80,18 @@ const DEAD: [&str; 2] = [OrderStatus::Lapsed.as_str(), OrderStatus::Cancelled.as
 pub fn open_of(database: &mut Database, buyer: &str) -> StoreResult<i64> {
     let open = orders::table.filter(orders::buyer.eq(buyer)).filter(orders::standing.eq_any(OPEN));
     Ok(open.count().get_result(database)?)
+}
+
+/// Units of a centre's stock that are reserved for a buyer who has not paid them.
+pub fn unpaid_in_stock_of(database: &mut Database, buyer: &str, seller: &str) -> StoreResult<i64> {
+    let reserved = order_units::table
+        .inner_join(orders::table.on(orders::id.eq(order_units::order_id)))
+        .filter(orders::buyer.eq(buyer))
+        .filter(orders::seller.eq(seller))
+        .filter(orders::standing.eq(OrderStatus::Reserved.as_str()))
+        .filter(order_units::entry.eq(RESERVED))
+        .select(sql::<Nullable<BigInt>>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)"));
+    Ok(reserved.first::<Option<i64>>(database)?.unwrap_or(0))
 }
 
 /// Units of a centre that are held for a buyer who has not paid them, or would be once they are there.

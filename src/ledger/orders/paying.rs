@@ -82,7 +82,10 @@ fn pay(
     if missing > 0
         && let Some(hindrance) = hindrance(database, time, order, missing)?
     {
-        let detail = format!("take no money for it, and give it up by DELETE: {hindrance}: {}", hindrance.detail());
+        let detail = format!(
+            "{hindrance}: {}; nothing was recorded: send back what was paid, and give the order up by DELETE",
+            hindrance.detail_for_seller()
+        );
         return Ok(Done::refused(OrderRefusal::new(OrderCode::NeverMet, "", detail)));
     }
     let status = if missing == 0 { OrderStatus::Paid } else { OrderStatus::Waiting };
