@@ -193,10 +193,18 @@ pub fn claimed_by(
     Ok(rows.into_iter().map(|(day, serial)| (day.unwrap_or_default(), serial)).collect())
 }
 
-/// The blocks that one retirement ended.
-pub fn of_retirement(database: &mut Database, entry: EntryIndex) -> StoreResult<Vec<String>> {
-    let query = blocks::table.filter(blocks::retired_entry.eq(database_number(entry.0)?)).order(blocks::serial.asc());
-    Ok(query.select(blocks::serial).load(database)?)
+/// The blocks that some retirements ended.
+pub fn of_retirements(
+    database: &mut Database,
+    entries: impl IntoIterator<Item = EntryIndex>,
+) -> StoreResult<Vec<String>> {
+    let entries = entries.into_iter().map(|entry| database_number(entry.0)).collect::<StoreResult<Vec<i64>>>()?;
+    let mut found = Vec::new();
+    for chunk in entries.chunks(QUERY_BINDS_MAX) {
+        let query = blocks::table.filter(blocks::retired_entry.eq_any(chunk)).order(blocks::serial.asc());
+        found.extend(query.select(blocks::serial).load::<String>(database)?);
+    }
+    Ok(found)
 }
 
 /// A page of all rows, in the database's order of serial numbers, for the audit.

@@ -68,6 +68,7 @@ mod modelling;
 mod openings;
 mod orders;
 mod orders_costs;
+mod orders_faults;
 mod orders_in_steps;
 mod orders_race;
 mod orders_served;
