@@ -65,11 +65,13 @@ pub(super) struct SiteCoverBody {
     code: String,
     /// Sound units that its own centre holds.
     stock: i64,
+    /// Of the stock, units that others back: these cover nothing.
+    backed: i64,
     /// Sound units of its buffer.
     buffer: i64,
     /// Units that fail and that nothing backs.
     failing: i64,
-    /// Of these, units that neither buffer nor stock can cover. Stock that others back covers nothing.
+    /// Of these, units that neither buffer nor stock can cover: failing, less stock but for what is backed, less buffer; at least 0.
     deficit: i64,
 }
 
@@ -162,6 +164,7 @@ impl From<&(Site, SiteTally)> for SiteCoverBody {
             country: site.country.to_string(),
             code: site.code.to_string(),
             stock: tally.stock,
+            backed: tally.backed,
             buffer: tally.buffer,
             failing: tally.failing,
             deficit: tally.deficit(),
@@ -189,6 +192,7 @@ const COLUMNS: &[&str] = &[
     "site_failing",
     "site_deficit",
     "as_of_size",
+    "site_backed",
 ];
 
 fn lines_of(page: PoolsPage) -> Vec<Vec<String>> {
@@ -208,10 +212,12 @@ fn lines_of(page: PoolsPage) -> Vec<Vec<String>> {
             pool.frozen,
             pool.failing,
         ];
-        let of_site = cover.map_or([0; 4], |cover| [cover.stock, cover.buffer, cover.failing, cover.deficit]);
+        let (of_site, backed) = cover.map_or(([0; 4], 0), |cover| {
+            ([cover.stock, cover.buffer, cover.failing, cover.deficit], cover.backed)
+        });
         let names = [pool.pool, pool.site, pool.vintage].into_iter();
         let numbers = units.into_iter().chain(of_site).map(|number| number.to_string());
-        names.chain(numbers).chain([size.to_string()]).collect()
+        names.chain(numbers).chain([size.to_string(), backed.to_string()]).collect()
     };
     pools.into_iter().map(line).collect()
 }
