@@ -212,9 +212,8 @@ fn lines_of(page: PoolsPage) -> Vec<Vec<String>> {
             pool.frozen,
             pool.failing,
         ];
-        let (of_site, backed) = cover.map_or(([0; 4], 0), |cover| {
-            ([cover.stock, cover.buffer, cover.failing, cover.deficit], cover.backed)
-        });
+        let (of_site, backed) = cover
+            .map_or(([0; 4], 0), |cover| ([cover.stock, cover.buffer, cover.failing, cover.deficit], cover.backed));
         let names = [pool.pool, pool.site, pool.vintage].into_iter();
         let numbers = units.into_iter().chain(of_site).map(|number| number.to_string());
         names.chain(numbers).chain([size.to_string(), backed.to_string()]).collect()

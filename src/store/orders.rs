@@ -247,13 +247,14 @@ pub fn set_waiting(database: &mut Database, numbers: &[i64]) -> StoreResult<()> 
     Ok(())
 }
 
-/// Writes down that some orders lapsed: at their time, or now if that is earlier.
-pub fn set_lapsed(database: &mut Database, numbers: &[i64], now_ms: i64) -> StoreResult<()> {
+/// Writes down that some orders are over, and since when: what lapsed since its time, unless that is yet to come, all else since now.
+pub fn set_over(database: &mut Database, numbers: &[i64], status: OrderStatus, now_ms: i64) -> StoreResult<()> {
+    let later_than = if status == OrderStatus::Lapsed { now_ms } else { i64::MIN };
     for chunk in numbers.chunks(QUERY_BINDS_MAX) {
-        let lapsed = orders::standing.eq(OrderStatus::Lapsed.as_str());
-        diesel::update(orders::table.filter(orders::number.eq_any(chunk))).set(lapsed).execute(database)?;
-        let early = orders::table.filter(orders::number.eq_any(chunk)).filter(orders::until_ms.gt(now_ms));
-        diesel::update(early).set(orders::until_ms.eq(now_ms)).execute(database)?;
+        let some = || orders::table.filter(orders::number.eq_any(chunk));
+        diesel::update(some()).set(orders::standing.eq(status.as_str())).execute(database)?;
+        let since_now = some().filter(orders::until_ms.gt(later_than));
+        diesel::update(since_now).set(orders::until_ms.eq(now_ms)).execute(database)?;
     }
     Ok(())
 }

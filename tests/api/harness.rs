@@ -130,7 +130,8 @@ impl TestDatabase {
     pub fn rename_rules(&self, from: &str, to: &str) {
         let version = |prefix: &str| format!("\"version\":\"{prefix}");
         let (from, to) = (version(from), version(to));
-        self.tamper(&format!("UPDATE records SET body = replace(body, '{from}', '{to}') WHERE kind = 'ledger'")).expect("SQL");
+        self.tamper(&format!("UPDATE records SET body = replace(body, '{from}', '{to}') WHERE kind = 'ledger'"))
+            .expect("SQL");
     }
 
     /// Runs SQL as whoever owns the database could.

@@ -70,6 +70,7 @@ mod orders;
 mod orders_costs;
 mod orders_faults;
 mod orders_in_steps;
+mod orders_plans;
 mod orders_race;
 mod orders_served;
 mod orders_waiting;

@@ -164,15 +164,16 @@ both_databases! {
         });
         assert_eq!(body["pools"], json!([pool]));
         let site = json!({
-            "site": story.centre_site, "country": "XD", "code": "CTR1", "stock": 27, "buffer": 3, "failing": 0, "deficit": 0,
+            "site": story.centre_site, "country": "XD", "code": "CTR1", "stock": 27, "backed": 0, "buffer": 3, "failing": 0,
+            "deficit": 0,
         });
         assert_eq!(body["sites"], json!([site]));
         assert_eq!(listed(&app, &units(1, 40))["frozen"], json!({"entry": frozen, "reason": "review"}));
         let lines = app.get("/v1/register/pools?format=csv", "");
         let expected = format!(
             "pool,site,vintage,issued,pending,held,expired,retired,cancelled,withdrawn,buffer,frozen,failing,site_stock,\
-             site_buffer,site_failing,site_deficit,as_of_size\r\nERT-XD-CTR1-202611,{},2026-11,100,0,67,0,20,10,0,3,40,0,27,3,\
-             0,0,{}\r\n",
+             site_buffer,site_failing,site_deficit,as_of_size,site_backed\r\nERT-XD-CTR1-202611,{},2026-11,100,0,67,0,20,10,0,3,40,0,27,3,\
+             0,0,{},0\r\n",
             story.centre_site,
             frozen + 1,
         );
@@ -193,6 +194,8 @@ both_databases! {
         app.say(&story.auditor, "audit_finding", &held).accepted();
         assert_eq!(listed(&app, &retired)["failing"], json!([retired]));
         assert_eq!(listed(&app, &retired)["unbacked"], Value::Null);
+        let lists = || [found(&app, "status=failing"), found(&app, "status=unbacked")];
+        assert_eq!(lists(), [vec![retired.clone()], Vec::new()]);
         let site = ask(&app, "/v1/register/pools")["sites"][0].clone();
         assert_eq!((&site["failing"], &site["buffer"], &site["deficit"]), (&json!(10), &json!(0), &json!(10)));
         let annotate = json!({"certificate": retired, "reason": "not_eligible"});
@@ -202,6 +205,7 @@ both_databases! {
         assert_eq!((&body["status"], &body["withdrawn"]), (&json!("retired"), &Value::Null));
         app.now_ms.fetch_add(366 * DAY_MS, Ordering::SeqCst);
         assert_eq!(listed(&app, &retired)["unbacked"], json!([retired]));
+        assert_eq!(lists(), [vec![retired.clone()], vec![retired.clone()]]);
     }
 
     fn a_table_for_people(kind) {

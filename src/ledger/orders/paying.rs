@@ -126,7 +126,7 @@ fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Do
             return Ok(Done::refused(OrderRefusal::new(OrderCode::OrderPaid, "", detail)));
         }
     }
-    let erased = end(database, &order.row, OrderStatus::Cancelled, time.ms())?;
+    let erased = end(database, std::slice::from_ref(&order.row), OrderStatus::Cancelled, time)?;
     serve(database, time)?;
     Ok(Done { erased, ..Done::well(Some(order.id)) })
 }
