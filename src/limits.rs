@@ -153,8 +153,11 @@ pub const ORDER_STRETCHES_MAX: usize = 100;
 pub const ORDERS_OPEN_OF_ONE_MAX: i64 = 50;
 /// Kilograms of one centre that may be held for one buyer before they are paid, whatever the centre has.
 pub const ORDERS_UNPAID_KG_FREE: i64 = 1_000;
-/// Beyond that, the part of the centre's stock, and of what an advance order may wait for: one half.
+/// Beyond that, the part of the centre's stock; with orders that wait, of stock and outlook together: one half.
 pub const ORDERS_UNPAID_PART: i64 = 2;
+/// Entries with which a block, or one of which it is a part, left its centre's account, of which a certificate's page asks what was
+/// paid: the last ones.
+pub const SALES_READ_MAX: usize = 100;
 /// Orders of one organisation that lapsed or were cancelled and can still be read; older ones go.
 pub const ORDERS_DEAD_OF_ONE_MAX: i64 = 200;
 /// How long units are reserved for an order that nobody has paid, in milliseconds of ledger time: 72 hours.

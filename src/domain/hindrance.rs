@@ -33,7 +33,7 @@ impl Hindrance {
         }
     }
 
-    /// What it means, and what to do.
+    /// What it means, in the words of whoever orders, and what to do.
     pub const fn detail(self) -> &'static str {
         match self {
             Self::NoStockYet => "not enough that matches is free yet",
@@ -46,6 +46,22 @@ impl Hindrance {
             Self::NoSite => "no centre has a site where this is wanted from; prefer another country or centre, or none",
             Self::BuyerRelated => {
                 "you are related to everybody who may issue there and may hold nothing of them; let it be retired, or prefer another centre"
+            }
+            Self::LedgerClosed => "the ledger is closed; nothing more is delivered on it",
+        }
+    }
+
+    /// What it means for an order, in the words of its seller.
+    pub const fn detail_for_seller(self) -> &'static str {
+        match self {
+            Self::NoStockYet => "not enough that matches is free yet",
+            Self::VintagePassed => "what is treated from now on is younger than the vintages that its buyer wants",
+            Self::PeriodPassed => {
+                "no vintage that may come lies near enough to the period of its retirement, or those that its buyer wants do not"
+            }
+            Self::NoSite => "you have no site where its buyer wants it from",
+            Self::BuyerRelated => {
+                "its buyer is related to everybody who may issue for you, and may hold nothing of them"
             }
             Self::LedgerClosed => "the ledger is closed; nothing more is delivered on it",
         }

@@ -64,13 +64,6 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// Whether units of a vintage are wanted.
-    pub fn admit_vintage(&self, vintage: &Month) -> bool {
-        let number = vintage.number();
-        self.from.as_ref().is_none_or(|from| from.number() <= number)
-            && self.until.as_ref().is_none_or(|until| number <= until.number())
-    }
-
     /// The first and the last vintage that are wanted and fit the period of a retirement, which lies within so many months of
     /// the vintage; in months since the year 0. `None` if there is no such vintage.
     pub fn window(&self, period: Option<&Period>, period_months: i64) -> Option<(i64, i64)> {
@@ -254,13 +247,14 @@ mod tests {
         };
         let cases = [("2026-09", false), ("2026-10", true), ("2026-12", true), ("2027-01", false)];
         for (vintage, admitted) in cases {
-            assert_eq!(wanted.admit_vintage(&month(vintage)), admitted, "{vintage}");
+            let (first, last) = wanted.window(None, 12).expect("some vintages");
+            assert_eq!((first..=last).contains(&month(vintage).number()), admitted, "{vintage}");
         }
         for (centre, country, admitted) in [(1, "KE", true), (2, "KE", false), (1, "UG", false)] {
             let centre = OrganisationId(Uuid::from_u128(centre));
             assert_eq!(wanted.admit_place(centre, &Country::parse(country).expect("a country")), admitted);
         }
-        assert!(Preferences::default().admit_vintage(&month("1999-01")));
+        assert_eq!(Preferences::default().window(None, 12), Some((i64::MIN, i64::MAX)));
     }
 
     #[test]
@@ -277,11 +271,12 @@ mod tests {
         ] {
             let period = Period { from: day(from), until: day(until) };
             let window = wanted.window(Some(&period), 12);
+            let preferred = month("2025-06").number()..=month("2027-06").number();
             for number in month("2023-01").number()..month("2030-01").number() {
                 let vintage = month("2000-01").plus(number - month("2000-01").number()).expect("a month");
                 let text = format!("ER-KE-NBO1-{}-0000001-0000001", vintage.as_str().replace('-', ""));
                 let serial = SerialBlock::parse(&text).expect("a unit");
-                let fits = period_fits(&serial, &period, 12).is_ok() && wanted.admit_vintage(&vintage);
+                let fits = period_fits(&serial, &period, 12).is_ok() && preferred.contains(&number);
                 let within = window.is_some_and(|(first, last)| first <= number && number <= last);
                 assert_eq!(within, fits, "{vintage} for {from} to {until}");
             }

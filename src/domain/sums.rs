@@ -24,7 +24,9 @@ pub struct Sums {
     pub sites: BTreeSet<String>,
     /// Those under a hazardous waste code.
     pub hazardous: i64,
-    /// Those that rest on papers of a plant without a key, which somebody else reviewed; the others are confirmed.
+    /// Those whose every handover two parties proved: unrelated ones, not two keys of the operator's, and no papers instead.
+    pub confirmed: i64,
+    /// Those that rest on papers of a plant without a key, which somebody else reviewed.
     pub documented: i64,
     /// Those that changed hands between related parties on their way.
     pub related: i64,
@@ -86,6 +88,8 @@ pub struct Weakness {
     pub documented: bool,
     /// They changed hands between related parties.
     pub related: bool,
+    /// They changed hands between two keys that the operator holds.
+    pub unconfirmed: bool,
     /// A statement behind them is signed by a key that the operator holds.
     pub hosted: bool,
 }
@@ -97,8 +101,14 @@ impl Weakness {
         Self {
             documented: self.documented || other.documented,
             related: self.related || other.related,
+            unconfirmed: self.unconfirmed || other.unconfirmed,
             hosted: self.hosted || other.hosted,
         }
+    }
+
+    /// Whether two parties proved each handover.
+    const fn is_confirmed(self) -> bool {
+        !self.documented && !self.related && !self.unconfirmed
     }
 }
 
@@ -121,6 +131,7 @@ impl Sums {
         }
         let only = |holds: bool| if holds { grams } else { 0 };
         self.hazardous += only(of.hazardous);
+        self.confirmed += only(of.weakness.is_confirmed());
         self.documented += only(of.weakness.documented);
         self.related += only(of.weakness.related);
         self.hosted += only(of.weakness.hosted);

@@ -36,7 +36,8 @@ pub(super) struct CertificateClaims {
     otherwise_recovered_g: i64,
     /// Grams that were disposed of.
     disposed_g: i64,
-    /// Grams whose every handover both sides signed.
+    /// Grams whose every handover both sides signed: neither related parties, nor two keys that the operator holds, nor papers of a
+    /// plant without a key.
     confirmed_g: i64,
     /// Grams that rest on papers of a plant without a key, which somebody else has reviewed.
     documented_g: i64,
@@ -77,7 +78,7 @@ impl CertificateClaims {
             recycled_g: sums.of(Outcome::Recycled),
             otherwise_recovered_g: sums.of(Outcome::OtherwiseRecovered),
             disposed_g: sums.of(Outcome::Disposed),
-            confirmed_g: sums.total - sums.documented,
+            confirmed_g: sums.confirmed,
             documented_g: sums.documented,
             related_party_g: sums.related,
             hosted_keys_g: sums.hosted,

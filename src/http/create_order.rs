@@ -95,8 +95,10 @@ pub(super) enum DeliverBody {
 /// Order certificates.
 ///
 /// Units of one centre are reserved, oldest vintage first, for 72 hours of ledger time; once the payment is recorded nothing
-/// lapses. Where there is not enough, an order with `advance` may wait, up to what the centres have yet to treat. For
-/// organisations with the role buyer.
+/// lapses. Where there is not enough, an order with `advance` may wait, up to what the centres have yet to treat; `never_met` says
+/// that what it wants can never come, and why. On a ledger of more than 1,000 sites such an order names its centre, since no more
+/// are looked at. `too_much_unpaid`: so much of one centre is held for this buyer already and not paid. For organisations with
+/// the role buyer.
 #[utoipa::path(
     tag = "orders",
     request_body = NewOrderBody,

@@ -36,7 +36,7 @@ pub(super) struct DonationBody {
     /// What the lots and batches became into which devices of this page went.
     onward: Vec<OnwardBody>,
     /// The final treatments that devices of this page reached, themselves or with their lots.
-    treatments: Vec<TreatmentBody>,
+    treatments: Vec<ReachedTreatmentBody>,
     /// Pass it as `from` for the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
@@ -169,7 +169,7 @@ pub(super) struct DeviceBody {
     uses: Vec<UseBody>,
     /// Where and when it became waste.
     #[serde(skip_serializing_if = "Option::is_none")]
-    retired: Option<RetiredBody>,
+    retired: Option<DeviceRetiredBody>,
     /// The lot that it joined; `onward` says what that became.
     #[serde(skip_serializing_if = "Option::is_none")]
     lot: Option<String>,
@@ -249,7 +249,7 @@ pub(super) struct UseBody {
 
 /// Where and when something became waste.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RetiredBody {
+pub(super) struct DeviceRetiredBody {
     /// The country.
     country: String,
     /// The month.
@@ -275,7 +275,7 @@ pub(super) struct OnwardBody {
 
 /// A final treatment.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TreatmentBody {
+pub(super) struct ReachedTreatmentBody {
     /// Its entry.
     entry: u64,
     /// The day.
@@ -308,7 +308,7 @@ impl From<DonationReport> for DonationBody {
             totals: report.totals.map(TotalsBody::from),
             devices: page.devices.into_iter().map(|device| DeviceBody::of(device, today.as_ref())).collect(),
             onward: page.onward.into_iter().map(OnwardBody::from).collect(),
-            treatments: page.treatments.into_iter().map(TreatmentBody::from).collect(),
+            treatments: page.treatments.into_iter().map(ReachedTreatmentBody::from).collect(),
             next: report.next.map(|next| next.0),
         }
     }
@@ -382,9 +382,10 @@ impl DeviceBody {
             tested: life.tested.map(TestedBody::from),
             repaired: life.repaired.map(RepairedBody::from),
             uses: life.uses.into_iter().map(|used| UseBody::of(&used, today)).collect(),
-            retired: item
-                .arising
-                .map(|arising| RetiredBody { country: arising.country.to_string(), month: arising.month.to_string() }),
+            retired: item.arising.map(|arising| DeviceRetiredBody {
+                country: arising.country.to_string(),
+                month: arising.month.to_string(),
+            }),
             lot: text(next.and_then(Node::item).as_ref()),
             batch: text(next.and_then(Node::batch).as_ref()),
             treated: item.treated.map(|entry| entry.0),
@@ -450,7 +451,7 @@ impl From<(Node, Reached)> for OnwardBody {
     }
 }
 
-impl From<(EntryIndex, ReachedTreatment)> for TreatmentBody {
+impl From<(EntryIndex, ReachedTreatment)> for ReachedTreatmentBody {
     fn from((entry, treatment): (EntryIndex, ReachedTreatment)) -> Self {
         Self {
             entry: entry.0,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// How grams of one source stand that a treatment ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TreatmentBody {
+pub(super) struct JudgedTreatmentBody {
     /// The entry of the treatment.
     treatment: u64,
     /// What ended.
@@ -38,7 +38,7 @@ pub(super) struct TreatmentBody {
     figures: Vec<FigureBody>,
 }
 
-impl From<Treated> for TreatmentBody {
+impl From<Treated> for JudgedTreatmentBody {
     fn from(Treated { standing, certified_g, figures }: Treated) -> Self {
         let treatment = standing.treatment;
         Self {

@@ -2,9 +2,9 @@
 
 use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::erasure::ErasedValue;
-use crate::domain::event::CertificateRetired;
+use crate::domain::event::{CertificateRetired, Permit};
 use crate::domain::ids::OrganisationId;
-use crate::domain::registry::SiteAudit;
+use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::Date;
 use crate::http::blocking;
@@ -50,11 +50,8 @@ pub(super) struct CertificateBody {
     rule_set: String,
     /// Country and code of the site of dismantling; where it was treated stands in the sentence.
     site: String,
-    /// Number and last day of its permit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    permit: Option<String>,
-    /// Days on which auditors were there, what they found, and the auditors' ids.
-    audits: Vec<String>,
+    /// The sites of dismantling and of treatment, with their permits of then and their audits.
+    sites: Vec<CertificateSiteBody>,
     /// The month of the pool.
     vintage: String,
     /// First and last day of treatment.
@@ -98,6 +95,17 @@ pub(super) struct CertificateBody {
     /// Shares that a claim must not hide.
     #[serde(flatten)]
     claims: CertificateClaims,
+}
+
+/// A site at which a certificate's grams were dismantled or treated.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CertificateSiteBody {
+    /// Country and code.
+    site: String,
+    /// Numbers and last days of the permits that were valid while the grams were dismantled or treated there.
+    permits: Vec<String>,
+    /// Days on which auditors were there, what they found, and the auditors' ids.
+    audits: Vec<String>,
 }
 
 /// How a certificate was retired.
@@ -177,10 +185,7 @@ fn body_of(
     (operator, today): (OrganisationId, &Date),
 ) -> CertificateBody {
     let claims = CertificateClaims::of(&page);
-    let permit = page.site().and_then(|site| site.permits.last());
-    let permit = permit.map(|permit| format!("{} until {}", permit.number, permit.valid_until));
-    let audit = |audit: &SiteAudit| format!("{} {} by {}", audit.on, audit.outcome, audit.by);
-    let audits = page.site().map(|site| site.audits.iter().map(audit).collect()).unwrap_or_default();
+    let sites = page.sites.iter().map(|site| CertificateSiteBody::of(&page, site)).collect();
     let CertificatePage { registered, sums, .. } = page;
     let certificate = &registered.certificate;
     let serial = &certificate.serial;
@@ -195,8 +200,7 @@ fn body_of(
         scheme: certificate.scheme.to_string(),
         rule_set: certificate.rule_set.version.to_string(),
         site: format!("{}-{}", serial.country, serial.site),
-        permit,
-        audits,
+        sites,
         vintage: serial.vintage.to_string(),
         treated: [sums.from, sums.until].map(|day| day.map(|day| day.to_string()).unwrap_or_default()),
         by_operation_g: sums.by_operation,
@@ -216,6 +220,18 @@ fn body_of(
         in_doubt: Vec::new(),
         life,
         claims,
+    }
+}
+
+impl CertificateSiteBody {
+    fn of(page: &CertificatePage, site: &Site) -> Self {
+        let permit = |permit: &Permit| format!("{} until {}", permit.number, permit.valid_until);
+        let audit = |audit: &SiteAudit| format!("{} {} by {}", audit.on, audit.outcome, audit.by);
+        Self {
+            site: format!("{}-{}", site.country, site.code),
+            permits: page.permits(site).into_iter().map(permit).collect(),
+            audits: site.audits.iter().map(audit).collect(),
+        }
     }
 }
 

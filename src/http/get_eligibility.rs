@@ -3,9 +3,9 @@
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, SiteId};
 use crate::http::auth::Authenticated;
 use crate::http::blocking;
-use crate::http::eligibility_body::{TreatmentBody, UntreatedBody};
+use crate::http::eligibility_body::{JudgedTreatmentBody, UntreatedBody};
 use crate::http::problem::Problem;
-use crate::http::site_work_body::{PoolBody, SiteWorkBody};
+use crate::http::site_work_body::{SitePoolBody, SiteWorkBody};
 use crate::ledger::Ledger;
 use crate::ledger::eligibility::Asked;
 use actix_web::http::header::LINK;
@@ -38,13 +38,13 @@ pub(super) struct EligibilityBody {
     scheme: String,
     /// Treatments, in the order of the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
-    treatments: Option<Vec<TreatmentBody>>,
+    treatments: Option<Vec<JudgedTreatmentBody>>,
     /// What is not treated of the batch or item that is asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     untreated: Vec<UntreatedBody>,
     /// Pools, oldest first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pools: Option<Vec<PoolBody>>,
+    pools: Option<Vec<SitePoolBody>>,
     /// What lies between the site's gate and its certificates, a page of its batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     work: Option<SiteWorkBody>,
@@ -94,13 +94,13 @@ pub(super) async fn get_eligibility(
                 body.next = Some(next.to_string());
                 response.insert_header((LINK, format!("</v1/eligibility?site={site}&after={next}>; rel=\"next\"")));
             }
-            body.pools = Some(found.pools.iter().map(PoolBody::from).collect());
+            body.pools = Some(found.pools.iter().map(SitePoolBody::from).collect());
             body.work = Some(SiteWorkBody::from(found));
         }
         Subject::Other(asked) => {
             let (asked, ledger) = (asked.ok_or_else(missing)?, ledger.clone());
             let found = blocking(move || ledger.eligibility(reader, asked)).await??.ok_or_else(missing)?;
-            body.treatments = Some(found.treated.into_iter().map(TreatmentBody::from).collect());
+            body.treatments = Some(found.treated.into_iter().map(JudgedTreatmentBody::from).collect());
             body.untreated = found.untreated.into_iter().map(UntreatedBody::from).collect();
         }
     }

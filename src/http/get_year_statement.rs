@@ -31,10 +31,10 @@ pub(super) struct StatementQuery {
 /// Read a year's statement.
 ///
 /// For the organisation and for auditors. All that it retired, or that a centre retired for it and in its name, for periods that
-/// end in the year, added up: grams by country, operation, waste code and fraction, what is hazardous, and what the figures rest
-/// on; page by page the blocks with the entries that retired them, and a sentence for each of these. A retirement counts whole,
+/// end in the year, added up on the first page: grams by country, operation, waste code and fraction, what is hazardous, and what
+/// the figures rest on; page by page the blocks with the entries that retired them, and a sentence for each of these. A retirement counts whole,
 /// in the year in which its period ends and for one organisation, so no two statements count the same kilogram; one whose
-/// period begins before the year says so. CSV has a line for each sum, on the first page, and each block.
+/// period begins before the year says so. CSV has a line for each sum and each block.
 #[utoipa::path(
     tag = "register",
     params(("id" = String, Path, description = "The organisation."), StatementQuery),
@@ -66,7 +66,6 @@ pub(super) async fn get_year_statement(
     let year = CalendarYear::parse(&query.year).ok_or_else(invalid)?;
     let behind = || Problem::bad_request("query_invalid", "/after", "expected the `next` of the page before");
     let after = query.after.as_deref().map(|text| BehindBlock::parse(text).ok_or_else(behind)).transpose()?;
-    let is_first = after.is_none();
     let made = blocking(move || -> Result<_, StoreError> {
         let today = ledger.today()?;
         let months = ledger.rules_in_force()?.scheme.registry.as_ref().map(|registry| registry.replacement_months);
@@ -81,6 +80,6 @@ pub(super) async fn get_year_statement(
     let mut response = Format::answer(address.as_deref());
     match format {
         Format::Json => Ok(response.json(body)),
-        Format::Csv => Ok(send_csv(response, &body.file_name(), csv_of_statement(body, is_first)?)),
+        Format::Csv => Ok(send_csv(response, &body.file_name(), csv_of_statement(body)?)),
     }
 }

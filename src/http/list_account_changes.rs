@@ -31,8 +31,9 @@ pub(super) struct ChangeBody {
     index: u64,
     /// When the ledger wrote it down.
     time: String,
-    /// `issued`, `countersigned`, `received`, `part`, `handed_on`, `split`, `retired`, `cancelled`, `withdrawal_pending`, `withdrawn`,
-    /// `annotated`, `frozen`, `unfrozen`, `failing` (units lost the grams behind them), `sound` (they hold again), `backed` (by
+    /// `issued`, `countersigned`, `received`, `part`, `handed_on`, `split`, `retired`, `cancelled`, `withdrawal_pending`,
+    /// `withdrawal_taken_back` (before anybody signed second), `withdrawn`, `annotated` (a retirement whose grams do not hold; told
+    /// anew when error turns out to be fraud), `frozen`, `unfrozen`, `failing` (units lost the grams behind them), `sound` (they hold again), `backed` (by
     /// grams of others).
     change: &'static str,
     /// The block.

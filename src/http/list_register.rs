@@ -1,6 +1,6 @@
 //! `GET /v1/register`: every block of units, for everybody.
 
-use crate::domain::certificate::CertificateStatus;
+use crate::domain::certificate::{Certificate, CertificateStatus};
 use crate::domain::codes::{CalendarYear, Country, Month, SiteCode};
 use crate::domain::serial::SerialBlock;
 use crate::domain::time::Date;
@@ -29,7 +29,8 @@ pub(super) struct RegisterQuery {
     site: Option<String>,
     /// The month of the pool, such as 2026-11.
     vintage: Option<String>,
-    /// pending, held, expired, retired, cancelled, withdrawn or buffer.
+    /// pending, held, expired, retired, cancelled, withdrawn or buffer; or, wherever they stand, failing (grams of some units fail, and
+    /// nothing backs them) or unbacked (so for longer than the rules give to replace them).
     status: Option<String>,
     /// Retired in the name of this company, in whatever case.
     company: Option<String>,
@@ -76,9 +77,11 @@ pub(super) async fn list_register(
 ) -> Result<HttpResponse, Problem> {
     let format = Format::of(query.format.as_deref(), &request)?;
     let today = ledger.today()?;
-    let (wanted, after) = (wanted(&query, &today)?, after(&query)?);
+    let rules = ledger.clone();
+    let rules = blocking(move || rules.rules_in_force()).await??;
+    let months = rules.scheme.registry.as_ref().map(|registry| registry.replacement_months);
+    let (wanted, after) = (wanted(&query, &today, months)?, after(&query)?);
     let found = blocking(move || -> Result<_, StoreError> {
-        let months = ledger.rules_in_force()?.scheme.registry.as_ref().map(|registry| registry.replacement_months);
         let page = ledger.register(&wanted, after.as_ref())?;
         let blocks: Vec<BlockBody> = page.blocks.iter().map(|block| BlockBody::of(block, &today, months)).collect();
         Ok((blocks, page.next.map(|next| next.to_string())))
@@ -119,12 +122,12 @@ fn after(query: &RegisterQuery) -> Result<Option<SerialBlock>, Problem> {
     read(query.after.as_deref(), SerialBlock::parse, ["/after", "the `next` of the page before"])
 }
 
-fn wanted(query: &RegisterQuery, today: &Date) -> Result<Wanted, Problem> {
+fn wanted(query: &RegisterQuery, today: &Date, months: Option<u32>) -> Result<Wanted, Problem> {
     let serial = "serial numbers such as ER-KE-NBO1-202611-0000001-0000500, or one such as ER-KE-NBO1-202611-0000001";
     let country = |text: &str| Country::parse(text).map(|country| country.to_string());
     let site = |text: &str| SiteCode::parse(text).map(|code| code.to_string());
     let vintage = |text: &str| Month::parse(text).map(|month| month.to_string());
-    let status = "pending, held, expired, retired, cancelled, withdrawn or buffer";
+    let status = "pending, held, expired, retired, cancelled, withdrawn, buffer, failing or unbacked";
     let company = match (&query.company, &query.company_begins) {
         (Some(_), Some(_)) => {
             let detail = "name a company or the beginning of its name, not both";
@@ -139,7 +142,7 @@ fn wanted(query: &RegisterQuery, today: &Date) -> Result<Wanted, Problem> {
         country: read(query.country.as_deref(), country, ["/country", "a country such as KE"])?,
         site_code: read(query.site.as_deref(), site, ["/site", "a site's code such as NBO1"])?,
         vintage: read(query.vintage.as_deref(), vintage, ["/vintage", "a month such as 2026-11"])?,
-        standing: read(query.status.as_deref(), |text| standing(text, today), ["/status", status])?,
+        standing: read(query.status.as_deref(), |text| standing(text, today, months), ["/status", status])?,
         company,
         period: read(query.period.as_deref(), period, ["/period", "a year or month such as 2026 or 2026-11"])?,
     })
@@ -152,9 +155,13 @@ fn units(text: &str) -> Option<SerialBlock> {
 }
 
 /// How a block stands; what was split is no block any more, and what is held is in time or not.
-fn standing(text: &str, today: &Date) -> Option<Standing> {
+fn standing(text: &str, today: &Date, months: Option<u32>) -> Option<Standing> {
+    let in_time = || months.and_then(|months| Certificate::first_in_time(today, months));
     match CertificateStatus::parse(text) {
-        None => (text == "expired").then(|| Standing::Expired(today.clone())),
+        None if text == "expired" => Some(Standing::Expired(today.clone())),
+        None if text == "failing" => Some(Standing::Failing),
+        None if text == "unbacked" => Some(Standing::FailingSinceBefore(in_time())),
+        None => None,
         Some(CertificateStatus::Split) => None,
         Some(CertificateStatus::Held) => Some(Standing::InTime(today.clone())),
         Some(status) => Some(Standing::At(status)),

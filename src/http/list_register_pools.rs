@@ -24,7 +24,7 @@ pub(super) struct PoolsQuery {
 
 /// Units of a pool. `issued` is the sum of pending, held, expired, retired, cancelled, withdrawn and buffer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PoolBody {
+pub(super) struct CountedPoolBody {
     /// What comes before the numbers of its units.
     #[schema(example = "ER-KE-NBO1-202611")]
     pool: String,
@@ -65,11 +65,13 @@ pub(super) struct SiteCoverBody {
     code: String,
     /// Sound units that its own centre holds.
     stock: i64,
+    /// Of the stock, units that others back: these cover nothing.
+    backed: i64,
     /// Sound units of its buffer.
     buffer: i64,
     /// Units that fail and that nothing backs.
     failing: i64,
-    /// Of these, units that neither buffer nor stock can cover. Stock that others back covers nothing.
+    /// Of these, units that neither buffer nor stock can cover: failing, less stock but for what is backed, less buffer; at least 0.
     deficit: i64,
 }
 
@@ -83,7 +85,7 @@ pub(super) struct PoolsBody {
     /// The day, by this node's clock, by which held units are expired or not.
     as_of_day: String,
     /// By site and month.
-    pools: Vec<PoolBody>,
+    pools: Vec<CountedPoolBody>,
     /// The sites of these pools.
     sites: Vec<SiteCoverBody>,
     /// Pass it as `after` for the next page; absent on the last.
@@ -129,13 +131,13 @@ fn body_of(operator: String, page: PoolsPage) -> PoolsBody {
         operator,
         as_of_size: page.size,
         as_of_day: page.day.to_string(),
-        pools: page.pools.iter().map(PoolBody::from).collect(),
+        pools: page.pools.iter().map(CountedPoolBody::from).collect(),
         sites: page.sites.iter().map(SiteCoverBody::from).collect(),
         next: page.next,
     }
 }
 
-impl From<&CountedPool> for PoolBody {
+impl From<&CountedPool> for CountedPoolBody {
     fn from(CountedPool { tally, expired, name }: &CountedPool) -> Self {
         Self {
             pool: name.clone(),
@@ -162,6 +164,7 @@ impl From<&(Site, SiteTally)> for SiteCoverBody {
             country: site.country.to_string(),
             code: site.code.to_string(),
             stock: tally.stock,
+            backed: tally.backed,
             buffer: tally.buffer,
             failing: tally.failing,
             deficit: tally.deficit(),
@@ -189,13 +192,14 @@ const COLUMNS: &[&str] = &[
     "site_failing",
     "site_deficit",
     "as_of_size",
+    "site_backed",
 ];
 
 fn lines_of(page: PoolsPage) -> Vec<Vec<String>> {
     let PoolsPage { pools, sites, size, .. } = page;
     let line = |counted: CountedPool| {
         let cover = sites.iter().find(|(site, _)| site.id == counted.tally.site).map(SiteCoverBody::from);
-        let pool = PoolBody::from(&counted);
+        let pool = CountedPoolBody::from(&counted);
         let units = [
             pool.issued,
             pool.pending,
@@ -208,10 +212,11 @@ fn lines_of(page: PoolsPage) -> Vec<Vec<String>> {
             pool.frozen,
             pool.failing,
         ];
-        let of_site = cover.map_or([0; 4], |cover| [cover.stock, cover.buffer, cover.failing, cover.deficit]);
+        let (of_site, backed) = cover
+            .map_or(([0; 4], 0), |cover| ([cover.stock, cover.buffer, cover.failing, cover.deficit], cover.backed));
         let names = [pool.pool, pool.site, pool.vintage].into_iter();
         let numbers = units.into_iter().chain(of_site).map(|number| number.to_string());
-        names.chain(numbers).chain([size.to_string()]).collect()
+        names.chain(numbers).chain([size.to_string(), backed.to_string()]).collect()
     };
     pools.into_iter().map(line).collect()
 }

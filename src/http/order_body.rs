@@ -33,7 +33,7 @@ pub(super) struct PreferencesBody {
     #[schema(example = "KE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) country: Option<String>,
-    /// The organisation of the centre.
+    /// The organisation of the centre. On a ledger of more than 1,000 sites an order that may wait names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) centre: Option<String>,
     /// The vintages.

@@ -15,7 +15,8 @@ use actix_web::{HttpResponse, post, web};
 /// Record that an order was paid.
 ///
 /// By its seller or the operator. From then on it does not lapse; the centre delivers it, or refunds it. The same reference
-/// again changes nothing.
+/// again changes nothing. `never_met`: what it lacks can never come; nothing is recorded, so whoever was paid sends that back and
+/// gives the order up.
 #[utoipa::path(
     tag = "orders",
     params(("id" = String, Path, description = "The order's id.")),

@@ -68,12 +68,14 @@ async fn one(
     Ok(HttpResponse::Ok().json(record_body(&record)?))
 }
 
-/// Declares the two endpoints of one kind of record.
+/// Declares the two endpoints of one kind of record. What they do is said in utoipa's words: it does not see a `doc` that is an
+/// expression.
 macro_rules! registry {
     ($list:ident, $one:ident, $kind:ident, $path:literal, $path_of_one:literal, $what:literal) => {
-        #[doc = concat!("List ", $what, ".\n\nFor every token that reads.")]
         #[utoipa::path(
             tag = "registry",
+            summary = concat!("List ", $what, "."),
+            description = "For every token that reads.",
             params(RegistryQuery),
             responses(
                 (status = 200, description = "A page.", body = RegistryPage),
@@ -90,9 +92,10 @@ macro_rules! registry {
             page(caller, query.into_inner(), ledger, RecordKind::$kind, $path).await
         }
 
-        #[doc = concat!("Read one of the ", $what, ".\n\nFor every token that reads.")]
         #[utoipa::path(
             tag = "registry",
+            summary = concat!("Read one of the ", $what, "."),
+            description = "For every token that reads.",
             params(("id" = String, Path, description = "Its id.")),
             responses(
                 (status = 200, description = "What is known of it now.", body = Object),

@@ -45,7 +45,7 @@ impl From<&Figure> for FigureBody {
 
 /// Eligible grams of one month.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PoolBody {
+pub(super) struct SitePoolBody {
     /// The month.
     vintage: String,
     /// Grams that ever became eligible.
@@ -56,7 +56,7 @@ pub(super) struct PoolBody {
     units: i64,
 }
 
-impl From<&Pool> for PoolBody {
+impl From<&Pool> for SitePoolBody {
     fn from(pool: &Pool) -> Self {
         Self {
             vintage: pool.vintage.to_string(),

@@ -22,6 +22,25 @@ pub(super) struct StatementBody {
     year: String,
     /// Entries of the ledger from which it was made.
     as_of_size: u64,
+    /// The sums over all blocks of the year; on the first page alone.
+    #[serde(flatten)]
+    sums: Option<StatementSumsBody>,
+    /// What nobody may say with it.
+    not_permitted: Vec<&'static str>,
+    /// The retirements that ended the blocks of this page, each with the only sentence that it permits.
+    retirements: Vec<YearRetirementBody>,
+    /// A page of the blocks, by the last day of their period, as the register shows them.
+    blocks: Vec<BlockBody>,
+    /// Of these the blocks whose period begins before the year: they count here alone.
+    begin_before_the_year: Vec<String>,
+    /// Pass it as `after` for the next page of blocks; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// What a year's statement adds up to, over all its pages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StatementSumsBody {
     /// Kilograms: one unit each.
     net_kg: i64,
     /// The same in grams.
@@ -42,22 +61,11 @@ pub(super) struct StatementBody {
     assurance: AssuranceBody,
     /// The only sentence that it permits; it names the company if all was retired in the name of one.
     sentence: String,
-    /// What nobody may say with it.
-    not_permitted: Vec<&'static str>,
-    /// The retirements that ended the blocks of this page, each with the only sentence that it permits.
-    retirements: Vec<RetiredBody>,
-    /// A page of the blocks, by the last day of their period, as the register shows them.
-    blocks: Vec<BlockBody>,
-    /// Of these the blocks whose period begins before the year: they count here alone.
-    begin_before_the_year: Vec<String>,
-    /// Pass it as `after` for the next page of blocks; absent on the last. The sums are those of all pages.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
 }
 
 /// One retirement, with all its blocks.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RetiredBody {
+pub(super) struct YearRetirementBody {
     /// Its entry.
     entry: u64,
     /// Kilograms: one unit each.
@@ -69,7 +77,8 @@ pub(super) struct RetiredBody {
 /// What the figures rest on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AssuranceBody {
-    /// Grams whose whole way was confirmed by those who received them, with keys registered for them.
+    /// Grams whose every handover both sides signed: neither related parties, nor two keys that the operator holds, nor papers of a
+    /// plant without a key.
     confirmed_g: i64,
     /// Grams that rest on papers of a plant without a key, which somebody else reviewed.
     documented_g: i64,
@@ -91,8 +100,7 @@ impl StatementBody {
         months: Option<u32>,
     ) -> Self {
         let YearStatement { size, whole, blocks, retirements, next } = statement;
-        let Claimed { sums, units, failing, .. } = whole;
-        let retired = |(entry, claimed): (&EntryIndex, &Claimed)| RetiredBody {
+        let retired = |(entry, claimed): (&EntryIndex, &Claimed)| YearRetirementBody {
             entry: entry.0,
             net_kg: claimed.units,
             sentence: claimed.sums.sentence(claimed.units, claimed.company()),
@@ -106,26 +114,7 @@ impl StatementBody {
             organisation: organisation.to_string(),
             year: year.to_string(),
             as_of_size: *size,
-            net_kg: *units,
-            net_g: sums.total,
-            by_country_of_arising_g: sums.by_arising.clone(),
-            by_country_of_treatment_g: sums.by_country.clone(),
-            by_operation_g: sums.by_operation.clone(),
-            by_waste_code_g: sums.by_waste_code.clone(),
-            by_fraction_g: sums.by_fraction.clone(),
-            hazardous_g: sums.hazardous,
-            assurance: AssuranceBody {
-                confirmed_g: sums.total - sums.documented,
-                documented_g: sums.documented,
-                related_parties_g: sums.related,
-                hosted_keys_g: sums.hosted,
-                failing_kg: *failing,
-            },
-            sentence: if *units == 0 {
-                "nothing was retired for this year".to_owned()
-            } else {
-                sums.sentence(*units, whole.company())
-            },
+            sums: whole.as_ref().map(StatementSumsBody::of),
             not_permitted: NOT_PERMITTED.to_vec(),
             retirements: retirements.iter().map(retired).collect(),
             blocks: blocks.iter().map(|block| BlockBody::of(block, today, months)).collect(),
@@ -145,42 +134,74 @@ impl StatementBody {
     }
 }
 
+impl StatementSumsBody {
+    fn of(whole: &Claimed) -> Self {
+        let Claimed { sums, units, failing, .. } = whole;
+        Self {
+            net_kg: *units,
+            net_g: sums.total,
+            by_country_of_arising_g: sums.by_arising.clone(),
+            by_country_of_treatment_g: sums.by_country.clone(),
+            by_operation_g: sums.by_operation.clone(),
+            by_waste_code_g: sums.by_waste_code.clone(),
+            by_fraction_g: sums.by_fraction.clone(),
+            hazardous_g: sums.hazardous,
+            assurance: AssuranceBody {
+                confirmed_g: sums.confirmed,
+                documented_g: sums.documented,
+                related_parties_g: sums.related,
+                hosted_keys_g: sums.hosted,
+                failing_kg: *failing,
+            },
+            sentence: if *units == 0 {
+                "nothing was retired for this year".to_owned()
+            } else {
+                sums.sentence(*units, whole.company())
+            },
+        }
+    }
+
+    /// A line of the table for each sum: what it is of, for which code, and grams.
+    fn lines(&self) -> Vec<(&'static str, String, i64)> {
+        let AssuranceBody { confirmed_g, documented_g, related_parties_g, hosted_keys_g, failing_kg } = &self.assurance;
+        let singles = [
+            ("net", self.net_g),
+            ("hazardous", self.hazardous_g),
+            ("confirmed", *confirmed_g),
+            ("documented", *documented_g),
+            ("related_parties", *related_parties_g),
+            ("hosted_keys", *hosted_keys_g),
+            ("failing", failing_kg * UNIT_G),
+        ];
+        let maps = [
+            ("country_of_arising", &self.by_country_of_arising_g),
+            ("country_of_treatment", &self.by_country_of_treatment_g),
+            ("operation", &self.by_operation_g),
+            ("waste_code", &self.by_waste_code_g),
+            ("fraction", &self.by_fraction_g),
+        ];
+        let mut lines: Vec<_> = singles.into_iter().map(|(what, grams)| (what, String::new(), grams)).collect();
+        for (what, grams) in maps {
+            lines.extend(grams.iter().map(|(of, grams)| (what, of.clone(), *grams)));
+        }
+        lines
+    }
+}
+
 /// The columns: what is counted, for which code or block, and how much.
 const COLUMNS: &[&str] =
     &["organisation", "year", "as_of_size", "what", "of", "grams", "retired", "period_from", "period_until"];
 
 /// The statement as CSV: on the first page a line for each sum, then one for each block; so that pages add up.
-pub(super) fn csv_of_statement(body: StatementBody, is_first: bool) -> Result<Vec<u8>, Problem> {
+pub(super) fn csv_of_statement(body: StatementBody) -> Result<Vec<u8>, Problem> {
     let head = [body.organisation, body.year, body.as_of_size.to_string()];
     let line = |what: &str, of: &str, grams: i64, more: [String; 3]| {
         let cells = [what.to_owned(), of.to_owned(), grams.to_string()];
         head.iter().cloned().chain(cells).chain(more).collect::<Vec<String>>()
     };
-    let nothing = || [String::new(), String::new(), String::new()];
-    let AssuranceBody { confirmed_g, documented_g, related_parties_g, hosted_keys_g, failing_kg } = body.assurance;
-    let singles = [
-        ("net", body.net_g),
-        ("hazardous", body.hazardous_g),
-        ("confirmed", confirmed_g),
-        ("documented", documented_g),
-        ("related_parties", related_parties_g),
-        ("hosted_keys", hosted_keys_g),
-        ("failing", failing_kg * UNIT_G),
-    ];
-    let maps = [
-        ("country_of_arising", &body.by_country_of_arising_g),
-        ("country_of_treatment", &body.by_country_of_treatment_g),
-        ("operation", &body.by_operation_g),
-        ("waste_code", &body.by_waste_code_g),
-        ("fraction", &body.by_fraction_g),
-    ];
-    let mut lines: Vec<Vec<String>> = Vec::new();
-    if is_first {
-        lines.extend(singles.into_iter().map(|(what, grams)| line(what, "", grams, nothing())));
-        for (what, grams) in maps {
-            lines.extend(grams.iter().map(|(of, grams)| line(what, of, *grams, nothing())));
-        }
-    }
+    let sums = body.sums.iter().flat_map(StatementSumsBody::lines);
+    let mut lines: Vec<Vec<String>> =
+        sums.map(|(what, of, grams)| line(what, &of, grams, [const { String::new() }; 3])).collect();
     lines.extend(body.blocks.iter().map(|block| {
         let (serial, grams, retired) = block.as_retired();
         line("block", serial, grams, retired)

@@ -1,8 +1,11 @@
 //! What a certificate's page rests on, read as of one moment.
 
+use crate::domain::batch::Batch;
 use crate::domain::certificate::Certificate;
 use crate::domain::eligibility::audit_in_force;
-use crate::domain::ids::OrganisationId;
+use crate::domain::event::Permit;
+use crate::domain::ids::{BatchId, OrganisationId};
+use crate::domain::pool::shared;
 use crate::domain::registry::{Key, Site, SiteAudit};
 use crate::domain::rule_set;
 use crate::domain::serial::SerialBlock;
@@ -26,6 +29,8 @@ pub struct CertificatePage {
     pub sites: Vec<Site>,
     /// The keys that signed audits of these sites.
     pub keys: Vec<Key>,
+    /// The batches that its grams left.
+    batches: Vec<Batch>,
     /// What the centre was paid, where papers show it.
     pub paid: Vec<Paid>,
 }
@@ -45,13 +50,40 @@ impl Ledger {
                 Some(centre) => payments(database, &registered.certificate, centre)?,
                 None => Vec::new(),
             };
+            let batches = batches_behind(&registered).iter().map(ToString::to_string).collect::<Vec<_>>();
+            let batches = records::load_of(database, &batches)?;
             let (sums, keys) = (Sums::of_certificate(&registered, &places), keys_of_audits(database, &sites)?);
-            Ok(Some(CertificatePage { sums, sites, keys, paid, registered }))
+            Ok(Some(CertificatePage { sums, sites, keys, batches, paid, registered }))
         })
     }
 }
 
+/// The batches that a certificate's grams left, each once.
+fn batches_behind(registered: &Registered) -> BTreeSet<BatchId> {
+    let mut batches = BTreeSet::new();
+    for part in registered.resting_on() {
+        let span = (part.from.get(), part.to.get());
+        let treatment = registered.treatments.iter().find(|treatment| treatment.entry == part.treatment);
+        let lines = treatment.into_iter().flat_map(|treatment| &treatment.lines);
+        let lines = lines.filter(|line| shared((line.from.get(), line.to.get()), span).is_some());
+        batches.extend(lines.filter_map(|line| line.source.batch()));
+    }
+    batches
+}
+
 impl CertificatePage {
+    /// The permits of a site that were valid while its grams were dismantled there, or on the days on which they were treated there.
+    pub fn permits<'a>(&'a self, site: &'a Site) -> Vec<&'a Permit> {
+        let treated = self.registered.treatments.iter().filter(|treatment| treatment.site == site.id);
+        let treated = treated.map(|treatment| (treatment.day.clone(), treatment.day.clone()));
+        let dismantled = self.batches.iter().filter(|batch| batch.site == site.id);
+        let dismantled = dismantled.filter_map(|batch| Some((batch.began.date()?, batch.last_occurred.date()?)));
+        let spans: Vec<(Date, Date)> = treated.chain(dismantled).collect();
+        let is_of_then =
+            |permit: &&Permit| spans.iter().any(|(from, to)| permit.valid_from <= *to && *from <= permit.valid_until);
+        site.permits.iter().filter(is_of_then).collect()
+    }
+
     /// The site of dismantling.
     pub fn site(&self) -> Option<&Site> {
         self.sites.iter().find(|site| site.id == self.registered.certificate.site)

@@ -15,7 +15,7 @@ use crate::ledger::witnessing::Witnessing;
 use crate::ledger::{Ledger, erasure};
 use crate::proof::commitment::Opening;
 use crate::store::{Database, StoreError, entries, openings, records};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A certificate as the register shows it.
 #[derive(Debug, Clone)]
@@ -128,9 +128,10 @@ pub(crate) fn giving_blocks(
 ) -> Result<Vec<Certificate>, StoreError> {
     let (mut blocks, mut backed): (Vec<Certificate>, _) = (Vec::new(), certificate.backing.clone());
     while !backed.is_empty() {
+        let said = replacements(database, &backed)?;
         let mut serials = BTreeSet::new();
         for backing in &backed {
-            serials.extend(given_by(database, backing)?.map(|given| given.to_string()));
+            serials.extend(given_by(&said, backing)?.map(|given| given.to_string()));
         }
         serials.retain(|serial| blocks.iter().all(|block| block.serial.to_string() != *serial));
         blocks.extend(records::load_of(database, &serials.into_iter().collect::<Vec<_>>())?);
@@ -143,16 +144,33 @@ pub(crate) fn giving_blocks(
     Ok(blocks)
 }
 
+/// What the entries say that replaced some units; one of them may have replaced many pieces.
+fn replacements(
+    database: &mut Database,
+    backed: &[Backing],
+) -> Result<BTreeMap<EntryIndex, Vec<Replacement>>, StoreError> {
+    let entries: BTreeSet<EntryIndex> = backed.iter().map(|backing| backing.entry).collect();
+    let mut said = BTreeMap::new();
+    for stored in entries::find_many(database, &entries.into_iter().collect::<Vec<_>>())? {
+        let read = read_event(stored)?;
+        if let Event::CertificateReplaced(event) = read.statement.event {
+            said.insert(read.index, event.replacements);
+        }
+    }
+    Ok(said)
+}
+
 /// The block that was withdrawn to back some units. It may be named in part since, when units were cut off or replaced once more:
 /// the entry has it whole.
-fn given_by(database: &mut Database, backing: &Backing) -> Result<Option<SerialBlock>, StoreError> {
-    let stored = entries::find(database, backing.entry)?;
-    let said = stored.map(read_event).transpose()?.map(|read| read.statement.event);
-    let Some(Event::CertificateReplaced(event)) = said else {
-        return Err(StoreError::damaged(format!("entry {} replaces nothing", backing.entry)));
-    };
-    let gives = |replacement: &Replacement| replacement.backing.holds(&backing.by);
-    Ok(event.replacements.into_iter().find(gives).map(|replacement| replacement.backing))
+fn given_by<'a>(
+    said: &'a BTreeMap<EntryIndex, Vec<Replacement>>,
+    backing: &Backing,
+) -> Result<Option<&'a SerialBlock>, StoreError> {
+    let replacements = said.get(&backing.entry);
+    let replacements =
+        replacements.ok_or_else(|| StoreError::damaged(format!("entry {} replaces nothing", backing.entry)))?;
+    let gives = |replacement: &&Replacement| replacement.backing.holds(&backing.by);
+    Ok(replacements.iter().find(gives).map(|replacement| &replacement.backing))
 }
 
 /// The treatments that a certificate rests on, in the order of its allotments.

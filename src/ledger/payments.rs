@@ -8,10 +8,9 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::{RecordId, RecordKind};
 use crate::ledger::ancestry::ancestry;
 use crate::ledger::lookup::read_event;
-use crate::limits::PAGE_ROWS_MAX;
+use crate::limits::{PAGE_ROWS_MAX, SALES_READ_MAX};
 use crate::store::entries::{self, StoredEntry};
 use crate::store::{Database, StoreError, holdings, mentions};
-use std::collections::BTreeSet;
 
 /// A payment that papers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +28,14 @@ pub struct Paid {
 }
 
 /// What its centre was paid for a certificate, or for a block of which it is a part, oldest first; without papers nothing, and
-/// nothing that others paid to others later.
+/// nothing that others paid to others later. However many hands a block went through, what the centre gave away last is read.
 pub(crate) fn payments(
     database: &mut Database,
     certificate: &Certificate,
     centre: OrganisationId,
 ) -> Result<Vec<Paid>, StoreError> {
     let mut found = Vec::new();
-    let said = sales_of(database, certificate)?;
+    let said = sales_of(database, certificate, centre)?;
     for stored in entries::find_many(database, &said)? {
         found.extend(paid_by(database, stored)?);
     }
@@ -44,16 +43,19 @@ pub(crate) fn payments(
     Ok(found)
 }
 
-/// The entries that may say what was paid, in order: those with which the block, or one of which it is a part, came into an
+/// The entries that may say what the centre was paid, in order: those with which the block, or one of which it is a part, left its
 /// account, and its retirement.
-fn sales_of(database: &mut Database, certificate: &Certificate) -> Result<Vec<EntryIndex>, StoreError> {
+fn sales_of(
+    database: &mut Database,
+    certificate: &Certificate,
+    centre: OrganisationId,
+) -> Result<Vec<EntryIndex>, StoreError> {
     let ancestors = ancestry(database, certificate)?.blocks;
     let chain: Vec<String> =
         ancestors.iter().chain([certificate]).map(|certificate| certificate.serial.to_string()).collect();
-    let came = holdings::of_blocks(database, &chain, EntryIndex(0), None)?;
-    let retired = certificate.retired.as_ref().map(|retired| retired.entry);
-    let said: BTreeSet<EntryIndex> = came.into_iter().map(|holding| holding.since).chain(retired).collect();
-    Ok(said.into_iter().collect())
+    let mut said = holdings::left_account(database, &chain, centre, SALES_READ_MAX)?;
+    said.extend(certificate.retired.as_ref().map(|retired| retired.entry));
+    Ok(said)
 }
 
 /// What an entry says was paid, if it does.

@@ -12,7 +12,7 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::proof::commitment::Opening;
 use crate::store::blocks::{self, Wanted};
 use crate::store::{Database, StoreError, entries, head, mentions, openings, records};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a retirement says in plain words, as far as it was not erased.
 #[derive(Debug, Clone, Default)]
@@ -132,33 +132,34 @@ pub(crate) fn listed(database: &mut Database, serials: &[String]) -> Result<Vec<
     let found: Vec<Certificate> = records::load_of(database, serials)?;
     let mut found: BTreeMap<String, Certificate> =
         found.into_iter().map(|certificate| (certificate.serial.to_string(), certificate)).collect();
-    let mut claims: BTreeMap<EntryIndex, Claim> = BTreeMap::new();
+    let claims = claims_of(database, found.values())?;
     let mut listed = Vec::with_capacity(serials.len());
     for serial in serials {
         let Some(certificate) = found.remove(serial) else {
             return Err(StoreError::damaged(format!("{serial} is listed and there is no such certificate")));
         };
-        let claim = match &certificate.retired {
-            Some(retired) => Some(claim_of(database, &mut claims, retired.entry)?),
-            None => None,
-        };
+        let claim = certificate.retired.as_ref().map(|retired| claims.get(&retired.entry).cloned().unwrap_or_default());
         listed.push(Listed { certificate, claim });
     }
     Ok(listed)
 }
 
-/// One retirement may end many blocks: its values are read once.
-fn claim_of(
+/// What the retirements of some certificates say in plain words: one may have ended many of them, so each is read once.
+fn claims_of<'a>(
     database: &mut Database,
-    claims: &mut BTreeMap<EntryIndex, Claim>,
-    entry: EntryIndex,
-) -> Result<Claim, StoreError> {
-    if let Some(claim) = claims.get(&entry) {
-        return Ok(claim.clone());
-    }
-    let claim = Claim { openings: openings::of_entry(database, entry)?, erased: erasure::of_entry(database, entry)? };
-    claims.insert(entry, claim.clone());
-    Ok(claim)
+    certificates: impl Iterator<Item = &'a Certificate>,
+) -> Result<BTreeMap<EntryIndex, Claim>, StoreError> {
+    let entries: BTreeSet<EntryIndex> =
+        certificates.filter_map(|certificate| Some(certificate.retired.as_ref()?.entry)).collect();
+    let entries: Vec<EntryIndex> = entries.into_iter().collect();
+    let mut openings = openings::of_entries(database, &entries)?;
+    let mut erased = erasure::of_entries(database, &entries)?;
+    let claim = |entry| {
+        let (openings, erased) =
+            (openings.remove(&entry).unwrap_or_default(), erased.remove(&entry).unwrap_or_default());
+        (entry, Claim { openings, erased })
+    };
+    Ok(entries.into_iter().map(claim).collect())
 }
 
 /// What sorts behind everything that begins so; the last byte of a prefix is a slash, and `0` comes next.

@@ -16,6 +16,7 @@ use crate::ledger::audit::{Audit, AuditError};
 use crate::ledger::clock::Clock;
 use crate::ledger::health::Health;
 use crate::ledger::replay::Taken;
+use crate::ledger::rules;
 use crate::limits::SELF_AUDIT_BATCH_ENTRIES;
 use crate::proof::merkle::TreeHash;
 use crate::store::head::Head;
@@ -129,9 +130,14 @@ impl Auditor {
             tracing::error!(%finding, "the self-audit found something");
         }
         if let Some(first) = found.first() {
-            let count = found.len();
-            self.health
-                .halt(format!("the self-audit has {count} findings, the first is {first}; run `loopledger audit`"));
+            let reason =
+                format!("the self-audit has {} findings, the first is {first}; run `loopledger audit`", found.len());
+            // Who does not know the rules cannot judge: that stops nobody else.
+            if self.store.read(rules::is_known).unwrap_or(true) {
+                self.health.halt(reason);
+            } else {
+                self.health.halt_here(format!("{reason}; this software lacks the rule set in force"));
+            }
         }
     }
 }

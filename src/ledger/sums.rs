@@ -72,6 +72,7 @@ impl Places {
         Weakness {
             documented: has(FlawCode::Documented),
             related: has(FlawCode::RelatedParties),
+            unconfirmed: has(FlawCode::CustodyNotConfirmed),
             hosted: evidence.signers.iter().any(|signer| self.hosted.contains(&signer.kid)),
         }
     }

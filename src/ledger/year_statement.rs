@@ -18,13 +18,13 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::store::{Database, StoreError, blocks, head, records};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A year's statement: sums over all of it, and a page of its blocks.
+/// A year's statement: a page of its blocks, and on the first one sums over all of it.
 #[derive(Debug, Clone)]
 pub struct YearStatement {
     /// Entries of the ledger from which it was made.
     pub size: u64,
-    /// All blocks.
-    pub whole: Claimed,
+    /// All blocks, on the first page: later ones read no more than they show.
+    pub whole: Option<Claimed>,
     /// A page of the blocks, by the last day of their period, then by serial numbers.
     pub blocks: Vec<Listed>,
     /// The retirements that ended the blocks of the page, each whole.
@@ -117,17 +117,20 @@ impl Ledger {
             let size = head::read(database)?.size();
             let (blocks, next) = page(database, &asked, after)?;
             let shown: BTreeSet<EntryIndex> = blocks.iter().filter_map(entry_of).collect();
-            let mut statement =
-                YearStatement { size, whole: Claimed::default(), blocks, retirements: BTreeMap::new(), next };
-            let mut behind = None;
-            loop {
-                let (blocks, next) = page(database, &asked, behind.as_ref())?;
-                add_page(database, &mut statement, &shown, &blocks)?;
-                match next {
-                    Some(next) => behind = Some(next),
-                    None => return Ok(Some(statement)),
+            let mut retirements: BTreeMap<EntryIndex, Claimed> =
+                shown.iter().map(|entry| (*entry, Claimed::default())).collect();
+            let whole = match after {
+                None => Some(add_all(database, &asked, &mut retirements)?),
+                Some(_) => {
+                    let serials = blocks::of_retirements(database, shown)?;
+                    for serials in serials.chunks(usize::try_from(PAGE_ROWS_MAX).unwrap_or(usize::MAX)) {
+                        let page = listed(database, serials)?;
+                        add_page(database, &page, &mut Claimed::default(), &mut retirements)?;
+                    }
+                    None
                 }
-            }
+            };
+            Ok(Some(YearStatement { size, whole, blocks, retirements, next }))
         })
     }
 }
@@ -154,12 +157,29 @@ fn page(
     Ok((blocks, next))
 }
 
+/// Adds all blocks up, page by page, and what some retirements ended.
+fn add_all(
+    database: &mut Database,
+    asked: &Asked,
+    retirements: &mut BTreeMap<EntryIndex, Claimed>,
+) -> Result<Claimed, StoreError> {
+    let (mut whole, mut behind) = (Claimed::default(), None);
+    loop {
+        let (blocks, next) = page(database, asked, behind.as_ref())?;
+        add_page(database, &blocks, &mut whole, retirements)?;
+        match next {
+            Some(next) => behind = Some(next),
+            None => return Ok(whole),
+        }
+    }
+}
+
 /// Adds a page's blocks up: their treatments are read once.
 fn add_page(
     database: &mut Database,
-    statement: &mut YearStatement,
-    shown: &BTreeSet<EntryIndex>,
     page: &[Listed],
+    whole: &mut Claimed,
+    retirements: &mut BTreeMap<EntryIndex, Claimed>,
 ) -> Result<(), StoreError> {
     let mut giving = Vec::with_capacity(page.len());
     for block in page {
@@ -174,9 +194,9 @@ fn add_page(
         treatments.iter().map(|treatment| (treatment.entry, treatment)).collect();
     for (block, giving) in page.iter().zip(&giving) {
         let rests = Rests { giving, by_entry: &by_entry, places: &places };
-        statement.whole.add(block, &rests);
-        if let Some(entry) = entry_of(block).filter(|entry| shown.contains(entry)) {
-            statement.retirements.entry(entry).or_default().add(block, &rests);
+        whole.add(block, &rests);
+        if let Some(retirement) = entry_of(block).and_then(|entry| retirements.get_mut(&entry)) {
+            retirement.add(block, &rests);
         }
     }
     Ok(())

@@ -179,8 +179,17 @@ fn is_busy(message: &str) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// The fault of a failed BEGIN or COMMIT. A serialisation failure surely rolled back; of anything else the outcome
-/// is unknown until it is read again.
+/// The fault of a BEGIN that failed, or of a ROLLBACK: nothing was committed. What gets a new connection may try again.
+pub(super) fn begin_error(error: &Error) -> StoreError {
+    let fault = match fault_of(error) {
+        StoreFault::Busy => StoreFault::Busy,
+        _ => StoreFault::Failed,
+    };
+    StoreError { fault, message: error.to_string() }
+}
+
+/// The fault of a failed COMMIT. A serialisation failure surely rolled back; of anything else the outcome is unknown until it
+/// is read again.
 pub(super) fn commit_error(error: &Error) -> StoreError {
     let fault = match fault_of(error) {
         StoreFault::Busy => StoreFault::Busy,

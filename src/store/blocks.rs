@@ -31,6 +31,7 @@ pub struct BlockRow {
     claimed_by: Option<String>,
     period_from: Option<String>,
     period_until: Option<String>,
+    failing_since: Option<String>,
 }
 
 impl BlockRow {
@@ -52,6 +53,7 @@ impl BlockRow {
             claimed_by: claimed_by.map(|claimed_by| claimed_by.to_string()),
             period_from: retired.as_ref().map(|retired| retired.period.from.to_string()),
             period_until: retired.as_ref().map(|retired| retired.period.until.to_string()),
+            failing_since: certificate.failing_since().map(|day| day.to_string()),
         })
     }
 }
@@ -82,6 +84,10 @@ pub enum Standing {
     InTime(Date),
     /// It is held, and its time is over on this day.
     Expired(Date),
+    /// Some of its units fail, and nothing backs them.
+    Failing,
+    /// The same since before a day; none where there is no such day.
+    FailingSinceBefore(Option<Date>),
 }
 
 /// By what blocks are looked for; what is absent does not matter.
@@ -145,6 +151,10 @@ pub fn find(
         Some(Standing::Expired(today)) => {
             query.filter(blocks::status.eq(held)).filter(blocks::expires.lt(today.to_string()))
         }
+        Some(Standing::Failing) => query.filter(blocks::failing_since.is_not_null()),
+        Some(Standing::FailingSinceBefore(day)) => {
+            query.filter(blocks::failing_since.lt(day.as_ref().map(ToString::to_string).unwrap_or_default()))
+        }
     };
     if let Some((from, behind)) = &wanted.period {
         query =
@@ -193,10 +203,18 @@ pub fn claimed_by(
     Ok(rows.into_iter().map(|(day, serial)| (day.unwrap_or_default(), serial)).collect())
 }
 
-/// The blocks that one retirement ended.
-pub fn of_retirement(database: &mut Database, entry: EntryIndex) -> StoreResult<Vec<String>> {
-    let query = blocks::table.filter(blocks::retired_entry.eq(database_number(entry.0)?)).order(blocks::serial.asc());
-    Ok(query.select(blocks::serial).load(database)?)
+/// The blocks that some retirements ended.
+pub fn of_retirements(
+    database: &mut Database,
+    entries: impl IntoIterator<Item = EntryIndex>,
+) -> StoreResult<Vec<String>> {
+    let entries = entries.into_iter().map(|entry| database_number(entry.0)).collect::<StoreResult<Vec<i64>>>()?;
+    let mut found = Vec::new();
+    for chunk in entries.chunks(QUERY_BINDS_MAX) {
+        let query = blocks::table.filter(blocks::retired_entry.eq_any(chunk)).order(blocks::serial.asc());
+        found.extend(query.select(blocks::serial).load::<String>(database)?);
+    }
+    Ok(found)
 }
 
 /// A page of all rows, in the database's order of serial numbers, for the audit.

@@ -119,6 +119,29 @@ pub fn of_blocks(
     Ok(found)
 }
 
+/// The last of the entries with which some blocks left an account, up to so many, in order.
+pub fn left_account(
+    database: &mut Database,
+    serials: &[String],
+    holder: OrganisationId,
+    count: usize,
+) -> StoreResult<Vec<EntryIndex>> {
+    let mut found = BTreeSet::new();
+    for chunk in serials.chunks(QUERY_BINDS_MAX) {
+        let entries: Vec<Option<i64>> = holdings::table
+            .filter(holdings::serial.eq_any(chunk))
+            .filter(holdings::holder.eq(holder.to_string()))
+            .filter(holdings::until.is_not_null())
+            .order(holdings::until.desc())
+            .limit(i64::try_from(count).unwrap_or(i64::MAX))
+            .select(holdings::until)
+            .load(database)?;
+        found.extend(entries.into_iter().flatten());
+    }
+    let skipped = found.len().saturating_sub(count);
+    found.into_iter().skip(skipped).map(read_index).collect()
+}
+
 /// What happened to the blocks of an account from an entry on; whole entries, until `count` changes are reached.
 pub fn changes_of(
     database: &mut Database,

@@ -156,19 +156,26 @@ impl Store {
 
     /// Writes in one transaction; an error rolls back.
     ///
-    /// An error of the commit itself comes back as [`StoreFault::OutcomeUnknown`].
+    /// An error of the commit itself comes back as [`StoreFault::OutcomeUnknown`]. Where the work was not done before, since the
+    /// connection was gone, nothing was committed.
     pub fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Database) -> Result<T, E>) -> Result<T, E> {
         self.write_plain(|connection| {
-            let outcome = connection.transaction(|connection| work(connection).map_err(Aborted::Work));
+            let mut is_done = false;
+            let outcome = connection.transaction(|connection| {
+                let done = work(connection).map_err(Aborted::Work)?;
+                is_done = true;
+                Ok(done)
+            });
             outcome.map_err(|aborted| match aborted {
                 Aborted::Work(error) => error,
-                Aborted::Database(error) => E::from(backend::commit_error(&error)),
+                Aborted::Database(error) if is_done => E::from(backend::commit_error(&error)),
+                Aborted::Database(error) => E::from(backend::begin_error(&error)),
             })
         })
     }
 }
 
-/// Tells an error of the work from one of BEGIN or COMMIT.
+/// Tells an error of the work from one of BEGIN, COMMIT or ROLLBACK.
 enum Aborted<E> {
     Work(E),
     Database(diesel::result::Error),

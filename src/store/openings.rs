@@ -2,11 +2,13 @@
 
 use crate::domain::event::CertificateRetired;
 use crate::domain::ids::EntryIndex;
+use crate::limits::QUERY_BINDS_MAX;
 use crate::proof::commitment::Opening;
 use crate::store::bulk::{self, OpeningRow};
 use crate::store::schema::openings;
 use crate::store::{Database, StoreError, StoreResult, companies, database_number};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
+use std::collections::BTreeMap;
 
 /// Stores openings of new entries.
 pub fn insert(database: &mut Database, new: &[(EntryIndex, Opening)]) -> StoreResult<()> {
@@ -42,16 +44,27 @@ pub fn erase<'a>(
 
 /// The openings of an entry that were not erased.
 pub fn of_entry(database: &mut Database, index: EntryIndex) -> StoreResult<Vec<Opening>> {
-    let rows: Vec<(String, Vec<u8>, String)> = openings::table
-        .filter(openings::idx.eq(database_number(index.0)?))
-        .order(openings::pointer.asc())
-        .select((openings::pointer, openings::salt, openings::value))
-        .load(database)?;
-    let read = |(pointer, salt, value): (String, Vec<u8>, String)| {
-        let salt = salt.try_into().map_err(|_| StoreError::damaged(format!("opening of entry {index}")))?;
-        Ok(Opening { pointer, salt, value })
-    };
-    rows.into_iter().map(read).collect()
+    Ok(of_entries(database, &[index])?.remove(&index).unwrap_or_default())
+}
+
+/// The openings of some entries that were not erased.
+pub fn of_entries(database: &mut Database, entries: &[EntryIndex]) -> StoreResult<BTreeMap<EntryIndex, Vec<Opening>>> {
+    let mut found: BTreeMap<EntryIndex, Vec<Opening>> = BTreeMap::new();
+    let numbers = entries.iter().map(|index| database_number(index.0)).collect::<StoreResult<Vec<i64>>>()?;
+    for chunk in numbers.chunks(QUERY_BINDS_MAX) {
+        let rows: Vec<(i64, String, Vec<u8>, String)> = openings::table
+            .filter(openings::idx.eq_any(chunk))
+            .order((openings::idx.asc(), openings::pointer.asc()))
+            .select((openings::idx, openings::pointer, openings::salt, openings::value))
+            .load(database)?;
+        for (idx, pointer, salt, value) in rows {
+            let damaged = || StoreError::damaged(format!("an opening of entry {idx} cannot be read"));
+            let index = u64::try_from(idx).map(EntryIndex).map_err(|_| damaged())?;
+            let salt = salt.try_into().map_err(|_| damaged())?;
+            found.entry(index).or_default().push(Opening { pointer, salt, value });
+        }
+    }
+    Ok(found)
 }
 
 /// Whether an opening stands at an entry from an index on.

@@ -2,10 +2,11 @@
 
 use crate::domain::order::OrderStatus;
 use crate::limits::{ORDERS_DEAD_OF_ONE_MAX, QUERY_BINDS_MAX};
+use crate::store::order_units::RESERVED;
 use crate::store::schema::{order_units, order_values, orders};
 use crate::store::{Database, StoreResult};
 use diesel::dsl::sql;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable,
     RunQueryDsl,
@@ -79,6 +80,18 @@ const DEAD: [&str; 2] = [OrderStatus::Lapsed.as_str(), OrderStatus::Cancelled.as
 pub fn open_of(database: &mut Database, buyer: &str) -> StoreResult<i64> {
     let open = orders::table.filter(orders::buyer.eq(buyer)).filter(orders::standing.eq_any(OPEN));
     Ok(open.count().get_result(database)?)
+}
+
+/// Units of a centre's stock that are reserved for a buyer who has not paid them.
+pub fn unpaid_in_stock_of(database: &mut Database, buyer: &str, seller: &str) -> StoreResult<i64> {
+    let reserved = order_units::table
+        .inner_join(orders::table.on(orders::id.eq(order_units::order_id)))
+        .filter(orders::buyer.eq(buyer))
+        .filter(orders::seller.eq(seller))
+        .filter(orders::standing.eq(OrderStatus::Reserved.as_str()))
+        .filter(order_units::entry.eq(RESERVED))
+        .select(sql::<Nullable<BigInt>>("CAST(SUM(last_unit - first_unit + 1) AS BIGINT)"));
+    Ok(reserved.first::<Option<i64>>(database)?.unwrap_or(0))
 }
 
 /// Units of a centre that are held for a buyer who has not paid them, or would be once they are there.
@@ -234,13 +247,14 @@ pub fn set_waiting(database: &mut Database, numbers: &[i64]) -> StoreResult<()> 
     Ok(())
 }
 
-/// Writes down that some orders lapsed: at their time, or now if that is earlier.
-pub fn set_lapsed(database: &mut Database, numbers: &[i64], now_ms: i64) -> StoreResult<()> {
+/// Writes down that some orders are over, and since when: what lapsed since its time, unless that is yet to come, all else since now.
+pub fn set_over(database: &mut Database, numbers: &[i64], status: OrderStatus, now_ms: i64) -> StoreResult<()> {
+    let later_than = if status == OrderStatus::Lapsed { now_ms } else { i64::MIN };
     for chunk in numbers.chunks(QUERY_BINDS_MAX) {
-        let lapsed = orders::standing.eq(OrderStatus::Lapsed.as_str());
-        diesel::update(orders::table.filter(orders::number.eq_any(chunk))).set(lapsed).execute(database)?;
-        let early = orders::table.filter(orders::number.eq_any(chunk)).filter(orders::until_ms.gt(now_ms));
-        diesel::update(early).set(orders::until_ms.eq(now_ms)).execute(database)?;
+        let some = || orders::table.filter(orders::number.eq_any(chunk));
+        diesel::update(some()).set(orders::standing.eq(status.as_str())).execute(database)?;
+        let since_now = some().filter(orders::until_ms.gt(later_than));
+        diesel::update(since_now).set(orders::until_ms.eq(now_ms)).execute(database)?;
     }
     Ok(())
 }

@@ -149,6 +149,7 @@ diesel::table! {
         claimed_by -> Nullable<Text>,
         period_from -> Nullable<Text>,
         period_until -> Nullable<Text>,
+        failing_since -> Nullable<Text>,
     }
 }
 

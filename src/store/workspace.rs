@@ -5,7 +5,7 @@
 use crate::domain::ids::EntryIndex;
 use crate::store::backend::{self, Database};
 use crate::store::schema::audit;
-use crate::store::{StoreError, StoreResult, database_number};
+use crate::store::{Aborted, StoreError, StoreResult, database_number};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{
@@ -67,17 +67,6 @@ impl Workspace {
             Aborted::Work(error) => error,
             Aborted::Database(error) => E::from(StoreError::from(error)),
         })
-    }
-}
-
-enum Aborted<E> {
-    Work(E),
-    Database(diesel::result::Error),
-}
-
-impl<E> From<diesel::result::Error> for Aborted<E> {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error)
     }
 }
 

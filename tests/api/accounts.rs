@@ -2,6 +2,7 @@
 
 use crate::harness::{Party, TestApp, both_databases, new_id, signed};
 use crate::register::units;
+use crate::replacements::{Error, another_site};
 use crate::story::Story;
 use loopledger::domain::event::SecondSignature;
 use serde_json::{Value, json};
@@ -128,6 +129,27 @@ both_databases! {
         assert!(!first_page.text.contains("audit_finding"), "{}", first_page.text);
         let body = first_page.json();
         assert_eq!((&body["changes"][1]["time"], &body["next"]), (&json!("2026-11-23T12:00:00.000Z"), &Value::Null));
+    }
+
+    /// A withdrawal that is taken back, fraud that is found behind an error, and grams of others: whoever holds or retired is told.
+    fn what_the_issuer_says_later_is_told(kind) {
+        let app = TestApp::start(kind);
+        let error = Error::after_issue(&app);
+        let (centre, stock, sold) = (&error.story.centre, units(101, 106), units(1, 100));
+        let fields = json!({"certificate": stock, "reason": "not_eligible", "second": "organisation"});
+        let waits = app.say(&error.story.issuer, "certificate_withdrawn", &fields).accepted();
+        let back = app.say(&error.story.issuer, "certificate_unfrozen", &json!({"certificate": stock})).accepted();
+        let expected = [whole(waits, "withdrawal_pending", &stock), whole(back, "withdrawal_taken_back", &stock)];
+        assert_eq!(told(&app, centre, waits), expected);
+        let annotated = error.withdraw(&sold, None, "not_eligible").accepted();
+        assert_eq!(told(&app, &error.buyer, waits), [whole(annotated, "annotated", &sold)]);
+        let fraud = error.withdraw(&sold, None, "fraud").accepted();
+        let expected = [whole(fraud, "annotated", &sold), whole(fraud, "failing", &sold)];
+        assert_eq!(told(&app, &error.buyer, fraud), expected);
+        let other = another_site(&error.story, 7_000);
+        let replaced = error.replace(&sold, &units(1, 6), &other, None).accepted();
+        assert_eq!(told(&app, &error.buyer, replaced), [(replaced, "backed".to_owned(), sold, vec![units(1, 6)])]);
+        assert_eq!(told(&app, centre, replaced), [whole(replaced, "withdrawn", &other)]);
     }
 
     /// What happens within one transaction is remembered step by step.

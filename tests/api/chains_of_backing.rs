@@ -79,8 +79,8 @@ both_databases! {
         from_buffer().refused(409, "backing_out_of_turn", "/replacements/0/backing");
         sell(&app, &chain.error.story.centre, &units(112, 114), &chain.error.buyer);
         let cover = app.get("/v1/register/pools", "").json()["sites"][0].clone();
-        let counts = [&cover["stock"], &cover["buffer"], &cover["failing"], &cover["deficit"]].map(Value::as_i64);
-        assert_eq!(counts, [1, 1, 10, 9].map(Some));
+        let counts = ["stock", "backed", "buffer", "failing", "deficit"].map(|name| cover[name].as_i64());
+        assert_eq!(counts, [1, 1, 1, 10, 9].map(Some), "10 that fail, less nothing of the stock, less 1 of the buffer");
         from_buffer().accepted();
         assert_eq!(standing(&app, &units(1, 100)), is("retired", json!([])));
     }

@@ -34,6 +34,45 @@ fn the_openapi_file_is_what_is_served() {
     assert_eq!((docs.status, docs.text.contains("swagger-ui")), (200, true));
 }
 
+/// Schemas are known by their names alone: of two types with one name the document would describe one, wherever it means the
+/// other.
+#[test]
+fn no_two_schemas_share_a_name() {
+    let mut names = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for file in sources(&root().join("src/http")) {
+        let text = fs::read_to_string(&file).expect("readable");
+        for declared in text.split("ToSchema").skip(1).filter_map(name_of_next_type) {
+            names.entry(declared).or_default().push(file.display().to_string());
+        }
+    }
+    assert!(names.len() > 50, "they were found");
+    names.retain(|_, files| files.len() > 1);
+    assert!(names.is_empty(), "{names:?}");
+}
+
+/// The name of the type that what follows a derived `ToSchema` declares; the `use` lines declare none.
+fn name_of_next_type(rest: &str) -> Option<String> {
+    let is_derived = rest.split(['\n', ';']).next().is_some_and(|line| line.trim_end().ends_with(")]"));
+    let mut words = rest
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .skip_while(|word| !["struct", "enum"].contains(word));
+    words.nth(1).filter(|_| is_derived).map(str::to_owned)
+}
+
+#[test]
+fn every_operation_says_what_it_does() {
+    let document = serde_json::to_value(loopledger::http::openapi_document()).expect("JSON");
+    let mut silent = Vec::new();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            if operation["summary"].as_str().is_none_or(str::is_empty) {
+                silent.push(format!("{method} {path}"));
+            }
+        }
+    }
+    assert_eq!(silent, Vec::<String>::new());
+}
+
 /// Every field of every type with its class: whoever adds one shows here that it carries nothing personal.
 #[test]
 fn every_field_has_a_class() {

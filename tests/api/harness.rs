@@ -100,7 +100,7 @@ impl TestDatabase {
             Kind::Postgres => {
                 let schema = format!("test_{}", Uuid::now_v7().simple());
                 postgres_admin().batch_execute(&format!("CREATE SCHEMA {schema}")).expect("a schema");
-                let url = format!("{}?options=-csearch_path%3D{schema}", postgres_url());
+                let url = format!("{}?options=-csearch_path%3D{schema}&application_name={schema}", postgres_url());
                 let url = DatabaseUrl::parse(&url).expect("a URL");
                 Self { url, folder, schema: Some(schema) }
             }
@@ -114,6 +114,24 @@ impl TestDatabase {
     /// The fixed checkpoint key, and the guard as a file.
     pub fn publishing(&self) -> Publishing {
         publishing_on(&GuardUrl::File(self.guard()), Vec::new())
+    }
+
+    /// Cuts all connections to a PostgreSQL database, as a restart does; they are gone when this returns.
+    pub fn cut_connections(&self) {
+        let schema = self.schema.as_deref().expect("a PostgreSQL database");
+        let cut = format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+             WHERE application_name = '{schema}' AND pid <> pg_backend_pid()"
+        );
+        postgres_admin().batch_execute(&cut).expect("cut");
+    }
+
+    /// Puts something else before the version of the rule set in force, as if it were one that this software does not carry.
+    pub fn rename_rules(&self, from: &str, to: &str) {
+        let version = |prefix: &str| format!("\"version\":\"{prefix}");
+        let (from, to) = (version(from), version(to));
+        self.tamper(&format!("UPDATE records SET body = replace(body, '{from}', '{to}') WHERE kind = 'ledger'"))
+            .expect("SQL");
     }
 
     /// Runs SQL as whoever owns the database could.

@@ -201,6 +201,9 @@ both_databases! {
         story.at_centre("batch_closed", closed).accepted();
         assert_eq!(story.gaps(entry), (Vec::new(), 49_500));
         let serial = story.issue(None);
+        let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
+        let treated = ["treated_in_europe_g", "treated_locally_g", "treated_elsewhere_g"].map(|name| page[name].as_i64());
+        assert_eq!(treated, [47_000, 0, 0].map(Some));
         assert!(serial.starts_with(&format!("ERT-KE-NBO1-{}", VINTAGE.replace('-', ""))), "{serial}");
         let bundle = bundle(&story, &serial);
         let verdict = valid(&bundle);
@@ -239,6 +242,8 @@ both_databases! {
         })).accepted();
         app.say(&story.auditor, "evidence_reviewed", &json!({"entry": treated, "outcome": "accepted"})).accepted();
         let serial = story.issue(None);
+        let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
+        assert_eq!((&page["documented_g"], &page["confirmed_g"]), (&json!(8_000), &json!(0)));
         let bundle = bundle(&story, &serial);
         assert_eq!(valid(&bundle).certificate.shares[0].site, "XD-FURNACE");
         needs(&bundle, "evidence_reviewed", "nobody is shown to have reviewed");

@@ -6,8 +6,8 @@ use crate::orders::{block, certificate, deliver, kg, order_of, pay, place, read,
 use crate::story::Story;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 
 both_databases! {
     /// Two hundred buyers want far more than the last 1,000 kg.
@@ -53,17 +53,20 @@ fn sell_beside(app: &TestApp, orders_at: &TestApp) {
     let direct = app.join(&["buyer"]);
     let buyers: Vec<Party> = (0..6).map(|_| app.join(&["buyer"])).collect();
     let bought: Mutex<Vec<(usize, String)>> = Mutex::new(Vec::new());
+    // All begin at once, with the oldest units.
+    let begin = Barrier::new(buyers.len() + 1);
     let sold = std::thread::scope(|scope| {
         for (number, buyer) in buyers.iter().enumerate() {
-            let (seller, bought) = (&story.centre, &bought);
+            let (seller, bought, begin) = (&story.centre, &bought, &begin);
             scope.spawn(move || {
+                begin.wait();
                 while let Some(id) = buy(orders_at, buyer, seller, 1) {
                     bought.lock().expect("orders").push((number, id));
                 }
             });
         }
-        // Both begin with the oldest units.
         let centre = scope.spawn(|| {
+            begin.wait();
             let sell = |serial: &&String| {
                 let fields = json!({"certificate": serial, "to": direct.id});
                 let answer = patiently(|| app.say(&story.centre, "certificate_transferred", &fields));
@@ -82,6 +85,7 @@ fn sell_beside(app: &TestApp, orders_at: &TestApp) {
         deliver_among_others(app, &story.centre, id);
         assert_eq!(read(app, &buyers[*number], id)["status"], "delivered");
     }
+    assert!(sold > 0 && !bought.is_empty(), "{sold} sold beside {} ordered: no race", bought.len());
     assert_eq!(sold + bought.len(), 97, "{sold} sold beside {} ordered", bought.len());
 }
 

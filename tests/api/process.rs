@@ -107,16 +107,21 @@ pub fn run(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).output().expect("the program runs")
 }
 
-/// Runs the independent checker over exported files; `None` where there is no Python for it.
-pub fn run_checker(folder: &Path) -> Option<Output> {
+/// Python before one of the independent checkers; `None` where there is no Python for it.
+pub fn run_script(name: &str) -> Option<Command> {
     let Some(python) = std::env::var_os("LOOPLEDGER_TEST_PYTHON") else {
         assert!(std::env::var_os("CI").is_none(), "LOOPLEDGER_TEST_PYTHON is not set; start the tests with tests/run");
         eprintln!("SKIPPED: LOOPLEDGER_TEST_PYTHON is not set; tests/run prepares it");
         return None;
     };
-    let checker = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checker/check_ledger.py");
     let mut command = Command::new(python);
-    command.arg(checker);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checker").join(name));
+    Some(command)
+}
+
+/// Runs the independent checker over exported files.
+pub fn run_checker(folder: &Path) -> Option<Output> {
+    let mut command = run_script("check_ledger.py")?;
     for name in ["entries", "checkpoint", "vkey"] {
         command.arg(format!("--{name}")).arg(folder.join(name));
     }

@@ -46,6 +46,19 @@ both_databases! {
         assert_eq!(app.ledger.health.halted(), None);
     }
 
+    /// A node that lacks the rules in force cannot judge what it finds: it stops nobody but itself.
+    fn a_node_without_the_rules_in_force(kind) {
+        let mut app = TestApp::start_auditing_itself(TestDatabase::new(kind), NOON_MS, 100_000);
+        app.database.rename_rules("", "9");
+        passes(&app, |passes| !passes.found.is_empty()).expect("a finding");
+        app.expect_damage();
+        let database = app.stop();
+        database.rename_rules("9", "");
+        let app = TestApp::start_on(database, NOON_MS);
+        assert_eq!(app.ledger.health.halted(), None);
+        app.join(&["donor"]);
+    }
+
     /// While a pass is at work the age is that of the last clean one.
     fn the_age_of_a_pass_grows(kind) {
         // One entry a second: behind its first pass over the new ledger it is long at work.

@@ -2,13 +2,14 @@
 """Checks the register of certificates from the public entries alone, without the service's own sums.
 
     check_register.py URL
-    check_register.py --entries FILE --pools FILE
+    check_register.py --entries FILE --pools FILE [FILE ...]
 
 Reads /v1/register/entries (one entry a line) and replays them: which units were issued, on which grams, in whose account they
 are and how they ended. Checks that the numbers of a pool count from 1, each once; that no gram backs two living units; that only
 holders, issuers and those who sign second say what is theirs to say, and holders in time; that what replaces failing units gives
-as many; and that every unit stands in exactly one place. Prints
-the sums of each pool and compares them with /v1/register/pools. Exits 0 if all holds, 1 if not, 2 if it cannot read.
+as many; and that every unit stands in exactly one place. Compares the sums of each pool with /v1/register/pools, and prints
+them: each page of it (a FILE of --pools) as of the size and the day that it names, so the ledger may grow from page to page,
+and the entries may go further than the pages. Exits 0 if all holds, 1 if not, 2 if it cannot read.
 
 Needs Python 3 and no packages. Signatures it does not check: check_ledger.py and `loopledger audit` do; that an entry is in the
 ledger, /v1/proofs/inclusion proves.
@@ -20,7 +21,6 @@ import sys
 import urllib.request
 
 UNIT_G = 1000
-TRIES = 20
 VALID_YEARS = 2  # 24 months from the issue, the last day included.
 RULES = "issued countersigned transferred split cancelled retired frozen unfrozen withdrawn replaced".split()
 PLACES = ["pending", "held", "expired", "retired", "cancelled", "withdrawn", "buffer"]
@@ -262,14 +262,32 @@ class Register:
         return pools
 
 
-def compare(counted, pools):
-    """What the service says of each pool."""
-    told = {pool["pool"]: pool for pool in pools["pools"]}
-    require(set(told) == set(counted), f"it tells of the pools {sorted(told)}, the entries of {sorted(counted)}")
-    for name, sums in counted.items():
-        own = told[name]
-        for place in ["issued", *PLACES]:
-            require(own[place] == sums[place], f"{name}: it tells of {own[place]} {place}, the entries of {sums[place]}")
+def check(pages, lines):
+    """Replays the entries up to what each page of pools was counted from, and compares it with what the page tells. Gives how
+    many entries that took."""
+    register, taken, first, told = Register(pages[0]["operator"]), 0, None, set()
+    for page in sorted(pages, key=lambda page: (page["as_of_size"], page["as_of_day"])):
+        while taken < len(lines) and json.loads(lines[taken])["index"] < page["as_of_size"]:
+            register.take(lines[taken])
+            taken += 1
+        counted = register.sums(page["as_of_day"])
+        first = set(counted) if first is None else first
+        for own in page["pools"]:
+            compare(own, counted)
+            told.add(own["pool"])
+    # Pools only ever come: what was there at the first page stands on one of them.
+    require(first <= told, f"it tells of the pools {sorted(told)}, the entries of {sorted(first)}")
+    return taken
+
+
+def compare(own, counted):
+    """What the service says of a pool."""
+    name = own["pool"]
+    require(name in counted, f"it tells of the pool {name}, the entries of {sorted(counted)}")
+    sums = counted[name]
+    for place in ["issued", *PLACES]:
+        require(own[place] == sums[place], f"{name}: it tells of {own[place]} {place}, the entries of {sums[place]}")
+    print(name, *(f"{place}={sums[place]}" for place in ["issued", *PLACES]))
 
 
 def fetch(url):
@@ -280,55 +298,48 @@ def fetch(url):
 
 
 def fetch_all(url):
-    """The sums and the entries from which they were counted."""
-    first, tries = "/v1/register/pools?format=json", 1
-    path, pools = first, None
+    """The pages of pools, and the entries; these last, so that all are there from which the pools were counted."""
+    path, pages = "/v1/register/pools?format=json", []
     while path:
         body, path = fetch(url + path)
-        page = json.loads(body)
-        if pools is None:
-            pools = page
-        elif all(page[moment] == pools[moment] for moment in ("as_of_size", "as_of_day")):
-            pools["pools"] += page["pools"]
-        elif tries < TRIES:  # The ledger grew in between, or it is midnight: the sums of two moments do not belong together.
-            path, pools, tries = first, None, tries + 1
-        else:
-            raise ValueError(f"in {TRIES} tries the ledger grew before all pools were told: take --entries and --pools")
+        pages.append(json.loads(body))
     path, lines = "/v1/register/entries", []
     while path:
         body, path = fetch(url + path)
         lines += body.splitlines()
-    return pools, [line for line in lines if json.loads(line)["index"] < pools["as_of_size"]]
+    return pages, lines
+
+
+def read_files(entries, pools):
+    pages = []
+    for path in pools:
+        with open(path, encoding="ascii") as page:
+            pages.append(json.load(page))
+    with open(entries, encoding="ascii") as lines:
+        return pages, lines.read().splitlines()
 
 
 def main(arguments):
     try:
-        if len(arguments) == 4 and arguments[0] == "--entries" and arguments[2] == "--pools":
-            with open(arguments[1], encoding="ascii") as entries, open(arguments[3], encoding="ascii") as sums:
-                lines, pools = entries.read().splitlines(), json.load(sums)
+        if len(arguments) >= 4 and arguments[0] == "--entries" and arguments[2] == "--pools":
+            pages, lines = read_files(arguments[1], arguments[3:])
         elif len(arguments) == 1:
-            pools, lines = fetch_all(arguments[0].rstrip("/"))
+            pages, lines = fetch_all(arguments[0].rstrip("/"))
         else:
             print(__doc__)
             return 2
     except (OSError, ValueError) as error:
         print(f"it cannot be read: {error}")
         return 2
-    register = Register(pools["operator"])
     try:
-        for line in lines:
-            register.take(line)
-        counted = register.sums(pools["as_of_day"])
-        for name, sums in sorted(counted.items()):
-            print(name, *(f"{place}={sums[place]}" for place in ["issued", *PLACES]))
-        compare(counted, pools)
+        taken = check(pages, lines)
     except Wrong as wrong:
         print(f"WRONG: {wrong}")
         return 1
     except (KeyError, TypeError, ValueError) as error:
         print(f"WRONG: an entry cannot be read: {error!r}")
         return 1
-    print(f"the register adds up: {len(lines)} entries, as of {pools['as_of_size']}")
+    print(f"the register adds up: {taken} entries, as of {max(page['as_of_size'] for page in pages)}")
     return 0
 
 

@@ -30,9 +30,11 @@ codes! {
         Cancelled = "cancelled",
         /// Its withdrawal waits for a second signature.
         WithdrawalPending = "withdrawal_pending",
+        /// Its issuer took that withdrawal back before anybody signed second.
+        WithdrawalTakenBack = "withdrawal_taken_back",
         /// It was withdrawn.
         Withdrawn = "withdrawn",
-        /// Its retirement was annotated: the claim stays, its grams do not hold.
+        /// Its retirement was annotated, perhaps once more: the claim stays, its grams do not hold.
         Annotated = "annotated",
         /// It was stopped.
         Frozen = "frozen",
@@ -139,13 +141,19 @@ fn turns(before: Option<&Certificate>, after: &Certificate) -> Vec<AccountChange
     let awaits_withdrawal = |certificate: &Certificate| {
         certificate.pending.as_ref().is_some_and(|pending| pending.what == PendingKind::Withdrawal)
     };
+    let withdrawn_by = |certificate: &Certificate| certificate.withdrawn.as_ref().map(|withdrawn| withdrawn.entry);
+    let is_withdrawn_anew = withdrawn_by(after).is_some() && before.and_then(withdrawn_by) != withdrawn_by(after);
     let is_retired = |certificate: &Certificate| certificate.status == CertificateStatus::Retired;
     let is_pending = |certificate: &Certificate| certificate.status == CertificateStatus::Pending;
     let facts = [
         (AccountChangeKind::Countersigned, had(is_pending) && !is_pending(after)),
         (AccountChangeKind::Retired, !had(is_retired) && is_retired(after)),
         (AccountChangeKind::WithdrawalPending, !had(awaits_withdrawal) && awaits_withdrawal(after)),
-        (AccountChangeKind::Annotated, !had(|before| before.withdrawn.is_some()) && after.withdrawn.is_some()),
+        (
+            AccountChangeKind::WithdrawalTakenBack,
+            had(awaits_withdrawal) && !awaits_withdrawal(after) && !is_withdrawn_anew,
+        ),
+        (AccountChangeKind::Annotated, is_withdrawn_anew),
         (
             AccountChangeKind::Frozen,
             before.is_some() && !had(|before| before.frozen.is_some()) && after.frozen.is_some(),

@@ -283,6 +283,23 @@ impl Certificate {
         stretches(self.failing.iter().filter(is_late))
     }
 
+    /// The first day on which units of it failed that still do; of what was withdrawn or cancelled nobody has to replace any.
+    pub fn failing_since(&self) -> Option<Date> {
+        let is_over = matches!(self.status, CertificateStatus::Withdrawn | CertificateStatus::Cancelled);
+        self.failing.iter().filter(|_| !is_over).filter_map(|failing| failing.since.date()).min()
+    }
+
+    /// The first day on which units may have failed that are still in time to be replaced on a day: those that failed before are
+    /// unbacked.
+    pub fn first_in_time(on: &Date, months: u32) -> Option<Date> {
+        // Months are not alike: the same day so many months ago is late for none, and a day or two before it perhaps neither.
+        let mut day = on.minus_months(months)?.minus_days(4)?;
+        while day.plus_months(months).is_some_and(|until| *on > until) {
+            day = day.plus_days(1)?;
+        }
+        Some(day)
+    }
+
     /// How many of its units fail.
     pub fn failing_count(&self) -> i64 {
         self.failing_units().iter().map(|(first, last)| last - first + 1).sum()

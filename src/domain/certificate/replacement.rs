@@ -38,8 +38,8 @@ fn replace(
 ) -> Result<(), Stop> {
     let certificate = replaceable(state, context, event)?;
     let is_fraud = require_failing(&certificate, &replacement.failed, &format!("{pointer}/failed"))?;
-    require_as_many(replacement, pointer)?;
     let pointer = format!("{pointer}/backing");
+    require_as_many(replacement, &pointer)?;
     let (found, origin) = offered(state, context, &certificate, replacement, &pointer)?;
     require_turn(state, &certificate, origin, is_fraud, &pointer)?;
     give(state, context, event, replacement, found)?;
@@ -96,7 +96,7 @@ fn require_as_many(replacement: &Replacement, pointer: &str) -> Result<(), Stop>
         return Ok(());
     }
     let detail = format!("{} units fail, {} would back them", replacement.failed.units(), replacement.backing.units());
-    refuse(RefusalCode::UnitsInvalid, format!("{pointer}/backing"), detail)
+    refuse(RefusalCode::UnitsInvalid, pointer, detail)
 }
 
 /// The backing units end as a certificate of their own, and their grams are the failed units'.

@@ -16,7 +16,7 @@ use crate::ledger::clock::Clock;
 use crate::ledger::demands::Demands;
 use crate::ledger::erasure;
 use crate::ledger::full_tiles::store_full_tiles;
-use crate::ledger::orders::{Admission, Delivery};
+use crate::ledger::orders::{Admission, Deliveries};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
 use crate::ledger::waiting::{Candidate, Left, WaitingRoom, still_lacks};
 use crate::ledger::waiting_row::posted_again;
@@ -164,7 +164,7 @@ struct Accepted {
     openings: Vec<(EntryIndex, Opening)>,
     mentions: BTreeSet<(String, EntryIndex)>,
     receipts: BTreeMap<Identity, ([u8; 32], Receipt)>,
-    deliveries: Vec<Delivery>,
+    deliveries: Deliveries,
 }
 
 impl<'a> Run<'a> {
@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Result<Written, StoreError> {
         let Left { turns: turns_left, erased: emptied } = self.waiting.finish(self.database)?;
         if self.accepted.entries.is_empty() {
-            let lapsed = self.orders.finish(self.database, &[], &self.changes)?;
+            let lapsed = self.orders.finish(self.database, &Deliveries::default(), &self.changes)?;
             return Ok(Written { head: self.start, turns_left, erased: emptied || lapsed });
         }
         let erased = erasure::places_in(&self.changes);

@@ -104,8 +104,8 @@ impl Run<'_> {
         let concerned = changes.concerned(&signed.statement.common);
         let changes = layer.placed(changes, index, context.remembered(&warnings));
         self.require_witnessed(&signed.statement.event, &changes)?;
-        let delivered = self.accepted.deliveries.iter().chain(&staged.accepted.deliveries);
-        let deliveries = self.orders.admit(&signed.statement, &posted.openings, index, &delivered)?;
+        let delivered = [&self.accepted.deliveries, &staged.accepted.deliveries];
+        let deliveries = self.orders.admit(&signed.statement, &posted.openings, index, delivered)?;
         staged.accepted.deliveries.extend(deliveries);
         // Nothing of what admission refuses is left behind.
         staged.accepted.mentions.extend(concerned.into_iter().map(|subject| (subject.subject(), index)));

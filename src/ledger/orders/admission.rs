@@ -3,6 +3,7 @@
 //! An admission check, which replay skips: orders are no part of the ledger. It runs in the append's own transaction, under
 //! the head's lock, so it knows every reservation that stood before it, on whatever node that was made.
 
+use super::deliveries::{Deliveries, Delivery};
 use super::fulfilling::follow;
 use super::reserved::Reserved;
 use super::settling::{Settled, lapse};
@@ -21,14 +22,6 @@ use crate::proof::statement::Unverified;
 use crate::store::order_units::UnitsRow;
 use crate::store::{Database, StoreError, orders};
 use std::collections::BTreeMap;
-
-/// Units that an entry delivers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Delivery {
-    pub(super) order: OrderId,
-    pub(super) units: SerialBlock,
-    pub(super) entry: EntryIndex,
-}
 
 /// Orders, as far as one append has to do with them.
 pub(crate) struct Admission {
@@ -131,12 +124,12 @@ impl Admission {
 
     /// What a statement delivers that the rules let through; refused if it takes what is reserved for somebody else, or
     /// names an order that it does not serve. `delivered` is what this append delivered before.
-    pub(crate) fn admit<'a>(
+    pub(crate) fn admit(
         &self,
         statement: &Statement,
         openings: &[Opening],
         entry: EntryIndex,
-        delivered: &(impl Iterator<Item = &'a Delivery> + Clone),
+        delivered: [&Deliveries; 2],
     ) -> Result<Vec<Delivery>, NotAdmitted> {
         let Some(disposal) = disposal(&statement.event) else { return Ok(Vec::new()) };
         let order = match disposal.order {
@@ -150,7 +143,7 @@ impl Admission {
         }
         let mut deliveries = Vec::new();
         for (block, pointer) in &disposal.blocks {
-            let reserved = self.reserved_of(block, order, delivered.clone());
+            let reserved = self.reserved_of(block, order, delivered);
             match order {
                 Some(order) if without(&[span_of_block(block)], &reserved).is_empty() => {
                     deliveries.push(Delivery { order: order.id, units: (*block).clone(), entry });
@@ -172,17 +165,11 @@ impl Admission {
     }
 
     /// What is still reserved of a block's units: for one order, or for whatever order.
-    fn reserved_of<'a>(
-        &self,
-        block: &SerialBlock,
-        order: Option<&Order>,
-        delivered: impl Iterator<Item = &'a Delivery>,
-    ) -> Vec<Span> {
+    fn reserved_of(&self, block: &SerialBlock, order: Option<&Order>, delivered: [&Deliveries; 2]) -> Vec<Span> {
         let is_asked = |row: &&UnitsRow| order.is_none_or(|order| row.order_id == order.row.id);
         let reserved: Vec<Span> = self.reserved.of(block).filter(is_asked).map(span_of).collect();
-        let (pool, span) = (block.pool(), span_of_block(block));
-        let gone = delivered.filter(|delivery| delivery.units.pool() == pool).map(|gone| span_of_block(&gone.units));
-        without(&reserved, &gone.filter(|gone| shared(*gone, span).is_some()).collect::<Vec<_>>())
+        let gone = delivered.into_iter().flat_map(|delivered| delivered.of(block));
+        without(&reserved, &gone.map(|delivery| span_of_block(&delivery.units)).collect::<Vec<_>>())
     }
 
     /// The order that a statement serves, if it is the author's to serve and says what was ordered.
@@ -221,7 +208,7 @@ impl Admission {
     pub(crate) fn finish(
         self,
         database: &mut Database,
-        deliveries: &[Delivery],
+        deliveries: &Deliveries,
         changes: &Changes,
     ) -> Result<bool, StoreError> {
         Ok(follow(database, self.time, deliveries, changes)? || self.erased)

@@ -108,7 +108,8 @@ impl Desk {
             let time = entry_time(database, &self.clock, &head)?;
             Ok::<_, AppendError>(is_due(database, time)?)
         });
-        let is_due = looked.map_err(|error| self.unavailable(error))?;
+        let is_due =
+            looked.map_err(|error| explain(&self.health, error, "whether orders are due could not be read"))?;
         Ok(is_due && self.transact(&|_, _| Ok(Done::well(())))?.is_none())
     }
 

@@ -2,7 +2,8 @@
 //!
 //! In the append's own transaction, after its records were written; if we crash before the commit neither is there.
 
-use super::admission::{Delivery, span_of_block};
+use super::admission::span_of_block;
+use super::deliveries::{Deliveries, Delivery};
 use super::serving::{note_freed, serve};
 use super::settling::lose;
 use super::stock::span_of;
@@ -14,19 +15,18 @@ use crate::domain::state::{Changes, Record};
 use crate::domain::time::LedgerTime;
 use crate::store::order_units::{self, RESERVED, UnitsRow};
 use crate::store::{Database, StoreError, orders, stock};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Writes down what was delivered, takes note of units that left the stock otherwise, and gives what is new in stock, or was
 /// given back before, to those who wait. Tells whether something personal was deleted.
 pub(super) fn follow(
     database: &mut Database,
     time: LedgerTime,
-    deliveries: &[Delivery],
+    deliveries: &Deliveries,
     changes: &Changes,
 ) -> Result<bool, StoreError> {
     let mut erased = false;
-    for order in deliveries.iter().map(|delivery| delivery.order).collect::<BTreeSet<_>>() {
-        let own: Vec<&Delivery> = deliveries.iter().filter(|delivery| delivery.order == order).collect();
+    for (order, own) in deliveries.by_order() {
         erased |= deliver(database, time, order, &own)?;
     }
     let certificates: Vec<&Certificate> = changes.records.values().filter_map(certificate_of).collect();

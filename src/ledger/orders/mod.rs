@@ -8,12 +8,13 @@
 //! `desk` is that transaction, `placing` takes a `new_order`, `paying` confirms it or gives it up, `refunding` ends it when its
 //! payment goes back, `settling` lets orders lapse, `serving` gives new stock to those that wait, and `clerk` sees to both while
 //! nobody asks. `shelf` and `stock` find units, `prospects` say what may still come and `advance` how much of it. `admission`
-//! stands at the sequencer's door and asks what is `reserved`, `fulfilling` follows what was appended, `delivering` drafts what the centre signs, `listing`
+//! stands at the sequencer's door and asks what is `reserved` and what `deliveries` the append has made, `fulfilling` follows what was appended, `delivering` drafts what the centre signs, `listing`
 //! reads.
 
 mod admission;
 mod advance;
 mod clerk;
+mod deliveries;
 mod delivering;
 mod desk;
 mod fulfilling;
@@ -30,8 +31,9 @@ mod settling;
 mod shelf;
 mod stock;
 
-pub(crate) use admission::{Admission, Delivery, NotAdmitted};
+pub(crate) use admission::{Admission, NotAdmitted};
 pub(crate) use clerk::Clerk;
+pub(crate) use deliveries::Deliveries;
 pub use delivering::{Draft, DraftStatement};
 pub(crate) use desk::Desk;
 pub use desk::Turn;

@@ -82,7 +82,10 @@ fn pay(
     if missing > 0
         && let Some(hindrance) = hindrance(database, time, order, missing)?
     {
-        let detail = format!("take no money for it, and give it up by DELETE: {hindrance}: {}", hindrance.detail());
+        let detail = format!(
+            "{hindrance}: {}; nothing was recorded: send back what was paid, and give the order up by DELETE",
+            hindrance.detail_for_seller()
+        );
         return Ok(Done::refused(OrderRefusal::new(OrderCode::NeverMet, "", detail)));
     }
     let status = if missing == 0 { OrderStatus::Paid } else { OrderStatus::Waiting };
@@ -123,7 +126,7 @@ fn cancel(database: &mut Database, time: LedgerTime, order: &Order) -> Result<Do
             return Ok(Done::refused(OrderRefusal::new(OrderCode::OrderPaid, "", detail)));
         }
     }
-    let erased = end(database, &order.row, OrderStatus::Cancelled, time.ms())?;
+    let erased = end(database, std::slice::from_ref(&order.row), OrderStatus::Cancelled, time)?;
     serve(database, time)?;
     Ok(Done { erased, ..Done::well(Some(order.id)) })
 }

@@ -1,6 +1,6 @@
 //! Taking an order: units are reserved for it, or it waits for those that are yet to come.
 
-use super::advance::{Outlook, outlook};
+use super::advance::outlook;
 use super::desk::{Done, Turn};
 use super::new_order::{Amount, NewOrder};
 use super::prospects::{Asked, Prospects};
@@ -92,13 +92,13 @@ fn seller_and_units(
             let Some(seller) = stretches.first().map(|stretch| stretch.seller) else {
                 return Err(StoreError::damaged("an order of no units was filled"));
             };
-            let refusal = too_much_unpaid(database, wanted, today, (seller, 0))?;
+            let refusal = too_much_unpaid(database, wanted, today, (seller, Held::InStock))?;
             return Ok(refusal.map_or(Ok((seller, stretches)), Err));
         }
         Err(short) => short,
     };
     if !may_wait {
-        return Ok(Err(not_in_stock(wanted.units, short, None)));
+        return Ok(Err(not_in_stock(wanted.units, short, LET_IT_WAIT)));
     }
     let mut prospects = Prospects::of(database, today, &Asked::by(wanted.preferences))?;
     // It would wait for ever.
@@ -107,31 +107,53 @@ fn seller_and_units(
     }
     let outlook = outlook(database, &mut prospects, wanted)?;
     let Some(seller) = outlook.seller(wanted.units) else {
-        return Ok(Err(not_in_stock(wanted.units, short, Some(&outlook))));
+        let later = outlook.most();
+        let cut = if prospects.is_cut { NAME_THE_CENTRE } else { "" };
+        let then = format!(", and at most {later} kg may be waited for{cut}; order less, or in several orders");
+        return Ok(Err(not_in_stock(wanted.units, short, &then)));
     };
-    let refusal = too_much_unpaid(database, wanted, today, (seller, outlook.all_of(seller)))?;
+    let held = Held::ToCome(outlook.all_of(seller));
+    let refusal = too_much_unpaid(database, wanted, today, (seller, held))?;
     Ok(refusal.map_or(Ok((seller, Vec::new())), Err))
 }
 
-/// Whether a buyer would hold back too much of a centre that it has not paid: so nobody empties the stock for nothing. What
-/// comes of the centre counts beside what can be reserved of its stock today.
+/// What an order would hold before it is paid.
+#[derive(Clone, Copy)]
+enum Held {
+    /// Units of the stock.
+    InStock,
+    /// Units yet to come, which are so many at most.
+    ToCome(i64),
+}
+
+/// Whether a buyer would hold back too much of a centre that it has not paid: so nobody empties the stock for nothing. What holds
+/// stock is measured against what can be reserved of it today, whatever else the buyer waits for; an order that waits, with all
+/// that the buyer has not paid, against the stock and what is to come. So it does not matter which of two is placed first.
 fn too_much_unpaid(
     database: &mut Database,
     wanted: &Wanted<'_>,
     today: &Date,
-    (seller, coming): (OrganisationId, i64),
+    (seller, held): (OrganisationId, Held),
 ) -> Result<Option<OrderRefusal>, StoreError> {
-    let unpaid = orders::unpaid_of(database, &wanted.buyer.to_string(), &seller.to_string())?;
+    let (buyer, seller) = (wanted.buyer.to_string(), seller.to_string());
+    let (unpaid, coming) = match held {
+        Held::InStock => (orders::unpaid_in_stock_of(database, &buyer, &seller)?, 0),
+        Held::ToCome(coming) => (orders::unpaid_of(database, &buyer, &seller)?, coming),
+    };
     if unpaid + wanted.units <= ORDERS_UNPAID_KG_FREE {
         return Ok(None);
     }
-    let all = stock::units_of(database, &seller.to_string(), &valid_until(today))? + coming;
+    let all = stock::units_of(database, &seller, &valid_until(today))? + coming;
     let most = (all / ORDERS_UNPAID_PART).max(ORDERS_UNPAID_KG_FREE);
     if unpaid + wanted.units <= most {
         return Ok(None);
     }
+    let of_what = match held {
+        Held::InStock => "one centre's stock",
+        Held::ToCome(_) => "what one centre has and is to come there",
+    };
     let detail = format!(
-        "at most {most} kg of one centre may be held for you before they are paid, and {unpaid} kg are; order less, or pay or \
+        "at most {most} kg of {of_what} may be held for you before they are paid, and {unpaid} kg are; order less, or pay or \
          cancel an order first"
     );
     Ok(Some(OrderRefusal::new(OrderCode::TooMuchUnpaid, "", detail)))
@@ -193,12 +215,13 @@ fn units_of(rules: &RuleSet, amount: &Amount) -> Result<i64, OrderRefusal> {
     Err(OrderRefusal::new(OrderCode::AmountInvalid, pointer, detail))
 }
 
-fn not_in_stock(units: i64, short: Short, outlook: Option<&Outlook>) -> OrderRefusal {
-    let Short { all, most } = short;
-    let then = match outlook.map(Outlook::most) {
-        Some(later) => format!(", and at most {later} kg may be waited for; order less, or in several orders"),
-        None => "; order less, in several orders, or let it wait for treatment (advance)".to_owned(),
-    };
+/// What a buyer may do where nothing shall wait.
+const LET_IT_WAIT: &str = "; order less, in several orders, or let it wait for treatment (advance)";
+/// What is said where not all sites were looked at.
+const NAME_THE_CENTRE: &str =
+    " of the sites that were looked at, since there are too many: name the centre (prefer.centre)";
+
+fn not_in_stock(units: i64, Short { all, most }: Short, then: &str) -> OrderRefusal {
     let detail =
         format!("{units} kg are wanted; {all} kg that match are free, {most} kg of them from one centre{then}");
     OrderRefusal::new(OrderCode::NotInStock, "", detail)

@@ -77,7 +77,7 @@ pub(super) struct Prospects<'a> {
     /// Sites of centres from which these orders may be served.
     sites: Vec<Site>,
     /// Whether there may be more of them than were read.
-    is_cut: bool,
+    pub(super) is_cut: bool,
     is_closed: bool,
     /// Organisations that issue; `None` as long as nobody asked.
     issuers: Option<Vec<OrganisationId>>,
@@ -104,9 +104,13 @@ impl<'a> Prospects<'a> {
         if self.is_closed {
             return Ok(Some(Hindrance::LedgerClosed));
         }
+        // What was not read may have what those that were read have not.
+        if self.is_cut {
+            return Ok(None);
+        }
         let sites = self.sites_for(wanted);
         if sites.is_empty() {
-            return Ok((!self.is_cut).then_some(Hindrance::NoSite));
+            return Ok(Some(Hindrance::NoSite));
         }
         if !self.has_issuer(database, wanted, &sites)? {
             return Ok(Some(Hindrance::BuyerRelated));

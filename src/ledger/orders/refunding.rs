@@ -98,7 +98,7 @@ fn refund(
     }
     let row = OrderRow { refunded_ms: time.ms(), refund: reference.to_owned(), ..order.row.clone() };
     orders::set_refund(database, &row)?;
-    let erased = end(database, &row, OrderStatus::Refunded, time.ms())?;
+    let erased = end(database, std::slice::from_ref(&row), OrderStatus::Refunded, time)?;
     serve(database, time)?;
     Ok(Done { erased, ..Done::well(Some(order.id)) })
 }

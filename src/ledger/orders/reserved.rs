@@ -70,3 +70,70 @@ impl Reserved {
         rows.into_iter().flatten().take_while(move |row| span_of(row).1 > first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::order_units::RESERVED;
+    use crate::store::workspace::Workspace;
+
+    fn block(first: i64, last: i64) -> SerialBlock {
+        SerialBlock::parse(&format!("ER-KE-NBO1-202611-{first:07}-{last:07}")).expect("units")
+    }
+
+    fn reserve(database: &mut Database, first: i64, last: i64) {
+        let row = UnitsRow {
+            order_id: first.to_string(),
+            pool: block(first, last).pool(),
+            first_unit: first,
+            last_unit: last,
+            seller: String::new(),
+            expires: "2028-11-23".to_owned(),
+            entry: RESERVED,
+        };
+        order_units::insert(database, &[row]).expect("a row");
+    }
+
+    /// What is read in whatever pieces is known, each unit once, and what was not read is not.
+    #[test]
+    fn stretches_that_were_read() {
+        let mut workspace = Workspace::temporary().expect("a database");
+        let database = workspace.database();
+        for (first, last) in [(11, 20), (21, 21), (31, 40)] {
+            reserve(database, first, last);
+        }
+        let (mut reserved, time) = (Reserved::default(), LedgerTime::from_ms(0).expect("a time"));
+        // What is read; then what is asked about, whether it is known, and what is reserved of it.
+        type Asked<'a> = (i64, i64, bool, &'a [i64]);
+        let table: [((i64, i64), &[Asked<'_>]); 5] = [
+            (
+                (15, 25),
+                &[(15, 25, true, &[21, 11]), (14, 15, false, &[11]), (25, 26, false, &[]), (26, 30, false, &[])],
+            ),
+            // It overlaps on the left, and again within.
+            ((5, 16), &[(5, 25, true, &[21, 11]), (4, 5, false, &[])]),
+            ((17, 18), &[(5, 25, true, &[21, 11]), (21, 21, true, &[21]), (22, 25, true, &[])]),
+            // Side by side with what was read, and beyond a gap.
+            ((26, 30), &[(5, 30, true, &[21, 11]), (30, 31, false, &[])]),
+            (
+                (36, 50),
+                &[(5, 50, false, &[31, 21, 11]), (36, 50, true, &[31]), (31, 35, false, &[31]), (41, 50, true, &[])],
+            ),
+        ];
+        for ((first, last), asked) in table {
+            reserved.read(database, time, &[block(first, last)]).expect("read");
+            for (from, until, is_known, rows) in asked {
+                let block = block(*from, *until);
+                let of: Vec<i64> = reserved.of(&block).map(|row| row.first_unit).collect();
+                let found = (reserved.knows(&block), of.as_slice());
+                assert_eq!(found, (*is_known, *rows), "{block} after {first} to {last} was read");
+            }
+        }
+        // A gap is filled from both sides of what lies in it; nothing that was read is read again.
+        reserve(database, 1, 4);
+        reserve(database, 22, 24);
+        reserved.read(database, time, &[block(1, 50)]).expect("read");
+        let of: Vec<i64> = reserved.of(&block(1, 50)).map(|row| row.first_unit).collect();
+        assert_eq!((reserved.knows(&block(1, 50)), of), (true, vec![31, 21, 11, 1]));
+    }
+}

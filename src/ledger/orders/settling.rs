@@ -40,7 +40,7 @@ pub(super) fn lapse(database: &mut Database, time: LedgerTime) -> Result<Settled
     let mut settled = Settled::default();
     let due = orders::due(database, time.ms(), ORDERS_LAPSED_MAX)?;
     settled.is_left = is_full(due.len(), ORDERS_LAPSED_MAX);
-    settled.erased = end_unpaid(database, &due, time)?;
+    settled.erased = end(database, &due, OrderStatus::Lapsed, time)?;
     Ok(settled)
 }
 
@@ -57,27 +57,18 @@ pub(super) fn is_due(database: &mut Database, time: LedgerTime) -> Result<bool, 
     Ok(!order_units::expired(database, today.as_str(), 1)?.is_empty())
 }
 
-/// Ends an order: what it was not delivered goes back to the stock, what is personal of it goes. Tells whether there was such.
+/// Ends orders, as one: what they were not delivered goes back to the stock, what is personal of them goes. What lapses was over
+/// when its time was, or now if that is earlier. Tells whether there was something personal.
 pub(super) fn end(
     database: &mut Database,
-    row: &OrderRow,
+    rows: &[OrderRow],
     status: OrderStatus,
-    at_ms: i64,
+    time: LedgerTime,
 ) -> Result<bool, StoreError> {
-    let id = std::slice::from_ref(&row.id);
-    order_units::release(database, id)?;
-    orders::set_standing(database, row.number, status, at_ms)?;
-    note_freed(database, std::slice::from_ref(&row.seller))?;
-    orders::keep_newest_dead(database, &row.buyer)?;
-    orders::delete_values(database, id)
-}
-
-/// Lets orders lapse that nobody has paid, as one: when their time was over, or now if that is earlier.
-fn end_unpaid(database: &mut Database, rows: &[OrderRow], time: LedgerTime) -> Result<bool, StoreError> {
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
     order_units::release(database, &ids)?;
-    orders::set_lapsed(database, &numbers, time.ms())?;
+    orders::set_over(database, &numbers, status, time.ms())?;
     let sellers: BTreeSet<String> = rows.iter().map(|row| row.seller.clone()).collect();
     note_freed(database, &sellers.into_iter().collect::<Vec<_>>())?;
     for buyer in rows.iter().map(|row| row.buyer.as_str()).collect::<BTreeSet<_>>() {
@@ -108,7 +99,7 @@ pub(super) fn lose(database: &mut Database, time: LedgerTime, lost: &[UnitsRow])
     for first in &waiting {
         note_waiting(database, first)?;
     }
-    end_unpaid(database, &unpaid, time)
+    end(database, &unpaid, OrderStatus::Lapsed, time)
 }
 
 /// Takes lost units out of what is reserved for the orders that they were reserved for.
