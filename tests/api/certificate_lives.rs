@@ -231,10 +231,12 @@ both_databases! {
             app.say(&app.operator, "site_changed", &json!({"changed_site": site, "permit": permit})).accepted();
         }
         let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
-        let audits = json!([format!("2026-10-01 conforms by {}", story.auditor.id)]);
-        let site = |name: &str| json!({"site": name, "permits": ["XD/2026/17 until 2026-12-31"], "audits": audits});
+        let audits = |on: &str| json!([format!("{on} conforms by {}", story.auditor.id)]);
+        let site = |name: &str, audited: &str| {
+            json!({"site": name, "permits": ["XD/2026/17 until 2026-12-31"], "audits": audits(audited)})
+        };
         let sites = page["sites"].as_array().expect("sites");
-        assert!(sites.len() == 2 && sites.contains(&site("XD-CTR1")) && sites.contains(&site("XD-FURN")), "{page}");
+        assert!(sites.len() == 2 && sites.contains(&site("XD-CTR1", "2026-10-01")) && sites.contains(&site("XD-FURN", "2026-10-02")), "{page}");
     }
 
     /// The page asks what the centre was paid of what the centre gave away: an entry between others, which nobody can read any
