@@ -58,10 +58,10 @@ impl Ledger {
     }
 }
 
-/// The batches that a certificate's grams left, each once.
+/// The batches that a certificate's grams left, and those of what backs it, each once.
 fn batches_behind(registered: &Registered) -> BTreeSet<BatchId> {
     let mut batches = BTreeSet::new();
-    for part in registered.resting_on() {
+    for part in registered.issues().flat_map(|block| &block.allotments) {
         let span = (part.from.get(), part.to.get());
         let treatment = registered.treatments.iter().find(|treatment| treatment.entry == part.treatment);
         let lines = treatment.into_iter().flat_map(|treatment| &treatment.lines);

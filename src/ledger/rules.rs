@@ -22,6 +22,11 @@ pub(crate) fn is_known(database: &mut Database) -> Result<bool, StoreError> {
 /// The rule set in force in a database.
 pub(crate) fn rules_in_force(database: &mut Database) -> Result<&'static RuleSet, StoreError> {
     let ledger: Option<LedgerRecord> = records::find(database, LEDGER_RECORD)?;
+    adopted(ledger.as_ref())
+}
+
+/// The rule set that a ledger has adopted.
+pub(crate) fn adopted(ledger: Option<&LedgerRecord>) -> Result<&'static RuleSet, StoreError> {
     let adopted = ledger.and_then(|ledger| rule_set::find(&ledger.rule_set));
     // The database is whole, and other nodes may know the rule set: nothing is done here, and nothing halts there.
     let unknown = || "the rule set in force is not carried by this software: this node needs a newer one".to_owned();

@@ -18,6 +18,7 @@ use crate::ledger::erasure;
 use crate::ledger::full_tiles::store_full_tiles;
 use crate::ledger::orders::{Admission, Deliveries};
 use crate::ledger::posting::{Group, Mode, Outcome, Posted, Receipt, Refused};
+use crate::ledger::rules;
 use crate::ledger::waiting::{Candidate, Left, WaitingRoom, still_lacks};
 use crate::ledger::waiting_row::posted_again;
 use crate::ledger::working::Working;
@@ -199,7 +200,17 @@ impl<'a> Run<'a> {
             accepted: Accepted::default(),
         };
         run.load(identifiers.into_iter().map(Wanted::Record).collect())?;
+        run.require_known_rules()?;
         Ok(run)
+    }
+
+    /// A node that lacks the rule set in force neither appends nor refuses for good: what it is sent, and what waits, is for nodes
+    /// that have it.
+    fn require_known_rules(&self) -> Result<(), StoreError> {
+        match self.working.state.ledger() {
+            Ok(Some(ledger)) => rules::adopted(Some(ledger)).map(drop),
+            Ok(None) | Err(_) => Ok(()),
+        }
     }
 
     /// Loads what rules ask for.

@@ -127,8 +127,8 @@ enum Held {
 }
 
 /// Whether a buyer would hold back too much of a centre that it has not paid: so nobody empties the stock for nothing. What holds
-/// stock is measured against what can be reserved of it today, whatever else the buyer waits for; an order that waits, with all
-/// that the buyer has not paid, against the stock and what is to come. So it does not matter which of two is placed first.
+/// stock is measured against what can be reserved of it today; what waits, against the stock and what is to come. Each is measured
+/// by itself, so it does not matter which of two is placed first.
 fn too_much_unpaid(
     database: &mut Database,
     wanted: &Wanted<'_>,
@@ -136,9 +136,10 @@ fn too_much_unpaid(
     (seller, held): (OrganisationId, Held),
 ) -> Result<Option<OrderRefusal>, StoreError> {
     let (buyer, seller) = (wanted.buyer.to_string(), seller.to_string());
+    let in_stock = orders::unpaid_in_stock_of(database, &buyer, &seller)?;
     let (unpaid, coming) = match held {
-        Held::InStock => (orders::unpaid_in_stock_of(database, &buyer, &seller)?, 0),
-        Held::ToCome(coming) => (orders::unpaid_of(database, &buyer, &seller)?, coming),
+        Held::InStock => (in_stock, 0),
+        Held::ToCome(coming) => (orders::unpaid_of(database, &buyer, &seller)? - in_stock, coming),
     };
     if unpaid + wanted.units <= ORDERS_UNPAID_KG_FREE {
         return Ok(None);
