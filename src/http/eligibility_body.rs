@@ -108,8 +108,9 @@ const fn reason(place: Place) -> &'static str {
             "it ended without a final treatment: split, treated in the interim, released or lost; its path says what became of it"
         }
         Place::Item(_, ItemStatus::InUse) => "it is in use: reuse earns no certificate",
-        Place::Batch(_) | Place::Item(..) => {
-            "only what a final treatment has ended backs a certificate: this is not treated yet"
+        Place::Batch(_) => {
+            "no final treatment of these grams is stated: they are in the batch or in what left it, or ended otherwise (released, lost, weighed less), as the paths of its lots say"
         }
+        Place::Item(..) => "only what a final treatment has ended backs a certificate: this is not treated yet",
     }
 }

@@ -4,6 +4,7 @@ use crate::domain::batch::Batch;
 use crate::domain::eligibility::e_resource_1::ended_by_residual;
 use crate::domain::eligibility::expected::{CameOut, short_of};
 use crate::domain::eligibility::gap::Gap;
+use crate::domain::hazardous::Hazardous;
 use crate::domain::ids::EntryIndex;
 use crate::domain::mass::Grams;
 use crate::domain::rule_set::{Conditions, part_of};
@@ -20,6 +21,22 @@ pub struct Figure {
     pub found_g: i64,
     /// Grams that there must be at least; of what residual operations may end, at most.
     pub asked_g: i64,
+}
+
+/// How many hazardous grams are accepted of how many. Where enough are, the rest is gone, unweighed or in store for too long, and
+/// only all of them will do.
+fn of_hazardous(conditions: &Conditions, hazardous: &Hazardous) -> Figure {
+    let (total_g, found_g) = (hazardous.total_g.get(), hazardous.accepted_g.get());
+    let figure = |of, asked_g| Figure { gap: Gap::BatchIncomplete, of, found_g, asked_g };
+    if hazardous.is_accepted(conditions.hazardous.accepted_ppm) {
+        return figure(
+            "hazardous, accepted by a permitted site; the rest is gone, unweighed or in store for too long",
+            total_g,
+        );
+    }
+    // The share rounds up: one gram less would not do.
+    let asked_g = total_g - part_of(total_g, 1_000_000 - conditions.hazardous.accepted_ppm);
+    figure("hazardous, accepted by a permitted site", asked_g)
 }
 
 /// The figures of those gaps of a batch that have some; of what residual operations ended, as it was with a treatment.
@@ -40,14 +57,7 @@ pub(crate) fn figures(
         }));
     }
     if gaps.contains(&Gap::BatchIncomplete) {
-        let total_g = batch.hazardous.total_g.get();
-        figures.push(Figure {
-            gap: Gap::BatchIncomplete,
-            of: "hazardous, accepted by a permitted site",
-            found_g: batch.hazardous.accepted_g.get(),
-            // The share rounds up: one gram less would not do.
-            asked_g: total_g - part_of(total_g, 1_000_000 - conditions.hazardous.accepted_ppm),
-        });
+        figures.push(of_hazardous(conditions, &batch.hazardous));
     }
     let ended = treatment.and_then(|treatment| ended_by_residual(batch, treatment));
     figures.extend(ended.filter(|_| gaps.contains(&Gap::ResidualShareExceeded)).map(|ended: Grams| Figure {

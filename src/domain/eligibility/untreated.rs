@@ -2,6 +2,7 @@
 //! a plant treated them on the day of the question.
 
 use crate::domain::batch::Batch;
+use crate::domain::border::completion;
 use crate::domain::composition::WasteSource;
 use crate::domain::eligibility::{Gap, Standing, e_resource_1, require_behind};
 use crate::domain::evidence::Evidence;
@@ -40,6 +41,10 @@ pub(crate) fn of_item(state: &State<'_>, rules: &RuleSet, item: &Item, now: Ledg
     standing.weigh_evidence(state, &item.evidence)?;
     if item.basis != WeightBasis::Weighed {
         standing.gaps.insert(Gap::NotWeighed);
+    }
+    let asked = item.evidence.completions.as_deref().unwrap_or_default();
+    if now.date().is_some_and(|today| completion::ends_late(asked, &today)) {
+        standing.gaps.insert(Gap::BorderNotCovered);
     }
     if item.sources.is_empty() {
         standing.gaps.insert(Gap::NotFromBatch);
