@@ -46,7 +46,7 @@ impl Ledger {
                 None => Vec::new(),
             };
             let (sums, keys) = (Sums::of_certificate(&registered, &places), keys_of_audits(database, &sites)?);
-            Ok(Some(CertificatePage { sums, sites, keys, paid, registered }))
+            Ok(Some(CertificatePage { registered, sums, sites, keys, paid }))
         })
     }
 }
