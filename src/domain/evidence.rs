@@ -126,7 +126,7 @@ impl Evidence {
     }
 
     /// With what is asked of the end of what a shipment brought.
-    pub(crate) fn to_complete(self, asked: &Completion) -> Self {
+    pub(crate) fn bound_to(self, asked: &Completion) -> Self {
         let completions = completion::joined(self.completions.iter().flatten().chain([asked]));
         Self { completions, ..self }
     }

@@ -79,7 +79,7 @@ fn ask_for_completion(
     for id in brought {
         let Some(item) = state.item(id)?.filter(|item| item.received == Some(*handover)).cloned() else { continue };
         if item.arising.is_some() {
-            let evidence = item.evidence.clone().to_complete(completion);
+            let evidence = item.evidence.clone().bound_to(completion);
             state.put(Record::Item(Item { evidence, ..item }));
         }
     }

@@ -70,6 +70,7 @@ pub struct Scheme {
 
 /// Numbers of the registry of certificates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of a rule set's file, by its name")]
 pub struct Registry {
     /// How long after fraud was found units are to be replaced before they are listed as unbacked, in months.
     pub replacement_months: u32,
