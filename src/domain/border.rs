@@ -4,6 +4,7 @@
 //! crosses all the same: it is recorded with a warning, and its grams back nothing until cured.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{Road, country_of};
 use crate::domain::codes::{BaselCode, Country, DocumentNumber, ItemKind, Role, WasteCode};
 use crate::domain::custody::{
     Handover, HandoverStatus, Offering, Side, close, give_back, offer_all, open_handover, take,
@@ -16,12 +17,13 @@ use crate::domain::fields::record;
 use crate::domain::finding::NumberTaken;
 use crate::domain::ids::{ConsentId, EntryIndex, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, bears_data};
-use crate::domain::lot::{Road, country_of, each_once, waste_code};
 use crate::domain::mass::Grams;
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::rule_set::{Borders, Control, RuleSet};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
+use crate::domain::waste_code::waste_code;
 
 record! {
     /// A consent to shipments.

@@ -1,6 +1,7 @@
 //! Items: how they come under the ledger, how their mass is known, and how they leave it alive.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::country_of;
 use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
     Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
@@ -11,7 +12,6 @@ use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
 use crate::domain::ids::{BatchId, DonationId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::lacks::Lack;
-use crate::domain::lot::country_of;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::rule_set::RuleSet;

@@ -251,6 +251,17 @@ impl Warning {
     }
 }
 
+/// A warning each, however many items it is about.
+pub(crate) fn each_once(warnings: Vec<Warning>) -> Vec<Warning> {
+    let mut once: Vec<Warning> = Vec::new();
+    for warning in warnings {
+        if !once.contains(&warning) {
+            once.push(warning);
+        }
+    }
+    once
+}
+
 impl WarningCode {
     /// What it means, in words.
     pub const fn meaning(self) -> &'static str {

@@ -1,15 +1,17 @@
 //! From donor to school: testing, repairing, wiping, preparing, using, and the end as a product.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::country_of;
 use crate::domain::codes::{Condition, ItemKind, ItemStatus, Provenance, Role, SourceKind};
 use crate::domain::composition::{Composition, SourceId};
 use crate::domain::event::{Checked, DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
+use crate::domain::intake::source_of;
 use crate::domain::item::{Item, bears_data, own_item};
 use crate::domain::lacks::lacking;
-use crate::domain::lot::{country_of, overridden, source_of, waste_code};
 use crate::domain::refusal::RefusalCode;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::waste_code::{overridden, waste_code};
 
 fn held(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
     let item = own_item(state, context, id, "/item", &[ItemStatus::Held])?;
