@@ -7,8 +7,10 @@ use crate::domain::capacity;
 use crate::domain::codes::{Country, Role};
 use crate::domain::ids::SiteId;
 use crate::domain::item::Item;
+use crate::domain::mass::Grams;
 use crate::domain::permit::permit_warning;
 use crate::domain::refusal::{Warning, WarningCode};
+use crate::domain::registry::Site;
 use crate::domain::state::{State, Stop};
 use crate::domain::waste_code::waste_code;
 
@@ -91,15 +93,48 @@ pub(crate) fn intake_warnings(
     site: SiteId,
     item: &Item,
 ) -> Result<Vec<Warning>, Stop> {
-    let organisation = state.organisation(&context.party())?;
-    let works_on_waste = |role: &Role| matches!(role, Role::Recycler | Role::Treater);
-    let works = organisation.is_some_and(|organisation| organisation.roles.iter().any(works_on_waste));
-    let Some(place) = state.site(&site)?.cloned() else { return Ok(Vec::new()) };
-    if !works && place.organisation.is_some() {
-        return Ok(Vec::new());
-    }
+    let Some(place) = measured_place(state, context, site)? else { return Ok(Vec::new()) };
     let day = context.day();
     let not_covered = permit_warning(&place.permits, day.as_ref(), item.waste_code.as_ref(), None);
     let over = capacity::take_in(state, context, &place, item.grams)?;
     Ok(not_covered.into_iter().chain(over).collect())
+}
+
+/// The site, if what comes to it is measured: its holder recycles or treats, or it is a plant without a key.
+fn measured_place(state: &State<'_>, context: &Context<'_>, site: SiteId) -> Result<Option<Site>, Stop> {
+    let organisation = state.organisation(&context.party())?;
+    let works_on_waste = |role: &Role| matches!(role, Role::Recycler | Role::Treater);
+    let works = organisation.is_some_and(|organisation| organisation.roles.iter().any(works_on_waste));
+    Ok(state.site(&site)?.filter(|place| works || place.organisation.is_none()).cloned())
+}
+
+/// A warning where waste weighs more than it did when it came to its site, and that is beyond the yearly capacity there. What it
+/// weighs less gives no room: it may have come in another year.
+pub(crate) fn weighed_more(
+    state: &mut State<'_>,
+    context: &Context<'_>,
+    item: &Item,
+    change_g: i64,
+) -> Result<Option<Warning>, Stop> {
+    let (Some(more), Some(site)) = (Grams::new(change_g).filter(|more| *more > Grams::ZERO), item.site) else {
+        return Ok(None);
+    };
+    if !capacity::counts_every_intake(state)? || !came_in(state, item, site)? {
+        return Ok(None);
+    }
+    let Some(place) = measured_place(state, context, site)? else { return Ok(None) };
+    capacity::take_in(state, context, &place, more)
+}
+
+/// Whether waste came to a site, and did not come out of batches there, into which it had come as something else.
+fn came_in(state: &State<'_>, item: &Item, site: SiteId) -> Result<bool, Stop> {
+    let sources = || item.sources.shares().iter().map(|share| share.source.batch());
+    state.require_loaded(sources().flatten().map(|batch| batch.to_string()))?;
+    for source in sources() {
+        let Some(batch) = source else { return Ok(true) };
+        if state.batch(&batch)?.is_some_and(|batch| batch.site != site) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

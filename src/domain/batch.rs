@@ -387,6 +387,7 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
     let about = RecordId::new(RecordKind::Batch, &batch.id);
     let bases: Vec<WeightBasis> = batch.flags.iter().map(|flags| flags.basis).collect();
     signals.extend(signal::of_difference(state, context, Some(batch.site), -rest, &bases, &about)?);
+    signals.extend(dismantling::returned(state, context, &batch)?);
     let evidence = batch.evidence.clone().warned(&signals, context.index);
     warnings.extend(each_once(signals));
     let treatments = batch.treatments.clone();

@@ -70,6 +70,7 @@ pub struct Scheme {
 
 /// Numbers of the registry of certificates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of a rule set's file, by its name")]
 pub struct Registry {
     /// How long after fraud was found units are to be replaced before they are listed as unbacked, in months.
     pub replacement_months: u32,
@@ -91,6 +92,9 @@ pub struct Registry {
     /// along with a batch, an item or a treatment, and nothing that comes up after it has looked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cures_by_strangers_alone: bool,
+    /// Whether grams that are set free cover failing units of their batch before they wait in a pool.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub freed_grams_cover: bool,
     /// Whether a retirement may name the organisation that is its beneficiary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_beneficiaries: bool,
