@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Two treatments of one batch of 600 kg, each issued for itself: the first is unsold, the second a buyer has. Then only 589 kg came
 /// in, and what was certified last fails.
-fn after_error<'a>(app: &'a TestApp) -> Story<'a> {
+fn after_error(app: &TestApp) -> Story<'_> {
     let story = Story::begin(app);
     let (lot, receipt, batch) = story.gate_to_batch(600_000);
     let steel = [0, 1].map(|_| story.fraction(&batch, "FE", 300_000));

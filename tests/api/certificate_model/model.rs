@@ -340,7 +340,9 @@ impl Model {
             }
         }
         self.cover_what_fails(&concerned);
-        concerned.into_iter().for_each(|treatment| self.settle(treatment));
+        for treatment in concerned {
+            self.settle(treatment);
+        }
     }
 
     /// The front of the pool: grams of so many units at most, in whole units. What a finding holds is passed over.
