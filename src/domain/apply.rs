@@ -14,8 +14,8 @@ use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::state::{State, Stop};
 use crate::domain::time::{DAY_MS, Date, LedgerTime, MINUTE_MS};
 use crate::domain::{
-    batch, border, certificate, correction, custody, delegation, donation, erasure, finding, hazardous, interim, item,
-    lot, packing, parts, registry, reuse, site_batches, treatment,
+    batch, border, certificate, correction, custody, delegation, donation, erasure, finding, hazardous, intake,
+    interim, item, lot, merging, packing, parts, registry, reuse, site_batches, storage, treatment,
 };
 
 /// A statement in its place.
@@ -147,7 +147,7 @@ pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result
         Event::RulesAdopted(event) => registry::rules_adopted(state, context, event)?,
         Event::CheckpointKeyChanged(event) => registry::checkpoint_key_changed(state, context, event)?,
         Event::LedgerClosed(event) => registry::ledger_closed(state, context, event)?,
-        Event::SiteChanged(event) => registry::site_changed(state, context, event)?,
+        Event::SiteChanged(event) => warnings.extend(registry::site_changed(state, context, event)?),
         Event::FacilityRegistered(event) => registry::facility_registered(state, context, event)?,
         Event::ProjectRegistered(event) => donation::project_registered(state, context, event)?,
         Event::TrainingHeld(event) => donation::training_held(state, context, event)?,
@@ -166,13 +166,13 @@ pub(crate) fn apply_rule(state: &mut State<'_>, context: &Context<'_>) -> Result
         Event::Unpacked(event) => packing::unpacked(state, context, event)?,
         Event::PutInUse(event) => reuse::put_in_use(state, context, event)?,
         Event::Checked(event) => reuse::checked(state, context, event)?,
-        Event::Retired(event) => reuse::retired(state, context, event)?,
+        Event::Retired(event) => warnings.extend(reuse::retired(state, context, event)?),
         Event::Reweighed(event) => warnings.extend(item::reweighed(state, context, event)?),
-        Event::Collected(event) => warnings.extend(lot::collected(state, context, event)?),
-        Event::Received(event) => warnings.extend(lot::received(state, context, event)?),
-        Event::Merged(event) => warnings.extend(lot::merged(state, context, event)?),
+        Event::Collected(event) => warnings.extend(intake::collected(state, context, event)?),
+        Event::Received(event) => warnings.extend(intake::received(state, context, event)?),
+        Event::Merged(event) => warnings.extend(merging::merged(state, context, event)?),
         Event::Split(event) => lot::split(state, context, event)?,
-        Event::Stored(event) => warnings.extend(lot::stored(state, context, event)?),
+        Event::Stored(event) => warnings.extend(storage::stored(state, context, event)?),
         Event::HandoverOffered(event) => warnings.extend(custody::handover_offered(state, context, event)?),
         Event::HandoverWithdrawn(event) => custody::handover_withdrawn(state, context, event)?,
         Event::HandoverAccepted(event) => warnings.extend(custody::handover_accepted(state, context, event)?),

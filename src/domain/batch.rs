@@ -1,8 +1,10 @@
 //! Batches: inputs go in, weighed fractions come out, and at the end the difference is booked, never typed.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{arrive, country_of};
 use crate::domain::balance::{Account, adjust, flow_out};
 use crate::domain::codes::{Arising, Condition, CountedElsewhere, ItemKind, ItemStatus, Provenance, Role, TableCode};
+use crate::domain::composition::too_many_sources;
 use crate::domain::composition::{Composition, SourceId, WasteSource, given_of};
 use crate::domain::dismantling::{self, CountedInto, DISMANTLING};
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, RemainingStock};
@@ -11,18 +13,20 @@ use crate::domain::fed::{self, FedClass};
 use crate::domain::fields::{codes, record};
 use crate::domain::hazardous::{self, Hazardous};
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, KeyId, OrganisationId, SiteId};
+use crate::domain::intake::source_of;
 use crate::domain::item::{Item, Weighed, new_item, own_item, require_order_after, restate_at};
-use crate::domain::lot::{
-    arrive, code_warning, country_of, each_once, overridden, permit_warning, require_new, source_of, storage_warning,
-    too_many_sources, waste_code,
-};
+use crate::domain::lot::require_new;
 use crate::domain::mass::{Grams, SignedGrams, WeightBasis};
+use crate::domain::permit::permit_warning;
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::signal::{self, Gave, TallyKind};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::storage::storage_warning;
 use crate::domain::time::{DAY_MS, LedgerTime, OccurredAt};
 use crate::domain::treatment::settle_all;
+use crate::domain::waste_code::{code_warning, overridden, waste_code};
 use std::collections::BTreeSet;
 
 codes! {
@@ -383,6 +387,7 @@ pub fn batch_closed(state: &mut State<'_>, context: &Context<'_>, event: &BatchC
     let about = RecordId::new(RecordKind::Batch, &batch.id);
     let bases: Vec<WeightBasis> = batch.flags.iter().map(|flags| flags.basis).collect();
     signals.extend(signal::of_difference(state, context, Some(batch.site), -rest, &bases, &about)?);
+    signals.extend(dismantling::returned(state, context, &batch)?);
     let evidence = batch.evidence.clone().warned(&signals, context.index);
     warnings.extend(each_once(signals));
     let treatments = batch.treatments.clone();

@@ -476,6 +476,13 @@ text_field!(
     Month, Time, "a month such as 2026-11", is_month
 );
 
+impl Month {
+    /// The year in which it lies.
+    pub fn year(&self) -> Option<CalendarYear> {
+        self.as_str().get(..4).and_then(CalendarYear::parse)
+    }
+}
+
 fn is_calendar_year(text: &str) -> bool {
     text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit())
 }

@@ -3,10 +3,13 @@
 //! A lot is grams per source. Merging adds; whatever leaves a lot takes of each source pro rata, by largest remainder, so
 //! nobody chooses whose grams leave. The same arithmetic carries the donations behind a lot.
 
+use crate::domain::apply::refuse;
 use crate::domain::codes::{CountedElsewhere, Country, Provenance, SourceKind, TableCode};
 use crate::domain::fields::{Field, FieldClass, Malformed, Record, Value, record, text_field};
 use crate::domain::ids::{BatchId, DonationId};
 use crate::domain::mass::{Grams, WeightBasis, apportion};
+use crate::domain::refusal::RefusalCode;
+use crate::domain::state::Stop;
 use crate::limits::SOURCES_MAX;
 use std::collections::BTreeMap;
 
@@ -100,6 +103,12 @@ pub struct Composition(Vec<Share>);
 /// More sources than a lot may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManySources;
+
+/// Refuses what would have too many.
+pub(crate) fn too_many_sources<T>(_: TooManySources) -> Result<T, Stop> {
+    let detail = format!("this would have more than {SOURCES_MAX} sources; make it smaller");
+    refuse(RefusalCode::TooManySources, "", detail)
+}
 
 impl Composition {
     /// Grams of one source.

@@ -48,6 +48,18 @@ pub(crate) fn take_back(state: &mut State<'_>, mut batch: Batch, grams: Grams) -
     Ok(batch)
 }
 
+/// A warning if a closing that is applied once more takes less back than it did, and a year has no room for that.
+pub(crate) fn returned(state: &State<'_>, context: &Context<'_>, batch: &Batch) -> Result<Option<Warning>, Stop> {
+    for known in batch.counted.iter().flatten() {
+        let place = (batch.site, DISMANTLING);
+        let warning = capacity::returned(state, context, place, &known.year, "/remaining")?;
+        if warning.is_some() {
+            return Ok(warning);
+        }
+    }
+    Ok(None)
+}
+
 /// The list with some more in a year, in the order of the years.
 fn with(mut counted: Vec<CountedInto>, year: CalendarYear, grams: Grams) -> Vec<CountedInto> {
     match counted.binary_search_by(|known| known.year.cmp(&year)) {

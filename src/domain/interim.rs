@@ -1,23 +1,26 @@
 //! Interim treatment: lots become lots before the final operation. It ends no mass and makes no eligible gram.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{arrive, country_of};
 use crate::domain::balance::{Account, adjust, flow_out};
 use crate::domain::capacity;
 use crate::domain::codes::{Condition, Country, ItemKind, ItemStatus, Role};
+use crate::domain::composition::too_many_sources;
 use crate::domain::composition::{Composition, given_of};
 use crate::domain::event::{InterimOutput, TreatedInterim};
 use crate::domain::evidence::Evidence;
 use crate::domain::hazardous::shared;
 use crate::domain::ids::{ItemId, SiteId};
 use crate::domain::item::{Item, Weighed, new_item, own_item, restate_at};
-use crate::domain::lot::{
-    arrive, code_warning, country_of, each_once, permit_warning, require_new, storage_warning, too_many_sources,
-    waste_code,
-};
+use crate::domain::lot::require_new;
 use crate::domain::mass::{Grams, WeightBasis};
+use crate::domain::permit::permit_warning;
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::signal;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::storage::storage_warning;
+use crate::domain::waste_code::{code_warning, waste_code};
 use std::collections::BTreeSet;
 
 /// Exchange and sorting, blending, repackaging (Directive 2008/98/EC, Annexes I and II).

@@ -1,6 +1,7 @@
 //! Items: how they come under the ledger, how their mass is known, and how they leave it alive.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{country_of, weighed_more};
 use crate::domain::balance::{Account, adjust, come_back, flow_in, flow_out};
 use crate::domain::codes::{
     Arising, Condition, Country, ItemKind, ItemStatus, ReleaseReason, Role, SanitisationMethod, TableCode, WasteCode,
@@ -11,7 +12,6 @@ use crate::domain::evidence::Evidence;
 use crate::domain::fields::record;
 use crate::domain::ids::{BatchId, DonationId, EntryIndex, HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::lacks::Lack;
-use crate::domain::lot::country_of;
 use crate::domain::mass::{Grams, Weight, WeightBasis};
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::rule_set::RuleSet;
@@ -413,6 +413,7 @@ pub fn reweighed(state: &mut State<'_>, context: &Context<'_>, event: &Reweighed
     adjust(state, item.site, Account::Reweighed, change);
     let after = item.clone().weighing(grams, basis);
     let mut signals: Vec<Warning> = signal::of_lots(state, context, &item, &after, "/weight")?.into_iter().collect();
+    signals.extend(weighed_more(state, context, &after, change)?);
     let about = RecordId::new(RecordKind::Item, &after.id);
     signals.extend(signal::of_difference(state, context, after.site, change, &[item.basis, basis], &about)?);
     let evidence = after.evidence.clone().warned(&signals, context.index);

@@ -1,12 +1,14 @@
 //! Containers: what is packed moves with its container, and only with it.
 
 use crate::domain::apply::{Context, refuse};
+use crate::domain::arrival::arrive;
 use crate::domain::codes::{ItemKind, ItemStatus, TableCode};
 use crate::domain::event::{Packed, Unpacked};
 use crate::domain::ids::ItemId;
 use crate::domain::item::{Item, Weighed, new_item, own_item, own_packed_item};
-use crate::domain::lot::{arrive, each_once, require_new};
+use crate::domain::lot::require_new;
 use crate::domain::mass::{Grams, WeightBasis};
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning};
 use crate::domain::state::{Record, State, Stop};
 use crate::limits::PAYLOAD_LIST_MAX;

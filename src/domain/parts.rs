@@ -6,10 +6,11 @@ use crate::domain::codes::{Condition, ItemKind, ItemStatus, TableCode, WasteCode
 use crate::domain::event::{MediaLeft, PartInstalled, PartRemoved};
 use crate::domain::ids::ItemId;
 use crate::domain::item::{Item, bears_data, new_item, own_item, weigh};
-use crate::domain::lot::{require_new, waste_code};
+use crate::domain::lot::require_new;
 use crate::domain::mass::WeightBasis;
 use crate::domain::refusal::{RefusalCode, Warning};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::waste_code::waste_code;
 
 fn device(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
     let item = own_item(state, context, id, "/item", &[ItemStatus::Held])?;

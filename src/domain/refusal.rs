@@ -251,6 +251,17 @@ impl Warning {
     }
 }
 
+/// A warning each, however many items it is about.
+pub(crate) fn each_once(warnings: Vec<Warning>) -> Vec<Warning> {
+    let mut once: Vec<Warning> = Vec::new();
+    for warning in warnings {
+        if !once.contains(&warning) {
+            once.push(warning);
+        }
+    }
+    once
+}
+
 impl WarningCode {
     /// What it means, in words.
     pub const fn meaning(self) -> &'static str {
@@ -261,8 +272,8 @@ impl WarningCode {
                 "no permit of the site covers this on that day; it backs no certificate until cured"
             }
             Self::OverCapacity => {
-                "the site has taken in more that year than its permit allows, in all or into this operation; what is beyond \
-                 backs no certificate until cured"
+                "the site has taken in more that year than its permit allows, in all or into this operation; the whole \
+                 statement backs no certificate until cured, and of a batch that is fed the whole batch"
             }
             Self::BorderNotCovered => {
                 "it crossed a border without the consent or paper that it needed; it backs no certificate until cured"

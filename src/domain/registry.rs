@@ -13,7 +13,7 @@ use crate::domain::event::{
 use crate::domain::fields::record;
 use crate::domain::ids::{EntryIndex, KeyId, OrganisationId, Origin, ScaleId, SiteId};
 use crate::domain::mass::Grams;
-use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::refusal::{Refusal, RefusalCode, Warning};
 use crate::domain::rule_set;
 use crate::domain::state::{Record, State, Stop};
 use crate::domain::time::{Date, OccurredAt};
@@ -405,7 +405,7 @@ pub fn facility_registered(
 }
 
 /// A site has a further permit or another address, or declares what it does outside the ledger.
-pub fn site_changed(state: &mut State<'_>, context: &Context<'_>, event: &SiteChanged) -> Result<(), Stop> {
+pub fn site_changed(state: &mut State<'_>, context: &Context<'_>, event: &SiteChanged) -> Result<Vec<Warning>, Stop> {
     context.require_operator(state)?;
     let Some(mut site) = state.site(&event.changed_site)?.cloned() else {
         return refuse(RefusalCode::Unknown, "/changed_site", "no site of this id is registered");
@@ -417,16 +417,15 @@ pub fn site_changed(state: &mut State<'_>, context: &Context<'_>, event: &SiteCh
         require_sound_permit(state, permit)?;
         site.permits.push(permit.clone());
     }
-    if let Some(work) = &event.outside_work {
-        capacity::declare_outside(state, site.id, work)?;
-    }
+    let declared = event.outside_work.as_ref();
+    let over = declared.map(|work| capacity::declare_outside(state, &site, work)).transpose()?.flatten();
     if site.changed.len() >= SITE_HISTORY_MAX {
         return refuse(RefusalCode::ListInvalid, "/changed_site", "a site changes at most 256 times");
     }
     site.changed.push(context.index);
     let address = event.address.clone().or_else(|| site.address.clone());
     state.put(Record::Site(Site { address, ..site }));
-    Ok(())
+    Ok(over.into_iter().collect())
 }
 
 fn require_sound_permit(state: &State<'_>, permit: &Permit) -> Result<(), Stop> {

@@ -1,15 +1,18 @@
 //! From donor to school: testing, repairing, wiping, preparing, using, and the end as a product.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{country_of, intake_warnings};
+use crate::domain::capacity;
 use crate::domain::codes::{Condition, ItemKind, ItemStatus, Provenance, Role, SourceKind};
 use crate::domain::composition::{Composition, SourceId};
 use crate::domain::event::{Checked, DataSanitised, PreparedForReuse, PutInUse, Repaired, Retired, Tested};
 use crate::domain::ids::ItemId;
+use crate::domain::intake::source_of;
 use crate::domain::item::{Item, bears_data, own_item};
 use crate::domain::lacks::lacking;
-use crate::domain::lot::{country_of, overridden, source_of, waste_code};
-use crate::domain::refusal::RefusalCode;
+use crate::domain::refusal::{RefusalCode, Warning};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::waste_code::{overridden, waste_code};
 
 fn held(state: &State<'_>, context: &Context<'_>, id: &ItemId) -> Result<Item, Stop> {
     let item = own_item(state, context, id, "/item", &[ItemStatus::Held])?;
@@ -99,8 +102,8 @@ pub fn checked(state: &mut State<'_>, context: &Context<'_>, event: &Checked) ->
     put(state, context, item)
 }
 
-/// It becomes waste, there and then; once.
-pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) -> Result<(), Stop> {
+/// It becomes waste, there and then; once. At a site that recycles or treats it comes in by that, like what comes through the gate.
+pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) -> Result<Vec<Warning>, Stop> {
     let item = own_item(state, context, &event.item, "/item", &[ItemStatus::Held, ItemStatus::InUse])?;
     if item.kind == ItemKind::Container {
         return refuse(RefusalCode::WrongKind, "/item", "a container is no product that dies");
@@ -113,6 +116,7 @@ pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) ->
     let country = country_of(state, context, item.site)?;
     let overridden = overridden(state, context, event.waste_code.as_ref(), country.as_ref())?;
     let given = item.donation.as_ref().map(|donation| SourceId::of_donation(Some(donation)));
+    let is_measured = capacity::counts_every_intake(state)?;
     let retired = Item {
         waste_code: waste_code(state, context, &item.class, overridden.as_ref(), country.as_ref())?,
         overridden,
@@ -124,5 +128,11 @@ pub fn retired(state: &mut State<'_>, context: &Context<'_>, event: &Retired) ->
         given: given.map(|given| Composition::of(given, item.grams)).unwrap_or_default(),
         ..item
     };
-    put(state, context, retired)
+    let mut warnings = Vec::new();
+    if let Some(site) = retired.site.filter(|_| is_measured) {
+        warnings = intake_warnings(state, context, site, &retired)?;
+    }
+    let evidence = retired.evidence.clone().warned(&warnings, context.index);
+    put(state, context, Item { evidence, ..retired })?;
+    Ok(warnings)
 }

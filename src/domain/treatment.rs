@@ -1,6 +1,7 @@
 //! Treatment: the end of mass by a final operation, and the audits of the sites where it happens.
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::arrive;
 use crate::domain::balance::{Account, flow_out};
 use crate::domain::batch::{Batch, Residual};
 use crate::domain::border::completion;
@@ -16,13 +17,15 @@ use crate::domain::finding::{self, CureWait};
 use crate::domain::hazardous;
 use crate::domain::ids::{BatchId, EntryIndex, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, own_item};
-use crate::domain::lot::{arrive, each_once, permit_warning, storage_warning};
 use crate::domain::mass::{Grams, WeightBasis};
+use crate::domain::permit::permit_warning;
 use crate::domain::pool::{self, Certified, Pool, PoolPlace};
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::{Site, SiteAudit};
 use crate::domain::signal::{self, TallyKind};
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::storage::storage_warning;
 use crate::domain::time::{Date, LedgerTime};
 
 record! {

@@ -203,8 +203,11 @@ fn read_delivery(body: DeliverBody) -> Result<Option<RetirementWish>, Problem> {
     let mut values = Vec::new();
     let said = [("/beneficiary", beneficiary), ("/beneficiary_number", beneficiary_number), ("/purpose", purpose)];
     for (pointer, value) in said {
-        let problem =
-            if value.is_empty() { Some("expected a value; the register shows it") } else { problem_of_value(&value) };
+        let problem = if value.trim().is_empty() {
+            Some("expected a value; the register shows it")
+        } else {
+            problem_of_value(&value)
+        };
         if let Some(problem) = problem {
             return Err(invalid(&format!("/deliver{pointer}"), problem));
         }

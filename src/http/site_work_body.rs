@@ -1,8 +1,7 @@
 //! How pools, gaps and a site's work look in JSON.
 
 use crate::domain::eligibility::{Figure, Gap};
-use crate::domain::pool::Pool;
-use crate::ledger::site_work::{BatchWork, SiteWork, Work};
+use crate::ledger::site_work::{BatchWork, PoolWork, SiteWork, Work};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,17 +47,27 @@ impl From<&Figure> for FigureBody {
 pub(super) struct SitePoolBody {
     /// The month.
     vintage: String,
-    /// Grams that ever became eligible.
+    /// Grams that became eligible; those that units issued in error set free enter anew and count once more.
     entered_g: i64,
-    /// Grams on which units rest.
+    /// Grams that were ever taken by an issue; those that are set free again stay among them.
     allotted_g: i64,
     /// The last unit that was issued.
     units: i64,
+    /// Where the site's capacity holds some of its grams back: how many of its year's vintages, of all months together, may still be
+    /// certified within it, and beside declared work outside the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certifiable_g: Option<i64>,
+    /// That it does, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<GapBody>,
 }
 
-impl From<&Pool> for SitePoolBody {
-    fn from(pool: &Pool) -> Self {
+impl From<&PoolWork> for SitePoolBody {
+    fn from(work: &PoolWork) -> Self {
+        let pool = &work.pool;
         Self {
+            certifiable_g: work.bound_g(),
+            gaps: work.bound_g().map(|_| Gap::OverCapacity.into()).into_iter().collect(),
             vintage: pool.vintage.to_string(),
             entered_g: pool.entered_g.get(),
             allotted_g: pool.allotted_g.get(),

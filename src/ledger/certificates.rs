@@ -1,6 +1,6 @@
 //! Certificates: what can be issued and why not more, and what was issued.
 
-use crate::domain::certificate::{Backing, Certificate, Proposal, Retirement, propose};
+use crate::domain::certificate::{Backing, Certificate, Proposal, Retirement, draft};
 use crate::domain::codes::Month;
 use crate::domain::erasure::ErasedValue;
 use crate::domain::event::{Allotment, CertificateIssued, Event, Replacement};
@@ -74,7 +74,7 @@ impl Ledger {
         let now = self.now()?;
         self.store.snapshot(|database| {
             let (proposal, rests_on): (Proposal, _) = ask(database, |state| {
-                let proposal = propose(state, &site, vintage, units, now)?;
+                let proposal = draft(state, &site, vintage, units, now)?;
                 let rests_on = proposal.rests_on(state);
                 Ok((proposal, rests_on))
             })?;

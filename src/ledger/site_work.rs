@@ -3,6 +3,7 @@
 use crate::domain::apply::rules_in_force;
 use crate::domain::balance::{Account, SiteAccount};
 use crate::domain::batch::{Batch, BatchStatus};
+use crate::domain::certificate::{UNIT_G, room_units};
 use crate::domain::eligibility::{self, Figure, Gap, figures};
 use crate::domain::ids::{BatchId, SiteId};
 use crate::domain::pool::{self, Pool};
@@ -82,11 +83,28 @@ pub struct BatchWork {
     pub figures: Vec<Figure>,
 }
 
+/// A pool of a site.
+#[derive(Debug, Clone)]
+pub struct PoolWork {
+    /// The pool.
+    pub pool: Pool,
+    /// What may still be certified of its year's vintages within the site's capacity, in grams, where the scheme has a bound.
+    pub room_g: Option<i64>,
+}
+
+impl PoolWork {
+    /// The same where it holds some of the pool's grams back.
+    pub fn bound_g(&self) -> Option<i64> {
+        let free_g = self.pool.entered_g.get() - self.pool.allotted_g.get();
+        self.room_g.filter(|room| free_g / UNIT_G > room / UNIT_G)
+    }
+}
+
 /// A page of a site's work.
 #[derive(Debug, Clone)]
 pub struct SiteWork {
     /// Its pools, oldest vintage first.
-    pub pools: Vec<Pool>,
+    pub pools: Vec<PoolWork>,
     /// All that lies there, in lots, devices and open batches.
     pub live_g: i64,
     /// Its batches, in the order of their ids.
@@ -122,9 +140,16 @@ impl Ledger {
     }
 }
 
-fn pools_of(database: &mut Database, site: SiteId) -> Result<Vec<Pool>, StoreError> {
+fn pools_of(database: &mut Database, site: SiteId) -> Result<Vec<PoolWork>, Unanswered> {
     let found = records::page_under(database, RecordKind::Pool, &Pool::prefix_of(&site), PAGE_ROWS_MAX)?;
-    Ok(found.into_iter().filter_map(|record| Pool::try_from(record).ok()).collect())
+    let pools: Vec<Pool> = found.into_iter().filter_map(|record| Pool::try_from(record).ok()).collect();
+    ask(database, |state| {
+        let with_room = |pool: &Pool| -> Result<PoolWork, Stop> {
+            let room = room_units(state, &site, &pool.vintage)?;
+            Ok(PoolWork { pool: pool.clone(), room_g: room.map(|units| units * UNIT_G) })
+        };
+        pools.iter().map(with_room).collect()
+    })
 }
 
 fn live(database: &mut Database, site: SiteId) -> Result<i64, StoreError> {

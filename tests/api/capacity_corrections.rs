@@ -237,4 +237,102 @@ both_databases! {
         story.is_eligible(story.ended_on(NOVEMBER, &batch, 8_000), 8_000);
         assert_eq!(over(&story.dismantles_on(NOVEMBER, 1)), ["/items"], "10 kg by now");
     }
+
+    /// Room that a closing gave back is gone once the closing is: what was fed in since stays, and the batch backs nothing.
+    fn room_that_was_given_back(kind) {
+        for (rules, is_measured) in [("4", false), ("5", true)] {
+            let app = TestApp::start(kind);
+            app.adopt_rules(rules);
+            let story = small(&Story::begin(&app));
+            let batch = story.opened_on(NOVEMBER);
+            assert_eq!(over(&story.fed_on(NOVEMBER, &batch, &story.received_on(NOVEMBER, 9_000).0)), NONE);
+            let closed = story.at_centre("batch_closed", story.closing(&batch, &new_id(), 8_000, 1_000)).accepted();
+            let other = story.opened_on(NOVEMBER);
+            assert_eq!(over(&story.fed_on(NOVEMBER, &other, &story.received_on(NOVEMBER, 9_000).0)), NONE);
+            story.takes_back(closed);
+            assert_eq!(story.is_beyond(story.ended_on(NOVEMBER, &batch, 9_000)), is_measured, "18 kg, rule set {rules}");
+            assert!(!story.is_beyond(story.ended_on(NOVEMBER, &other, 9_000)), "it had room on its day");
+        }
+    }
+
+    /// The same by stating that less remained; and where the year has room for that, nothing is held back.
+    fn less_remained_than_was_said(kind) {
+        for (rules, others, is_beyond) in [("4", 9_000, false), ("5", 9_000, true), ("5", 1_000, false)] {
+            let app = TestApp::start(kind);
+            app.adopt_rules(rules);
+            let story = small(&Story::begin(&app));
+            let batch = story.opened_on(NOVEMBER);
+            assert_eq!(over(&story.fed_on(NOVEMBER, &batch, &story.received_on(NOVEMBER, 9_000).0)), NONE);
+            let (steel, rest) = (story.fraction(&batch, "FE", 1_000), new_id());
+            let closed = story.at_centre("batch_closed", story.closing(&batch, &rest, 8_000, 0)).accepted();
+            assert_eq!(over(&story.dismantles_on(NOVEMBER, others)), NONE);
+            story.mends(closed, NOVEMBER, "batch_closed", story.closing(&batch, &rest, 1_000, 7_000));
+            story.send(&steel, 1_000, 1_000);
+            let treatment = story.treat(&steel, 1_000);
+            assert_eq!(story.is_beyond(treatment), is_beyond, "8 kg beside {others} g, rule set {rules}");
+            // An auditor who finds it in order clears what the closing says.
+            story.find(&json!({"entry": closed}), "cleared").accepted();
+            assert!(!story.is_beyond(treatment));
+        }
+    }
+
+    /// A correction that brings no more than what counts costs honest mass nothing, however full its year is by now.
+    fn a_correction_that_brings_no_more(kind) {
+        for (rules, is_spared) in [("4", false), ("5", true)] {
+            for grams in [5_900, 6_000] {
+                let app = TestApp::start(kind);
+                app.adopt_rules(rules);
+                let story = small_gate(&Story::begin(&app));
+                let (lot, receipt) = story.received_on(NOVEMBER, 6_000);
+                story.received_on(NOVEMBER, 4_000);
+                assert_eq!(over(&story.received_on(NOVEMBER, 3_000).1), ["/weight"]);
+                let right = with(story.receipt(&lot, &story.weighed(grams)), &json!({"number": format!("WB-{grams}")}));
+                story.mends(receipt.accepted(), NOVEMBER, "received", right);
+                let batch = story.opened_on(NOVEMBER);
+                story.fed_on(NOVEMBER, &batch, &lot).accepted();
+                assert_eq!(story.is_beyond(story.ended_on(NOVEMBER, &batch, grams)), !is_spared, "{grams}, {rules}");
+            }
+        }
+    }
+
+    /// What counts is what an earlier correction left of it: whoever states less and then as much as at first takes the room again.
+    /// Once it is beyond, a little less does not make it fit.
+    fn down_and_up_again(kind) {
+        let app = TestApp::start(kind);
+        let story = small_gate(&Story::begin(&app));
+        let (lot, receipt) = story.received_on(NOVEMBER, 6_000);
+        let said = |grams: i64| {
+            story.mends(receipt.accepted(), NOVEMBER, "received", story.receipt(&lot, &story.weighed(grams)));
+        };
+        said(1_000);
+        assert_eq!(over(&story.received_on(NOVEMBER, 9_000).1), NONE);
+        let flaws = || {
+            let item = app.get(&format!("/v1/items/{lot}"), &app.operator.token).json();
+            item["evidence"]["flaws"].as_array().into_iter().flatten().filter(|flaw| flaw["code"] == "over_capacity").count()
+        };
+        assert_eq!(flaws(), 0);
+        for (grams, marks) in [(6_000, 1), (5_900, 1), (1_000, 0)] {
+            said(grams);
+            assert_eq!(flaws(), marks, "{grams}");
+        }
+    }
+
+    /// The same for what only follows from what was corrected: dismantling has its own capacity.
+    fn what_follows_down_and_up_again(kind) {
+        for (rules, is_measured) in [("4", false), ("5", true)] {
+            let app = TestApp::start(kind);
+            app.adopt_rules(rules);
+            let story = small(&Story::begin(&app));
+            let (lot, receipt) = story.received_on(NOVEMBER, 9_000);
+            let batch = story.opened_on(NOVEMBER);
+            assert_eq!(over(&story.fed_on(NOVEMBER, &batch, &lot)), NONE);
+            let said = |grams: i64| {
+                story.mends(receipt.accepted(), NOVEMBER, "received", story.receipt(&lot, &story.weighed(grams)));
+            };
+            said(1_000);
+            assert_eq!(over(&story.dismantles_on(NOVEMBER, 9_000)), NONE);
+            said(9_000);
+            assert_eq!(story.is_beyond(story.ended_on(NOVEMBER, &batch, 9_000)), is_measured, "18 kg, rule set {rules}");
+        }
+    }
 }

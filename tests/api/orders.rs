@@ -496,6 +496,8 @@ both_databases! {
         let mut empty = order_of(1, &json!({"deliver": retire(("2026-01-01", "2026-12-31"))}));
         empty["deliver"]["purpose"] = json!("");
         place(&app, &buyer, &empty).refused(400, "field_invalid", "/deliver/purpose");
+        empty["deliver"]["purpose"] = json!(" \u{a0}");
+        place(&app, &buyer, &empty).refused(400, "field_invalid", "/deliver/purpose");
         pay(&app, &buyer, &id, "A").refused(403, "not_the_seller", "");
         pay(&app, &donor, &id, "A").refused(404, "not_found", "");
         pay(&app, &story.centre, &id, " ").refused(400, "field_invalid", "/reference");

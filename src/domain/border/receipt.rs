@@ -4,12 +4,12 @@ use super::completion::Completion;
 use super::consent::Consent;
 use super::{borders, is_named};
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{Road, country_of};
 use crate::domain::custody::{Handover, HandoverStatus, Side, close, give_back, open_handover, take};
 use crate::domain::due::{self, DueKind};
 use crate::domain::event::{HandoverAccepted, ImportReceived};
 use crate::domain::ids::{HandoverId, ItemId, OrganisationId};
 use crate::domain::item::Item;
-use crate::domain::lot::{Road, country_of};
 use crate::domain::refusal::{RefusalCode, Warning};
 use crate::domain::state::{Record, State, Stop};
 

@@ -4,6 +4,7 @@ use super::consent::{Consent, take_number};
 use super::crossing::Crossing;
 use super::{borders, warning};
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::country_of;
 use crate::domain::codes::{Country, DocumentNumber, ItemKind};
 use crate::domain::custody::{Handover, Offering, offer_all};
 use crate::domain::due::{self, DueKind};
@@ -12,12 +13,13 @@ use crate::domain::fields::record;
 use crate::domain::finding::NumberTaken;
 use crate::domain::ids::{ItemId, OrganisationId, PartyId};
 use crate::domain::item::{Item, bears_data};
-use crate::domain::lot::{country_of, each_once, waste_code};
 use crate::domain::mass::Grams;
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::signal;
 use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::Date;
+use crate::domain::waste_code::waste_code;
 
 record! {
     /// The border of a handover.

@@ -2,9 +2,9 @@
 
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::certificate::{
-    Certificate, CertificateStatus, IssuedYear, Pending, PendingKind, SiteTally, UNIT_G, blocks, part_of, tally,
+    Certificate, CertificateStatus, Pending, PendingKind, SiteTally, UNIT_G, blocks, part_of, tally, yearly,
 };
-use crate::domain::codes::{CalendarYear, Month, Role, SchemeName};
+use crate::domain::codes::{Month, Role, SchemeName};
 use crate::domain::delegation::are_related;
 use crate::domain::event::{Allotment, CertificateIssued, SecondSignature};
 use crate::domain::ids::{EntryIndex, OrganisationId, PartyId, SiteId};
@@ -14,7 +14,7 @@ use crate::domain::refusal::RefusalCode;
 use crate::domain::registry::Site;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::serial::SerialBlock;
-use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::state::{RecordId, RecordKind, State, Stop};
 use crate::domain::time::LedgerTime;
 use crate::limits::ALLOTMENTS_MAX;
 
@@ -115,7 +115,7 @@ pub fn certificate_issued(state: &mut State<'_>, context: &Context<'_>, event: &
     require_as_proposed(event, &proposal.issue)?;
     require_unrelated_issuer(state, context, event, rules)?;
     let units = event.certificate.units() + event.buffer.units();
-    count_in_year(state, event, units)?;
+    yearly::count(state, event)?;
     let roots = put_blocks(state, context, event, rules, second)?;
     pool::take(state, proposal.pool, &proposal.available, &roots, units)
 }
@@ -265,38 +265,4 @@ fn require_no_failing(state: &State<'_>, site: &SiteId) -> Result<(), Stop> {
         return refuse(RefusalCode::SiteInDeficit, "/pool_site", detail);
     }
     Ok(())
-}
-
-/// Units of a year's vintages never weigh more than the site may receive in that year and the one before it: grams may
-/// wait a year for what makes them eligible. Whatever else fails, certificates above a plant's capacity stop here.
-fn count_in_year(state: &mut State<'_>, event: &CertificateIssued, units: i64) -> Result<(), Stop> {
-    let Some(year) = event.vintage.as_str().get(..4).and_then(CalendarYear::parse) else { return Ok(()) };
-    let known = state.issued_year(&IssuedYear::id_of(&event.pool_site, &year))?.cloned();
-    let issued = known.map_or(0, |known| known.units) + units;
-    let issued = IssuedYear { site: event.pool_site, year: year.clone(), units: issued };
-    let capacity = state.site(&event.pool_site)?.map_or(0, |site| capacity_until(site, &year));
-    if rules_in_force(state)?.scheme.registry.is_some() && issued.grams() > capacity {
-        let detail = format!(
-            "{} units of {year} would be issued; the site may receive {} kg in that year and the one before",
-            issued.units,
-            capacity / UNIT_G
-        );
-        return refuse(RefusalCode::OverCapacity, "/certificate", detail);
-    }
-    state.put(Record::IssuedYear(issued));
-    Ok(())
-}
-
-/// What a site may receive in a year and in the one before, in grams.
-fn capacity_until(site: &Site, year: &CalendarYear) -> i64 {
-    let of_year = |year: i64| {
-        let touches = |from: &str, until: &str| {
-            from.get(..4) <= Some(&year.to_string()) && until.get(..4) >= Some(&year.to_string())
-        };
-        let permits =
-            site.permits.iter().filter(|permit| touches(permit.valid_from.as_str(), permit.valid_until.as_str()));
-        permits.map(|permit| permit.capacity_g_per_year.get()).max().unwrap_or(0)
-    };
-    let year: i64 = year.as_str().parse().unwrap_or(0);
-    of_year(year).saturating_add(of_year(year - 1))
 }

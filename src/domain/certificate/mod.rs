@@ -15,6 +15,7 @@ mod replacement;
 mod retirement;
 mod tally;
 mod trade;
+mod yearly;
 
 pub use account::{AccountChange, AccountChangeKind, account_of};
 pub use blocks::{blocks, buffer_units, part_of};
@@ -26,6 +27,7 @@ pub use replacement::certificate_replaced;
 pub use retirement::{certificate_retired, period_fits};
 pub use tally::{Expiring, IssuedYear, PoolTally, SiteTally, TallySums, Units};
 pub use trade::{certificate_cancelled, certificate_split, certificate_transferred};
+pub use yearly::{draft, room_units};
 
 pub(crate) use account::account_changes;
 pub(crate) use concerned::by_root;

@@ -2,6 +2,7 @@
 
 use crate::domain::capacity::SiteYear;
 use crate::domain::correction::intake::{Intakes, counted_before};
+use crate::domain::evidence::FlawCode;
 use crate::domain::ids::EntryIndex;
 use crate::domain::mass::Grams;
 use crate::domain::state::{Changes, Record, State, Stop};
@@ -13,14 +14,27 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Brought<'a> {
     /// The ledger as it stands.
     state: &'a State<'a>,
-    /// What the run has moved so far.
-    moved: &'a Intakes,
-    /// Earlier corrections that the run makes anew.
-    met: &'a BTreeSet<EntryIndex>,
+    /// The entry.
+    index: EntryIndex,
+    /// What the run and earlier ones made of the years.
+    sums: Sums<'a>,
     /// What the entry brought at first, by the ids of the sites' years; below zero if it took back.
     first: BTreeMap<String, i64>,
     /// What of it came to sites, in whatever year: so rule sets 1 to 3 count it.
     to_sites: Grams,
+    /// Whether something that it wrote is marked by it for a capacity as it stands.
+    is_marked: bool,
+}
+
+/// What the years of sites count as a run is under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sums<'a> {
+    /// What the run has moved so far.
+    pub(super) moved: &'a Intakes,
+    /// Earlier corrections that the run makes anew.
+    pub(super) met: &'a BTreeSet<EntryIndex>,
+    /// What entries count for today that these made otherwise.
+    pub(super) today: &'a Intakes,
 }
 
 impl<'a> Brought<'a> {
@@ -29,13 +43,15 @@ impl<'a> Brought<'a> {
         state: &'a State<'a>,
         index: EntryIndex,
         recorded: &Changes,
-        (moved, met): (&'a Intakes, &'a BTreeSet<EntryIndex>),
+        sums: Sums<'a>,
     ) -> Result<Self, Stop> {
-        let mut brought = Self { state, moved, met, first: BTreeMap::new(), to_sites: Grams::ZERO };
+        let (first, to_sites) = (BTreeMap::new(), Grams::ZERO);
+        let mut brought = Self { state, index, sums, first, to_sites, is_marked: false };
         for (id, record) in &recorded.records {
             if let Record::SiteYear(after) = record {
                 brought.note(after, counted_before(state, index, id)?);
             }
+            brought.is_marked |= state.find(id)?.is_some_and(|stands| is_marked(stands, index));
         }
         Ok(brought)
     }
@@ -54,6 +70,21 @@ impl<'a> Brought<'a> {
         self.first.get(id).copied().unwrap_or(0)
     }
 
+    /// What it counts for in a site's year today: earlier corrections may have made that more or less.
+    pub(crate) fn today_g(&self, id: &str) -> i64 {
+        self.sums.today.counted_by(self.index, id).unwrap_or_else(|| self.first_g(id))
+    }
+
+    /// Whether it counts as beyond a capacity today.
+    pub(crate) const fn is_marked(&self) -> bool {
+        self.is_marked
+    }
+
+    /// The ledger as it stands.
+    pub(crate) const fn state(&self) -> &'a State<'a> {
+        self.state
+    }
+
     /// What it brought to sites at first.
     pub(crate) const fn to_sites(&self) -> Grams {
         self.to_sites
@@ -62,6 +93,17 @@ impl<'a> Brought<'a> {
     /// What a site's year holds beside it, with the correction as far as it has come, and with work outside the ledger.
     pub(crate) fn beside_g(&self, id: &str) -> Result<i64, Stop> {
         let stands_g = self.state.site_year(id)?.map_or(0, SiteYear::all_g);
-        Ok(stands_g + self.moved.against_what_stands(self.state, self.met, id)? - self.first_g(id))
+        Ok(stands_g + self.sums.moved.against_what_stands(self.state, self.sums.met, id)? - self.first_g(id))
     }
+}
+
+/// Whether an entry has marked a record for a capacity.
+fn is_marked(record: &Record, by: EntryIndex) -> bool {
+    let evidence = match record {
+        Record::Item(item) => &item.evidence,
+        Record::Batch(batch) => &batch.evidence,
+        Record::Treatment(treatment) => &treatment.evidence,
+        _ => return false,
+    };
+    evidence.flaws.iter().any(|flaw| flaw.code == FlawCode::OverCapacity && flaw.entry == by)
 }

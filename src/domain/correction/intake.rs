@@ -7,9 +7,14 @@ use crate::domain::mass::{Grams, SignedGrams};
 use crate::domain::state::{Changes, Record, RecordId, State, Stop};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By how much the sums of sites' years move, against what was counted at first, by their ids.
+/// What a run makes of sites' years.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Intakes(BTreeMap<String, (SiteYear, i64)>);
+pub(super) struct Intakes {
+    /// By how much their sums move, against what was counted at first, by their ids.
+    moved: BTreeMap<String, (SiteYear, i64)>,
+    /// What each entry counts in each of them now.
+    counted: BTreeMap<EntryIndex, BTreeMap<String, i64>>,
+}
 
 /// What a site's year counts as runs begin with it.
 pub(super) fn counted_before(state: &State<'_>, index: EntryIndex, id: &RecordId) -> Result<i64, Stop> {
@@ -36,14 +41,20 @@ impl Intakes {
         let (now, first) = (year(made), year(recorded));
         let sum = |year: &Option<SiteYear>| year.as_ref().map_or(before, SiteYear::counted_g);
         let change = sum(&now) - sum(&first);
+        self.counted.entry(index).or_default().insert(id.id.clone(), sum(&now) - before);
         if let Some(year) = now.or(first) {
             self.move_by(year, change);
         }
         Ok(())
     }
 
+    /// What an entry counts in a site's year, if the run has come by it.
+    pub(super) fn counted_by(&self, index: EntryIndex, id: &str) -> Option<i64> {
+        self.counted.get(&index)?.get(id).copied()
+    }
+
     fn move_by(&mut self, year: SiteYear, grams: i64) {
-        self.0.entry(year.id()).or_insert((year, 0)).1 += grams;
+        self.moved.entry(year.id()).or_insert((year, 0)).1 += grams;
     }
 
     /// By how much a site's year moves against what stands: less what earlier corrections booked that are made anew.
@@ -53,7 +64,7 @@ impl Intakes {
         met: &BTreeSet<EntryIndex>,
         id: &str,
     ) -> Result<i64, Stop> {
-        let mut moved = self.0.get(id).map_or(0, |(_, grams)| *grams);
+        let mut moved = self.moved.get(id).map_or(0, |(_, grams)| *grams);
         for entry in met {
             let booked = state.correction(&Correction::id_of(*entry))?.into_iter().flat_map(|met| &met.intakes);
             moved -= booked.filter(|intake| intake.nothing_yet().id() == id).map(|intake| intake.grams.0).sum::<i64>();
@@ -70,7 +81,7 @@ impl Intakes {
             }
         }
         let mut intakes = Vec::new();
-        for (id, (year, grams)) in all.0.into_iter().filter(|(_, (_, grams))| *grams != 0) {
+        for (id, (year, grams)) in all.moved.into_iter().filter(|(_, (_, grams))| *grams != 0) {
             let SiteYear { site, year, operation, .. } = year;
             let intake = Intake { site, year, grams: SignedGrams(grams), operation };
             let known = state.site_year(&id)?.cloned().unwrap_or_else(|| intake.nothing_yet());

@@ -9,6 +9,7 @@ mod effect;
 mod intake;
 mod records;
 mod rerun;
+mod start;
 mod verdict;
 
 use crate::domain::apply::{Context, refuse};
@@ -26,7 +27,7 @@ use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
 use crate::domain::time::{DAY_MS, LedgerTime};
 use crate::limits::CORRECTIONS_MAX;
 pub(crate) use brought::Brought;
-use rerun::Proposal;
+use start::Proposal;
 use verdict::Verdict;
 
 codes! {
@@ -236,7 +237,7 @@ pub fn corrected(state: &mut State<'_>, context: &Context<'_>, event: &Corrected
     require_sound(state, context, event)?;
     let earlier = require_decided(state, event.entry)?;
     let proposal = Proposal::of(state, context.index, context.signer, event)?;
-    if rerun::in_force(state, event.entry)? == proposal.replaced.statement {
+    if start::in_force(state, event.entry)? == proposal.replaced.statement {
         let detail = "this is what counts as said already";
         return refuse(RefusalCode::CorrectionWithoutEffect, "/instead", detail);
     }

@@ -4,58 +4,24 @@
 //! otherwise by now. A record that comes out otherwise calls the later entries that wrote it; one that comes out as it was
 //! calls none, so only what really follows is run. Earlier corrections on the way are met and taken into account.
 
-use crate::domain::apply::{Again, Context, apply_rule, refuse};
+use crate::domain::apply::{Again, Context, apply_rule};
 use crate::domain::balance::SiteAccount;
-use crate::domain::correction::brought::Brought;
+use crate::domain::batch::Batch;
+use crate::domain::capacity;
+use crate::domain::correction::brought::{Brought, Sums};
 use crate::domain::correction::intake::Intakes;
 use crate::domain::correction::records::{flawed, substance, voided};
-use crate::domain::correction::{Correction, CorrectionStatus, CorrectionsOf, Touched, is_correctable};
-use crate::domain::event::{Corrected, Event, Statement};
-use crate::domain::ids::{EntryIndex, KeyId, OrganisationId};
+use crate::domain::correction::start::{Proposal, Replaced, Start, in_effect};
+use crate::domain::correction::{Correction, CorrectionsOf, Touched, is_correctable};
+use crate::domain::event::{Event, Statement};
+use crate::domain::evidence::FlawCode;
+use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::past::{PastEntry, View};
 use crate::domain::refusal::{Refusal, RefusalCode, Warning, WarningCode};
 use crate::domain::signal::{Tally, Ticket};
 use crate::domain::state::{Changes, Record, RecordId, RecordKind, State, Stop, Wanted};
 use crate::limits::{RERUN_ENTRIES_MAX, RERUN_RECORDS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What should have been said in an entry.
-#[derive(Debug, Clone)]
-pub(super) struct Replaced {
-    /// The entry that says so.
-    pub(super) by: EntryIndex,
-    /// The key that signed that.
-    pub(super) signer: KeyId,
-    /// The right statement; `None` if nothing happened.
-    pub(super) statement: Option<Statement>,
-}
-
-/// A correction that is looked at.
-#[derive(Debug, Clone)]
-pub(super) struct Proposal {
-    /// The entry that is wrong.
-    pub(super) target: EntryIndex,
-    /// What should stand there.
-    pub(super) replaced: Replaced,
-}
-
-impl Proposal {
-    /// That of a correction that is being posted.
-    pub(super) fn of(state: &State<'_>, by: EntryIndex, signer: KeyId, event: &Corrected) -> Result<Self, Stop> {
-        let earlier = &state.entry(event.entry)?.statement.common;
-        let statement = event.in_place_of(earlier);
-        Ok(Self { target: event.entry, replaced: Replaced { by, signer, statement } })
-    }
-
-    /// That of a correction that an earlier entry states.
-    pub(super) fn stated(state: &State<'_>, by: EntryIndex) -> Result<Self, Stop> {
-        let entry = state.entry(by)?;
-        match &entry.statement.event {
-            Event::Corrected(event) => Self::of(state, by, entry.signer, event),
-            _ => refuse(RefusalCode::Unknown, "/correction", "no correction stands at this index"),
-        }
-    }
-}
 
 /// What stands in the way of a correction.
 #[derive(Debug, Clone)]
@@ -112,7 +78,8 @@ impl Rerun {
 pub(super) fn run(state: &State<'_>, until: EntryIndex, proposal: &Proposal) -> Result<Rerun, Stop> {
     let mut start = Start::of(state, proposal)?;
     loop {
-        let mut run = Run::begin(state, until, &start, proposal);
+        let today = counted_today(state, until, &mut start, proposal)?;
+        let mut run = Run::begin(state, until, &start, proposal, &today);
         let (met, found) = (run.finish()?, run.found);
         match met {
             None => return Ok(Rerun { met: start.met, ..found }),
@@ -122,62 +89,23 @@ pub(super) fn run(state: &State<'_>, until: EntryIndex, proposal: &Proposal) -> 
     }
 }
 
-/// Where a run begins: entries that are replaced, and corrections whose effects are made anew.
-struct Start {
-    seeds: BTreeMap<EntryIndex, Replaced>,
-    met: BTreeSet<EntryIndex>,
-    /// The entries that brought those corrections into force.
-    effects: BTreeSet<EntryIndex>,
-}
-
-impl Start {
-    fn of(state: &State<'_>, proposal: &Proposal) -> Result<Self, Stop> {
-        let seeds = BTreeMap::from([(proposal.target, proposal.replaced.clone())]);
-        let mut start = Self { seeds, met: BTreeSet::new(), effects: BTreeSet::new() };
-        let earlier = state.corrections(&CorrectionsOf::id_of(proposal.target))?;
-        for entry in earlier.into_iter().flat_map(|earlier| &earlier.corrections) {
-            start.meet(state, *entry)?;
-        }
-        Ok(start)
-    }
-
-    /// Takes a correction that has an effect into account, with all that are entangled with it.
-    fn meet(&mut self, state: &State<'_>, entry: EntryIndex) -> Result<(), Stop> {
-        let mut left = vec![entry];
-        while let Some(entry) = left.pop() {
-            let Some(correction) = state.correction(&Correction::id_of(entry))? else { continue };
-            let Some(effect) = correction.effect.filter(|_| !self.met.contains(&entry)) else { continue };
-            self.met.insert(entry);
-            self.effects.insert(effect);
-            left.extend(correction.over.iter().chain(&correction.absorbed));
-            if !self.seeds.contains_key(&correction.target)
-                && let Some(in_effect) = in_effect(state, correction.target)?
-            {
-                self.seeds.insert(correction.target, Proposal::stated(state, in_effect)?.replaced);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What counts as said in an entry: by its correction, if one is in effect.
-pub(super) fn in_force(state: &State<'_>, target: EntryIndex) -> Result<Option<Statement>, Stop> {
-    match in_effect(state, target)? {
-        Some(correction) => Ok(Proposal::stated(state, correction)?.replaced.statement),
-        None => Ok(Some(state.entry(target)?.statement.clone())),
-    }
-}
-
-/// The correction of an entry that counts.
-fn in_effect(state: &State<'_>, target: EntryIndex) -> Result<Option<EntryIndex>, Stop> {
-    let all = state.corrections(&CorrectionsOf::id_of(target))?;
-    for entry in all.into_iter().flat_map(|all| &all.corrections) {
-        let known = state.correction(&Correction::id_of(*entry))?;
-        if known.is_some_and(|correction| correction.status == CorrectionStatus::InEffect) {
-            return Ok(Some(*entry));
+/// What the entries count for today that earlier corrections made otherwise: a run with these alone.
+fn counted_today(
+    state: &State<'_>,
+    until: EntryIndex,
+    start: &mut Start,
+    proposal: &Proposal,
+) -> Result<Intakes, Stop> {
+    while capacity::counts_every_intake(state)? && !start.met.is_empty() {
+        let (standing, proposal) = start.without(state, proposal)?;
+        let nothing = Intakes::default();
+        let mut run = Run::begin(state, until, &standing, &proposal, &nothing);
+        match run.finish()? {
+            None => return Ok(run.found.received),
+            Some(met) => start.meet(state, met)?,
         }
     }
-    Ok(None)
+    Ok(Intakes::default())
 }
 
 /// A run at work.
@@ -185,6 +113,8 @@ struct Run<'s> {
     state: &'s State<'s>,
     until: EntryIndex,
     start: &'s Start,
+    /// What the entries that earlier corrections made otherwise count for today.
+    today: &'s Intakes,
     /// The correction itself, whose own hold does not count.
     own: EntryIndex,
     /// The entry that it corrects.
@@ -197,11 +127,17 @@ struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    fn begin(state: &'s State<'s>, until: EntryIndex, start: &'s Start, proposal: &Proposal) -> Self {
+    fn begin(
+        state: &'s State<'s>,
+        until: EntryIndex,
+        start: &'s Start,
+        proposal: &Proposal,
+        today: &'s Intakes,
+    ) -> Self {
         let (own, target) = (proposal.replaced.by, proposal.target);
         let left: BTreeSet<EntryIndex> = start.seeds.keys().chain(&start.effects).copied().collect();
         let from = EntryIndex(left.first().map_or(0, |first| first.0.saturating_sub(1)));
-        Self { state, until, start, own, target, from, left, done: 0, found: Rerun::default() }
+        Self { state, until, start, today, own, target, from, left, done: 0, found: Rerun::default() }
     }
 
     /// Runs to the end; gives a correction that must be taken into account first, if there is one.
@@ -309,11 +245,12 @@ impl<'s> Run<'s> {
         again: Again<'_>,
         recorded: &Changes,
     ) -> Result<Changes, Stop> {
-        let brought = Brought::of(self.state, index, recorded, (&self.found.received, &self.start.met))?;
+        let sums = Sums { moved: &self.found.received, met: &self.start.met, today: self.today };
+        let brought = Brought::of(self.state, index, recorded, sums)?;
         let again = Again { brought: Some(&brought), ..again };
         let context = match self.start.seeds.get(&index) {
             None => Context { again: Some(again), ..first },
-            Some(Replaced { statement: None, .. }) => return Ok(Changes::default()),
+            Some(Replaced { statement: None, .. }) => return self.unsaid(first, recorded, &brought),
             Some(Replaced { by, signer, statement: Some(statement) }) => {
                 let is_new = index == self.target && self.own == self.until;
                 let again = Some(Again { signed_at: *by, is_corrected: true, is_new, ..again });
@@ -321,6 +258,28 @@ impl<'s> Run<'s> {
             }
         };
         self.apply(&context, &self.found.world)
+    }
+
+    /// What never happened brings nothing. A batch is marked if it gave room in a year back by it that the year does not have: what
+    /// it was fed counts again.
+    fn unsaid(&self, first: Context<'_>, recorded: &Changes, brought: &Brought<'_>) -> Result<Changes, Stop> {
+        let mut nothing = Changes::default();
+        let years = recorded.records.values().filter_map(|record| match record {
+            Record::SiteYear(year) => Some(year),
+            _ => None,
+        });
+        if !capacity::is_over_unsaid(self.state, &first, brought, years)? {
+            return Ok(nothing);
+        }
+        let at = EntryIndex(first.index.0.saturating_sub(1));
+        for id in recorded.records.keys().filter(|id| id.kind == RecordKind::Batch) {
+            let view = View { state: self.state, at, from: self.from, world: &self.found.world };
+            if let Some(Record::Batch(batch)) = view.record(id)?.cloned() {
+                let evidence = batch.evidence.clone().flawed(FlawCode::OverCapacity, first.index);
+                nothing.records.insert(id.clone(), Record::Batch(Batch { evidence, ..batch }));
+            }
+        }
+        Ok(nothing)
     }
 
     fn apply(&self, context: &Context<'_>, world: &BTreeMap<RecordId, Record>) -> Result<Changes, Stop> {

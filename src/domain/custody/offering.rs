@@ -2,11 +2,11 @@
 
 use super::{Claim, Handover, HandoverStatus, take};
 use crate::domain::apply::{Context, refuse};
+use crate::domain::arrival::Road;
 use crate::domain::codes::{ItemKind, ItemStatus, Role};
 use crate::domain::event::{Event, HandoverOffered, OfferedLot, Statement};
 use crate::domain::ids::{HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::item::{Item, own_packed_item};
-use crate::domain::lot::Road;
 use crate::domain::mass::Grams;
 use crate::domain::packing::require_whole_containers;
 use crate::domain::refusal::{RefusalCode, Warning};

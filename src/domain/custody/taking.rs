@@ -3,6 +3,7 @@
 use super::claim::claim;
 use super::{Handover, HandoverStatus, Side, close, give_back, offered_item, open_handover};
 use crate::domain::apply::{Context, refuse, rules_in_force};
+use crate::domain::arrival::{Road, settle_in};
 use crate::domain::balance::{Account, adjust, relocate};
 use crate::domain::codes::{ItemStatus, KeyCustody};
 use crate::domain::delegation::are_related;
@@ -11,9 +12,9 @@ use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::hazardous;
 use crate::domain::ids::{ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, restate_at};
-use crate::domain::lot::{Road, each_once, settle_in};
 use crate::domain::mass::{Grams, WeightBasis};
 use crate::domain::packing::take_out_of_container;
+use crate::domain::refusal::each_once;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::Key;
 use crate::domain::signal::{self, Taking};

@@ -72,7 +72,7 @@ gaps! {
         "Directive 2008/98/EC, article 23; WEEE Directive, article 9";
     /// A site on the way had taken in more than its permit allows, in all or into one operation.
     OverCapacity = "over_capacity",
-        "a site had taken in more that year than its permit allows, in all or into one operation",
+        "a site had taken in more that year than its permit allows, in all or into one operation, with declared work outside",
         "Ask the authority for a larger permit before taking in more; an auditor can clear what was within it after all.",
         "plastic EPR certificates above plant capacity in India; UK WEEE evidence";
     /// A class that the rule set does not know.

@@ -8,7 +8,7 @@ mod entering;
 
 pub use certified::{Certified, CertifiedStretch, GramSpan, Span, shared, without};
 
-pub(crate) use certified::{backed_in, certified, certified_of, cover_certified, free};
+pub(crate) use certified::{backed_in, certified, certified_of, cover_certified, cover_with_freed, free};
 pub(crate) use entering::{enter, withdraw};
 
 use crate::domain::apply::rules_in_force;
@@ -37,9 +37,9 @@ record! {
         ranges: i64,
         /// The position of the first range that has grams left.
         first: i64,
-        /// Grams that ever entered it.
+        /// Grams that entered it; what units issued in error set free enters anew and counts once more.
         entered_g: Grams,
-        /// Grams on which units rest.
+        /// Grams that were ever taken by an issue, also what was set free again.
         allotted_g: Grams,
         /// Units that were ever issued: the last serial number.
         units: i64,

@@ -4,8 +4,9 @@
 use crate::domain::apply::{Context, rules_in_force};
 use crate::domain::batch::Batch;
 use crate::domain::codes::{Part, TableCode};
+use crate::domain::fed::FedClass;
 use crate::domain::fields::record;
-use crate::domain::lacks::may_hold;
+use crate::domain::lacks::{grams_that_may_hold, may_hold};
 use crate::domain::mass::Grams;
 use crate::domain::parts_table::Holding;
 use crate::domain::refusal::Warning;
@@ -55,9 +56,7 @@ fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<(i64,
         match holding.classes.iter().find(|class| class.code == fed.class.as_str()) {
             Some(class) => {
                 fed_g += grams;
-                // Where a receipt counted them missing of every piece, none need come out.
-                let may_lack = Part::parse(&holding.name).is_some_and(|part| !may_hold(&fed.lacks, part));
-                least_g += if may_lack { 0 } else { part_of(grams, class.min_ppm) };
+                least_g += part_of(grams_that_give(signals, holding, fed), class.min_ppm);
                 most_g += part_of(grams, class.max_ppm);
             }
             // Of other classes nobody knows: all of it may be such.
@@ -66,7 +65,28 @@ fn yield_of(signals: &Signals, holding: &Holding, batch: &Batch) -> Option<(i64,
     }
     let is_such = |gave: &&Gave| holding.fractions.iter().any(|code| code == gave.fraction.as_str());
     let found_g = batch.gave.iter().flatten().filter(is_such).map(|gave| gave.grams.get()).sum();
+    let least_g = if is_counted(signals, holding, batch) { least_g } else { 0 };
     (fed_g > signals.yield_floor_g).then_some((found_g, least_g..=most_g))
+}
+
+/// Of how many grams of a class parts must come out: of pieces that were counted without them none need, and under rule sets that
+/// look at it no further, of all grams unless it was so of every piece.
+fn grams_that_give(signals: &Signals, holding: &Holding, fed: &FedClass) -> i64 {
+    let Some(part) = Part::parse(&holding.name) else { return fed.grams.get() };
+    if signals.missing_parts_give_nothing {
+        grams_that_may_hold(fed.grams, &fed.lacks, part)
+    } else if may_hold(&fed.lacks, part) {
+        fed.grams.get()
+    } else {
+        0
+    }
+}
+
+/// Whether all that came out of a part was counted, as far as the rule set minds: what came out under an older one was not, and how
+/// much it was nobody knows.
+fn is_counted(signals: &Signals, holding: &Holding, batch: &Batch) -> bool {
+    let is_such = |code: &TableCode| holding.fractions.iter().any(|known| known == code.as_str());
+    !signals.missing_parts_give_nothing || !batch.uncounted.iter().flatten().any(is_such)
 }
 
 /// The signals of a batch that is closed.

@@ -239,7 +239,7 @@ fn verify_at_its_turn(state: &State<'_>, jws: &str) -> Result<Signed, Unstaged> 
 fn require_openings(event: &Event, openings: &[Opening]) -> Result<(), Unstaged> {
     let Event::CertificateRetired(_) = event else { return Ok(()) };
     let is_open =
-        |pointer: &str| openings.iter().any(|opening| opening.pointer == pointer && !opening.value.is_empty());
+        |pointer: &str| openings.iter().any(|opening| opening.pointer == pointer && !opening.value.trim().is_empty());
     match CertificateRetired::OPENED.iter().find(|pointer| !is_open(pointer)) {
         None => Ok(()),
         Some(missing) => Err(Unstaged::Refused(Refused::OpeningMissing(missing))),

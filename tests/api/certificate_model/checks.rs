@@ -67,8 +67,10 @@ impl Run<'_> {
             }
             let (stock, buffer) = self.model.cover(site);
             let cover = cover.unwrap_or_else(|| panic!("no site: {register}"));
-            let said = [&cover["stock"], &cover["buffer"], &cover["failing"]];
-            assert_eq!(said, [&json!(stock), &json!(buffer), &expected["failing"]], "{cover}");
+            let said = ["stock", "buffer", "failing", "deficit"].map(|name| cover[name].as_u64());
+            let failing = self.model.count(site, |id, _| self.model.fails(id));
+            let deficit = failing.saturating_sub(stock - self.model.backed_stock(site) + buffer);
+            assert_eq!(said, [stock, buffer, failing, deficit].map(|units| u64::try_from(units).ok()), "{cover}");
         }
     }
 
@@ -88,6 +90,9 @@ impl Run<'_> {
     pub fn require_blocks(&mut self) {
         for block in self.model.blocks.clone() {
             let page = self.app().get(&format!("/v1/certificates/{}", block.serial()), "").json();
+            if self.is_expired(self.model.first_of(block)) {
+                self.count("expired");
+            }
             let unit = self.model.first_of(block);
             let status = if self.is_expired(unit) { "expired" } else { unit.status.name() };
             assert_eq!(page["status"], status, "{block:?}");

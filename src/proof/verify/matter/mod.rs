@@ -21,10 +21,11 @@ use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, M
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::Overridden;
 use crate::domain::lacks::{Lack, counted_missing};
-use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::{Grams, Weight, WeightBasis};
+use crate::domain::permit::permit_covers;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::time::{Date, OccurredAt};
+use crate::domain::waste_code::waste_code_at;
 use crate::proof::verify::shown::{Shown, ShownSite, ShownStatement};
 use corrected::Corrections;
 use flaw::Cures;

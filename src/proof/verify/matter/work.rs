@@ -6,10 +6,11 @@ use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, Treat
 use crate::domain::fed::{self, FedClass};
 use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
 use crate::domain::item::Overridden;
-use crate::domain::lot::{permit_covers, waste_code_at};
 use crate::domain::mass::Grams;
+use crate::domain::permit::permit_covers;
 use crate::domain::signal::Gave;
 use crate::domain::time::{DAY_MS, OccurredAt};
+use crate::domain::waste_code::waste_code_at;
 use crate::proof::verify::matter::flaw::{Flaw, What};
 use crate::proof::verify::matter::{Lot, Matter, Sources};
 use crate::proof::verify::shown::ShownStatement;

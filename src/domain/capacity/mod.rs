@@ -2,16 +2,20 @@
 //! site; and under rule sets that ask for it, operation by operation, when it goes into one. What goes beyond happened all the
 //! same: it is recorded, with a warning, and its grams back nothing.
 
-use crate::domain::apply::{Again, Context, refuse, rules_in_force};
+mod again;
+
+pub(crate) use again::{is_over_unsaid, returned};
+
+use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::codes::{CalendarYear, TableCode};
 use crate::domain::event::{OutsideWork, Permit};
 use crate::domain::fields::record;
 use crate::domain::ids::SiteId;
-use crate::domain::lot::STORAGE;
 use crate::domain::mass::Grams;
 use crate::domain::refusal::{RefusalCode, Warning, WarningCode};
 use crate::domain::registry::Site;
-use crate::domain::state::{Record, RecordId, RecordKind, State, Stop};
+use crate::domain::state::{Record, State, Stop};
+use crate::domain::storage::STORAGE;
 use crate::domain::time::Date;
 use crate::limits::INTEGER_MAX;
 use std::collections::BTreeSet;
@@ -75,10 +79,15 @@ impl SiteYear {
         self.received_g.get() - self.returned_g.unwrap_or(Grams::ZERO).get()
     }
 
+    /// What the site declared to take in outside the ledger, in grams.
+    pub(crate) fn outside_g(&self) -> i64 {
+        self.outside_g.unwrap_or(Grams::ZERO).get()
+    }
+
     /// All that uses up the capacity, in grams. A sum beyond the range, which only a senseless declaration brings about, goes
     /// without what is declared: so every rule set has had it.
     pub(crate) fn all_g(&self) -> i64 {
-        let all = self.counted_g() + self.outside_g.unwrap_or(Grams::ZERO).get();
+        let all = self.counted_g() + self.outside_g();
         if all > INTEGER_MAX { self.counted_g() } else { all }
     }
 }
@@ -97,22 +106,39 @@ impl Site {
         })
     }
 
+    /// The capacity against which a year is measured as a whole: that of its last day.
+    fn capacity_in(&self, year: &SiteYear) -> Option<Grams> {
+        let day = Date::parse(&format!("{}-12-31", year.year))?;
+        match &year.operation {
+            None => self.capacity_on(&day),
+            Some(operation) => self.operation_capacity_on(&day, operation),
+        }
+    }
+
     /// The yearly capacity for one operation; of several permits the greatest. `None` if one that allows the operation states
     /// none for it: then only the whole is limited.
     pub(crate) fn operation_capacity_on(&self, day: &Date, operation: &TableCode) -> Option<Grams> {
         let mut allowing = self.permits_on(day).filter(|permit| permit.operations.contains(operation)).peekable();
         if allowing.peek().is_some() {
-            let stated: Option<Vec<Grams>> = allowing.map(|permit| capacity_for(permit, operation)).collect();
+            let stated: Option<Vec<Grams>> = allowing.map(|permit| permit.stated_for(operation)).collect();
             return stated?.into_iter().max();
         }
-        self.permits.last().and_then(|permit| capacity_for(permit, operation))
+        self.permits.last().and_then(|permit| permit.stated_for(operation))
     }
 }
 
-/// What a permit states for one operation.
-fn capacity_for(permit: &Permit, operation: &TableCode) -> Option<Grams> {
-    let mut stated = permit.capacities.iter().flatten();
-    stated.find(|capacity| capacity.operation == *operation).map(|capacity| capacity.capacity_g_per_year)
+impl Permit {
+    /// What it states for one operation.
+    fn stated_for(&self, operation: &TableCode) -> Option<Grams> {
+        let mut stated = self.capacities.iter().flatten();
+        stated.find(|capacity| capacity.operation == *operation).map(|capacity| capacity.capacity_g_per_year)
+    }
+
+    /// What it allows into one operation in a year, if it allows that at all: what it states, or the whole.
+    pub(crate) fn allowed_into(&self, operation: &TableCode) -> Option<Grams> {
+        let is_allowed = self.operations.contains(operation);
+        is_allowed.then(|| self.stated_for(operation).unwrap_or(self.capacity_g_per_year))
+    }
 }
 
 /// Counts what comes to a site; a warning beyond what its permits allow in all.
@@ -163,6 +189,11 @@ pub(crate) fn take_back(
     Ok(())
 }
 
+/// Whether the measure has no gaps under the rule set in force.
+pub(crate) fn counts_every_intake(state: &State<'_>) -> Result<bool, Stop> {
+    Ok(rules_in_force(state)?.permits.as_ref().is_some_and(|permits| permits.every_intake_counts))
+}
+
 /// Where a gate receipt or an answer states a mass.
 const WEIGHT: &str = "/weight";
 
@@ -193,7 +224,7 @@ fn measure(
 ) -> Result<Option<Warning>, Stop> {
     let over = match context.again {
         None => is_beyond(year.all_g(), capacity),
-        Some(again) => is_over_again(state, again, &year, capacity, pointer)?,
+        Some(again) => again::is_over(state, again, &year, capacity, pointer)?,
     };
     state.put(Record::SiteYear(year));
     Ok(if over { Warning::new(WarningCode::OverCapacity, pointer) } else { None })
@@ -203,42 +234,19 @@ fn is_beyond(sum_g: i64, capacity: Option<Grams>) -> bool {
     capacity.is_some_and(|capacity| sum_g > capacity.get())
 }
 
-/// Whether an entry that is applied once more is beyond the capacity. It keeps what its day found; what is corrected itself, or
-/// brings more than at first because something before it was, is measured against the year as it stands with the correction.
-fn is_over_again(
-    state: &State<'_>,
-    again: Again<'_>,
-    year: &SiteYear,
-    capacity: Option<Grams>,
-    pointer: &str,
-) -> Result<bool, Stop> {
-    let is_it = |known: &Warning| known.code == WarningCode::OverCapacity && known.pointer.as_str() == pointer;
-    let known = again.warnings.iter().any(is_it);
-    let Some(brought) = again.brought else { return Ok(known) };
-    if !rules_in_force(state)?.permits.as_ref().is_some_and(|permits| permits.corrections_measured) {
-        let others_g = (year.all_g() - brought.to_sites().get()).max(0);
-        return Ok(if again.is_corrected { is_beyond(others_g, capacity) } else { known });
-    }
-    let id = year.id();
-    let before = match state.before(&RecordId::new(RecordKind::SiteYear, &id))? {
-        Some(Record::SiteYear(before)) => before.counted_g(),
-        _ => 0,
-    };
-    let now_g = year.counted_g() - before;
-    let beyond = is_beyond(brought.beside_g(&id)? + now_g, capacity);
-    Ok(if again.is_corrected { beyond } else { known || (now_g > brought.first_g(&id) && beyond) })
-}
-
-/// A site declares what it takes in outside the ledger in a year, in all or into one operation; stated again, the later holds.
-pub(crate) fn declare_outside(state: &mut State<'_>, site: SiteId, work: &OutsideWork) -> Result<(), Stop> {
+/// A site declares what it takes in outside the ledger in a year, in all or into one operation; stated again, the later holds. A
+/// warning if that carries the year beyond: what came in before stays as it was found, and certificates stop at what is left.
+pub(crate) fn declare_outside(state: &mut State<'_>, site: &Site, work: &OutsideWork) -> Result<Option<Warning>, Stop> {
     if let Some(operation) = &work.operation
         && rules_in_force(state)?.operation(operation.as_str()).is_none()
     {
         return refuse(RefusalCode::CodeUnknown, "/outside_work/operation", "expected D1 to D15 or R1 to R13");
     }
-    let year = SiteYear::known(state, site, work.year.clone(), work.operation.clone())?;
-    state.put(Record::SiteYear(SiteYear { outside_g: Some(work.received_g), ..year }));
-    Ok(())
+    let known = SiteYear::known(state, site.id, work.year.clone(), work.operation.clone())?;
+    let year = SiteYear { outside_g: Some(work.received_g), ..known };
+    let is_over = counts_every_intake(state)? && is_beyond(year.all_g(), site.capacity_in(&year));
+    state.put(Record::SiteYear(year));
+    Ok(if is_over { Warning::new(WarningCode::OverCapacity, "/outside_work/received_g") } else { None })
 }
 
 /// The capacities that a permit states: each of an operation that it allows and that is counted, each once, none above the whole.
