@@ -83,6 +83,7 @@ pub struct Described<'a> {
 
 /// What the proof of grams lacks, although they are eligible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all may hold at once")]
 pub struct Weakness {
     /// They rest on papers of a plant without a key.
     pub documented: bool,

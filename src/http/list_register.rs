@@ -161,8 +161,7 @@ fn standing(text: &str, today: &Date, months: Option<u32>) -> Option<Standing> {
         None if text == "expired" => Some(Standing::Expired(today.clone())),
         None if text == "failing" => Some(Standing::Failing),
         None if text == "unbacked" => Some(Standing::FailingSinceBefore(in_time())),
-        None => None,
-        Some(CertificateStatus::Split) => None,
+        None | Some(CertificateStatus::Split) => None,
         Some(CertificateStatus::Held) => Some(Standing::InTime(today.clone())),
         Some(status) => Some(Standing::At(status)),
     }

@@ -97,6 +97,7 @@ fn damages_of_certificates() -> Vec<(&'static str, String, &'static str)> {
         ("blocks", "vintage = '2026-10'".into(), retired),
         ("blocks", "status = 'held'".into(), retired),
         ("blocks", "expires = '2030-01-01'".into(), retired),
+        ("blocks", "failing_since = '2026-11-01'".into(), retired),
         ("blocks", "retired_entry = retired_entry - 1".into(), retired),
         ("blocks", "claimed_by = 'x'".into(), retired),
         ("blocks", "period_from = '2026-02-01'".into(), retired),
