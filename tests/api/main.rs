@@ -52,6 +52,7 @@ mod frauds;
 mod guards;
 mod halts;
 mod harness;
+mod honest_histories;
 mod hosted_keys;
 mod idempotency;
 mod items;

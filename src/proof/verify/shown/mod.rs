@@ -8,7 +8,7 @@ mod things;
 pub(super) use things::{ShownOffer, ShownSite, ShownStatement};
 
 use crate::domain::codes::{Country, KeyCustody, KeyUse, RevocationReason, Role};
-use crate::domain::event::{Event, ExportConsented, LedgerOpened, ScaleRegistered, Statement};
+use crate::domain::event::{Event, ExportConsented, LedgerOpened, RuleSetName, ScaleRegistered, Statement};
 use crate::domain::ids::{
     ConsentId, EntryIndex, HandoverId, ItemId, KeyId, OrganisationId, Origin, PartyId, ScaleId, SiteId, StatementId,
 };
@@ -41,6 +41,8 @@ pub(super) struct Shown {
     /// Who declared to be related, the one that sorts first before the other, and where first.
     relations: HashMap<(PartyId, PartyId), EntryIndex>,
     identities: HashSet<(OrganisationId, StatementId)>,
+    /// Rule sets by the entries that adopted them.
+    adopted: BTreeMap<EntryIndex, RuleSetName>,
 }
 
 impl Shown {
@@ -79,6 +81,7 @@ impl Shown {
             consents: HashMap::new(),
             relations: HashMap::new(),
             identities: HashSet::new(),
+            adopted: BTreeMap::new(),
             opened,
         };
         for jwk in shown.opened.operator_keys.clone() {
@@ -255,10 +258,7 @@ impl Shown {
 
     /// The rule set that was in force for an entry, as far as shown.
     pub(super) fn rules_at(&self, index: EntryIndex) -> Option<&'static RuleSet> {
-        let mut adopted = self.before(index).rev().filter_map(|shown| match &shown.statement.event {
-            Event::RulesAdopted(event) => Some(&event.rule_set),
-            _ => None,
-        });
-        rule_set::find(adopted.next().unwrap_or(&self.opened.rule_set))
+        let adopted = self.adopted.range(..index).next_back();
+        rule_set::find(adopted.map_or(&self.opened.rule_set, |(_, rule_set)| rule_set))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::codes::{RevocationReason, Role};
 use crate::domain::event::{Common, Event, OfferedLot, Statement};
-use crate::domain::ids::{EntryIndex, ItemId, KeyId, PartyId};
+use crate::domain::ids::{EntryIndex, ItemId, KeyId, PartyId, SiteId};
 use crate::domain::registry::{SiteAudit, compatible_roles};
 use crate::proof::keys;
 use crate::proof::verify::shown::Shown;
@@ -59,7 +59,12 @@ impl Shown {
                 key.revoked = Some(ShownRevocation { at: index, reason: event.reason, since });
                 Ok(())
             }
-            Event::RulesAdopted(_) | Event::CheckpointKeyChanged(_) => by_operator(),
+            Event::CheckpointKeyChanged(_) => by_operator(),
+            Event::RulesAdopted(event) => {
+                by_operator()?;
+                self.adopted.insert(index, event.rule_set.clone());
+                Ok(())
+            }
             Event::ValueErased(event) => {
                 if event.entry >= index {
                     return Err("it erases values of an entry that does not come before it".into());
@@ -71,6 +76,7 @@ impl Shown {
                 if !self.has_role(&common.org, &[Role::Auditor]) {
                     return Err("only an auditor may say this".into());
                 }
+                self.require_independent(event.audited_site, (index, statement))?;
                 self.audits.entry(event.audited_site).or_default().push(SiteAudit {
                     by: common.org,
                     on: event.on.clone(),
@@ -187,6 +193,18 @@ impl Shown {
             }
             _ => Ok(()),
         }
+    }
+
+    /// No organisation audits itself or a related one; the first rule set asked for the role alone.
+    fn require_independent(&self, site: SiteId, (index, said): (EntryIndex, &Statement)) -> Result<(), String> {
+        let asked = self.rules_at(index).is_some_and(|rules| rules.borders.is_some());
+        let Some(known) = self.sites.get(&site).filter(|_| asked) else { return Ok(()) };
+        let owner = known.organisation.map_or(PartyId(site.0), |organisation| PartyId(organisation.0));
+        let own = PartyId(said.common.party().0);
+        if own == owner || self.are_related(own, owner, index) {
+            return Err("no organisation audits itself or one that it is related to".into());
+        }
+        Ok(())
     }
 
     /// Only an auditor or the operator suspends and restores.

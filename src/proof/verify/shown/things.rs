@@ -86,6 +86,11 @@ impl ShownStatement {
         common.on_behalf_of.unwrap_or(common.org)
     }
 
+    /// When it happened, as far as that can be: a clock that runs ahead reaches no further than the entry.
+    pub(in crate::proof::verify) fn occurred_by_now_ms(&self) -> i64 {
+        self.statement.common.occurred_at.ms().min(self.time.ms())
+    }
+
     /// A flaw that it brings.
     pub(in crate::proof::verify) const fn flaw(&self, what: What) -> Flaw {
         Flaw { entry: self.index, what }
