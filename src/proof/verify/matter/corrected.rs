@@ -174,7 +174,6 @@ impl Matter<'_> {
             return Some(Counting { since: None, untold });
         }
         match &last.word {
-            Word::Contradicted => None,
             Word::Decided(at) => Some(Counting { since: Some(at.clone()), untold: None }),
             Word::Agreed(at) => {
                 let untold = Some(format!("that everybody whom {of} concerns has agreed to it"));
@@ -187,7 +186,7 @@ impl Matter<'_> {
                 let since = Some(last.said.statement.common.occurred_at.clone());
                 Some(Counting { since, untold: Some(format!("that {of} concerned nobody but its author")) })
             }
-            Word::None => None,
+            Word::None | Word::Contradicted => None,
         }
     }
 
