@@ -73,6 +73,8 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const BUNDLE_LINEAGE_MAX: usize = 2_000;
 /// Entries in a bundle that take out of batches what a scheme looks for among their outputs, and their corrections.
 pub const BUNDLE_EXPECTED_MAX: usize = 2_000;
+/// Entries on paths of batches that are looked at to count what a certificate rests on: anybody may ask for that.
+pub const COUNTED_GLANCES_MAX: usize = 4_000;
 /// Blocks of which a certificate is a part that one question reads.
 pub const ANCESTORS_MAX: usize = 1_000;
 /// Later events that the status of a certificate lists.

@@ -55,6 +55,7 @@ mod freed_grams;
 mod guards;
 mod halts;
 mod harness;
+mod honest_histories;
 mod hosted_keys;
 mod idempotency;
 mod implausible_yields;

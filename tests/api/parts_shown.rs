@@ -160,6 +160,28 @@ fn corrections_in_a_bundle_that_is_cut() {
     assert!(hidden.is_err_and(|refused| refused.to_string().contains("which is not shown")));
 }
 
+/// Anybody may ask for a certificate's page, so no more of a batch is looked at for it than a page is worth.
+#[test]
+fn what_a_page_counts_has_a_bound() {
+    let app = TestApp::start(Kind::Sqlite);
+    let story = Story::begin(&app);
+    let batch = story.batch_of_laptops();
+    story.fraction(&batch, "BAT_LI", 500);
+    story.crumbs(&batch, "FE", 10);
+    let (steel, boards) = (story.fraction(&batch, "FE", 57_000), story.fraction(&batch, "PWB_HIGH", 2_000));
+    story.send(&boards, 2_000, 2_000);
+    story.send(&steel, 57_000, 57_000);
+    story.treat(&steel, 57_000);
+    story.close(&batch).accepted();
+    let serial = story.issue(Some(50));
+    let page = app.get(&format!("/v1/certificates/{serial}"), "").json();
+    assert_eq!(page["counted_whole_lineage"], json!(false));
+    // Whoever may have the bundle has all that it rests on.
+    let shown = bundle(&story, &serial);
+    assert!(page["statements"].as_u64().is_some_and(|counted| counted < shown.entries.len() as u64), "{page}");
+    assert!(!is_unchecked(&shown), "{:?}", valid(&shown).not_shown);
+}
+
 /// What came out in thousands of pieces is left out as a whole, and that is said: half of it would look like too little.
 #[test]
 fn a_bundle_has_a_bound() {

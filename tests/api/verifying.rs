@@ -287,6 +287,7 @@ both_databases! {
         app.say(&app.operator, "key_revoked", &revoked).accepted();
         let suspended = serde_json::json!({"suspended_site": story.smelter_site, "reason": "permit"});
         app.say(&story.auditor, "site_suspended", &suspended).accepted();
+        story.audit(&story.smelter_site, "2026-11-20", "does_not_conform").accepted();
         let finding = serde_json::json!({
             "treatment": treatment, "severity": "major", "outcome": "held",
             "document": {"sha256": "2".repeat(64), "blake3": "3".repeat(64)},
@@ -298,10 +299,11 @@ both_databases! {
         let body = status().json();
         let events = body["events"].as_array().expect("events");
         let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().expect("a type")).collect();
-        let expected = ["certificate_retired", "key_revoked", "site_suspended", "audit_finding", "corrected"];
+        let expected =
+            ["certificate_retired", "key_revoked", "site_suspended", "site_audited", "audit_finding", "corrected"];
         assert_eq!(types, expected, "{body:#}");
         assert!(events[0]["entry"].is_string() && events[1]["entry"].is_null(), "only what is everybody's is shown");
-        let said = desk.expect(&ask, 0, &["RETIRED, for 2026-01-01 to 2026-12-31", "was reported compromised", "is suspended"]);
+        let said = desk.expect(&ask, 0, &["RETIRED, for 2026-01-01 to 2026-12-31", "was reported compromised", "is suspended", "does not conform"]);
         assert!(said.contains(&format!("about the treatment of entry {treatment}")) && said.contains("SINCE: as of"), "{said}");
         // The same from a file, with and without a proof that it is the same history.
         desk.put("status", status().text.as_bytes());

@@ -2,6 +2,7 @@
 //! very grams is refused, and where a later statement closes the gap, the same issue is accepted.
 
 use crate::harness::{Party, TestApp, new_id, payload};
+use crate::long_ways::{bundle, valid};
 use crate::signals::paper;
 use crate::story::{Story, VINTAGE};
 use loopledger::domain::eligibility::Gap;
@@ -60,6 +61,8 @@ impl<'a> Withheld<'a> {
             closing(&story);
             story.is_eligible(treatment, range.1);
             issued().accepted();
+            // Whoever closed the gap as the endpoint says has a certificate that everybody can verify.
+            valid(&bundle(&story, issue["certificate"].as_str().expect("serial numbers")));
         }
     }
 }

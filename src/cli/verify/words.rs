@@ -123,6 +123,7 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     out.push_str("signature under keys registered before it; issuer, centre, treater and auditor in their roles; serial numbers;\n");
     out.push_str("that the units rest on exactly their grams of final treatments, none twice in this issue; weights on verified\n");
     out.push_str("scales; custody from hand to hand since the batch; the closed batch; permit and audits on the day of treatment;\n");
+    out.push_str("permits wherever waste came in;\n");
     out.push_str("that each step of its life was its holder's, its issuer's or an auditor's to take, and none is missing in between.\n");
     for words in &verdict.not_shown {
         let _ = writeln!(out, "Not shown: {words}.");
@@ -133,8 +134,9 @@ fn write_scope(out: &mut String, verdict: &Verdict) {
     let _ = writeln!(
         out,
         "Not checked, because no file can prove it: that nothing overlaps, was corrected, revoked or sold twice elsewhere in\n\
-         the ledger, that no site took in more than its permit allows, and that no batch closed short. As of {} only whoever\n\
-         replayed all of it can say so; this file names no such audit, so who did it last is not known from here.",
+         the ledger, that no site took in more than its permit allows, that no batch closed short of which not every entry\n\
+         is shown, and that nothing raised a signal of fraud that nobody cleared. As of {} only whoever replayed all of it\n\
+         can say so; this file names no such audit, so who did it last is not known from here.",
         verdict.as_of
     );
 }

@@ -228,7 +228,7 @@ fn is_correctable(name: &str) -> bool {
 }
 
 /// Within this time an author alone corrects what nobody else rests on, in milliseconds (rules.md §4: 72 hours).
-const ALONE_MS: i64 = 3 * DAY_MS;
+pub(crate) const ALONE_MS: i64 = 3 * DAY_MS;
 /// After this silence of those concerned an auditor decides, in milliseconds of ledger time (rules.md §4: 30 days).
 const SILENCE_MS: i64 = 30 * DAY_MS;
 

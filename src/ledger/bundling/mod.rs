@@ -1,5 +1,6 @@
 //! Bundles: gathering what proves a certificate to somebody who has nothing but the ledger's key.
 
+mod corrections;
 mod life;
 mod turning;
 
@@ -11,6 +12,7 @@ use crate::domain::evidence::{Evidence, FlawCode};
 use crate::domain::finding::Cure;
 use crate::domain::ids::{BatchId, EntryIndex, KeyId, OrganisationId, PartyId, ScaleId, SiteId};
 use crate::domain::lineage::{Link, Node, links};
+use crate::domain::registry::Site;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::domain::treatment::Treatment;
@@ -19,7 +21,7 @@ use crate::ledger::cosigned::Cosigned;
 use crate::ledger::lookup::{offered_lots, subject_of_node};
 use crate::ledger::signed::named_keys;
 use crate::ledger::{Ledger, erasure};
-use crate::limits::{BUNDLE_EXPECTED_MAX, BUNDLE_LINEAGE_MAX, PAGE_ROWS_MAX};
+use crate::limits::{BUNDLE_EXPECTED_MAX, BUNDLE_LINEAGE_MAX, COUNTED_GLANCES_MAX, PAGE_ROWS_MAX};
 use crate::proof::bundle::{Bundle, BundledEntry, BundledOpening};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::Entry;
@@ -63,6 +65,8 @@ struct Collector<'a> {
     turned: BTreeSet<BatchId>,
     /// How many more outputs of batches that a scheme looks for may come in, with their corrections.
     expected_room: usize,
+    /// How many more entries on paths of batches may be looked at.
+    glances: usize,
     /// Relations that bear on who may issue, hold and sign.
     relations: BTreeSet<String>,
 }
@@ -76,7 +80,7 @@ impl Ledger {
         keys.extend(cosigned.witnesses.iter().map(|witness| witness.cosigner.vkey()));
         self.store.snapshot(|database| {
             let Some(certificate) = find_certificate(database, serial)? else { return Ok(None) };
-            let mut collector = Collector::new(database, checkpoint.size);
+            let mut collector = Collector::new(database, checkpoint.size, usize::MAX);
             if !collector.add(certificate.issued)? {
                 return Ok(None);
             }
@@ -134,7 +138,7 @@ impl Ledger {
     fn count_in_database(&self, certificate: &Certificate) -> Result<Counted, StoreError> {
         self.store.snapshot(|database| {
             let size = crate::store::head::read(database)?.size();
-            let mut collector = Collector::new(database, size);
+            let mut collector = Collector::new(database, size, COUNTED_GLANCES_MAX);
             let complete = collector.collect(certificate)?;
             let signers: BTreeSet<String> = collector.read.values().map(|read| read.signer.to_string()).collect();
             let ids: Vec<String> = signers.into_iter().collect();
@@ -170,7 +174,7 @@ fn unproved(error: ProofError<StoreError>) -> StoreError {
 }
 
 impl<'a> Collector<'a> {
-    fn new(database: &'a mut Database, size: u64) -> Self {
+    fn new(database: &'a mut Database, size: u64, glances: usize) -> Self {
         Self {
             database,
             size,
@@ -178,6 +182,7 @@ impl<'a> Collector<'a> {
             supported: BTreeSet::new(),
             turned: BTreeSet::new(),
             expected_room: BUNDLE_EXPECTED_MAX,
+            glances,
             relations: BTreeSet::new(),
         }
     }
@@ -206,8 +211,9 @@ impl<'a> Collector<'a> {
         }
         self.add_rules()?;
         let complete = self.add_lineage(treatments.iter().map(|treatment| Node::Item(treatment.item)))?;
+        self.add_corrected_things()?;
         self.add_supports()?;
-        Ok(complete)
+        Ok(complete && self.glances > 0)
     }
 
     /// Adds an entry, unless it lies beyond the checkpoint; gives whether it is in.
@@ -357,6 +363,9 @@ impl<'a> Collector<'a> {
                 return Ok(());
             }
             for record in records::load(self.database, &new)? {
+                if let Record::Site(site) = &record {
+                    self.relations.extend(site.audits.iter().map(|audit| relation_to(site, audit.by)));
+                }
                 for index in Self::registrations(&record) {
                     self.add(index)?;
                 }
@@ -421,6 +430,12 @@ fn supports_of(read: &Read) -> Vec<String> {
     }
     ids.extend(read.statement.event.scales().iter().map(ScaleId::to_string));
     ids
+}
+
+/// What an organisation may have declared to be to whoever has a site.
+fn relation_to(site: &Site, organisation: OrganisationId) -> String {
+    let owner = site.organisation.map_or(PartyId(site.id.0), |owner| PartyId(owner.0));
+    Relation::id_of(PartyId(organisation.0), owner)
 }
 
 /// A receiver, and what it may have declared to be to the sender.

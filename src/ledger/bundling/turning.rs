@@ -48,7 +48,7 @@ impl Collector<'_> {
             return Ok(());
         }
         let (mut points, mut expected, mut words) = (Vec::new(), Vec::new(), Vec::new());
-        for index in self.path(Node::Batch(batch), usize::MAX)? {
+        for index in self.path_to_glance_at(Node::Batch(batch))? {
             match self.glance(index)? {
                 Turn::Point => points.push(index),
                 Turn::Expected(lot) => expected.push((index, lot)),
@@ -72,6 +72,13 @@ impl Collector<'_> {
             self.add(*index)?;
         }
         Ok(())
+    }
+
+    /// A path whose every entry is looked at; none of it, nor of any later one, once more would be looked at than may be.
+    fn path_to_glance_at(&mut self, node: Node) -> Result<Vec<EntryIndex>, StoreError> {
+        let path = self.path(node, self.glances)?;
+        self.glances -= path.len();
+        Ok(if self.glances == 0 { Vec::new() } else { path })
     }
 
     /// What an entry is to a batch, without adding it; nothing beyond the checkpoint.
@@ -108,7 +115,7 @@ impl Collector<'_> {
     /// Words on corrections that bear on a lot, each with the correction.
     fn words_about(&mut self, lot: ItemId) -> Result<Vec<(EntryIndex, EntryIndex)>, StoreError> {
         let mut words = Vec::new();
-        for index in self.path(Node::Item(lot), usize::MAX)? {
+        for index in self.path_to_glance_at(Node::Item(lot))? {
             if let Turn::Word(correction) = self.glance(index)? {
                 words.push((index, correction));
             }

@@ -92,6 +92,7 @@ pub(super) fn check(shown: &Shown, serial: &str) -> Result<CertificateFacts, Rej
     for issue in issues {
         let issue = or_invalid(lives.issue(issue), "the issue of a block that backs others is not shown")?;
         let mut case = Case::of(shown, issue)?;
+        case.require_treated(&issue.issue.allotments)?;
         for resting in resting.iter().filter(|resting| resting.certificate.issued == issue.said.index) {
             shares.extend(case.check_all(resting)?);
         }
@@ -183,7 +184,6 @@ pub(super) fn check_issue(
     }
     // Over both blocks of the issue: what the other one shares with this one is sold twice.
     require_disjoint(&issue.allotments)?;
-    require_treated(shown, &issue.allotments)?;
     Ok(format!("{}-{}", registered.country, registered.code))
 }
 
@@ -196,20 +196,6 @@ fn require_disjoint(allotments: &[Allotment]) -> Result<(), Rejection> {
     let overlap = |pair: &[&Allotment]| pair[0].treatment == pair[1].treatment && pair[0].to > pair[1].from;
     if sorted.windows(2).any(overlap) {
         return invalid("two allotments share grams");
-    }
-    Ok(())
-}
-
-/// No allotment reaches beyond what was treated; also those of the other block, where their treatments are shown.
-fn require_treated(shown: &Shown, allotments: &[Allotment]) -> Result<(), Rejection> {
-    for allotment in allotments {
-        if let Some(Event::TreatedFinal(treated)) =
-            shown.statement(allotment.treatment).map(|said| &said.statement.event)
-            && allotment.to > treated.net_g
-        {
-            let (entry, to, net) = (allotment.treatment, allotment.to, treated.net_g);
-            return invalid(format!("treatment {entry}: {to} are taken of {net}"));
-        }
     }
     Ok(())
 }
@@ -229,8 +215,25 @@ impl<'a> Case<'a> {
     fn of(shown: &'a Shown, issue: &ShownIssue<'a>) -> Result<Self, Rejection> {
         let ShownIssue { said, issue, .. } = *issue;
         let rules = or_invalid(shown.rules_at(said.index), "this software does not carry the rule set in force")?;
-        let matter = Matter::before(shown, said.index, rules).map_err(Rejection::Invalid)?;
-        Ok(Self { shown, issue, said, rules, matter, arising: BTreeSet::new(), not_shown: BTreeSet::new() })
+        let matter = Matter::before(shown, said.index).map_err(Rejection::Invalid)?;
+        let not_shown = matter.untold.clone();
+        Ok(Self { shown, issue, said, rules, matter, arising: BTreeSet::new(), not_shown })
+    }
+
+    /// No allotment reaches beyond what was treated; also those of the other block, where their treatments are shown.
+    fn require_treated(&self, allotments: &[Allotment]) -> Result<(), Rejection> {
+        for Allotment { treatment, to, .. } in allotments {
+            let Some(Event::TreatedFinal(treated)) = self.shown.statement(*treatment).map(|said| &said.statement.event)
+            else {
+                continue;
+            };
+            // A correction may have made it more.
+            let net = self.matter.treated.get(treatment).and_then(|lot| lot.grams).max(Some(treated.net_g));
+            if let Some(net) = net.filter(|net| to > net) {
+                return invalid(format!("treatment {treatment}: {to} are taken of {net}"));
+            }
+        }
+        Ok(())
     }
 
     /// Everything on which a block was issued; gives the grams on which the units that are asked about rest.
@@ -264,9 +267,12 @@ impl<'a> Case<'a> {
             return Err("who has a key speaks for itself: its papers are no treatment".into());
         }
         let lot = self.matter.treated.get(&said.index).ok_or("where it comes from is not shown")?;
-        let mut conditions = self.matter.settle(&lot.flaws)?;
+        let mut conditions = self.matter.settle(&lot.flaws, said.index)?;
         if let Some(gap) = lot.gaps.iter().next() {
             return Err(gap.clone());
+        }
+        if let Some(net) = lot.grams.filter(|net| allotment.to > *net) {
+            return Err(format!("{} are taken of {net}", allotment.to));
         }
         match lot.weighed {
             Some(true) => {}
@@ -289,13 +295,15 @@ impl<'a> Case<'a> {
         if let Some(scheme) = &scheme {
             scheme.check_operation(&class, hazardous, treated)?;
         }
-        for (batch, from, to) in lot.sources.lines(treated.net_g)? {
+        for (batch, from, to) in lot.lines()? {
             if from < allotment.to.get() && allotment.from.get() < to {
-                let gaps = self.check_batch(&batch, &mut conditions)?;
+                let gaps = self.check_batch(&batch, said.index, &mut conditions)?;
                 if let (Some(scheme), Some(known)) = (&scheme, self.matter.batches.get(&batch)) {
                     let words = scheme.check_batch(known).map_err(|broken| format!("the batch {batch}: {broken}"))?;
                     self.not_shown.extend(words);
-                    scheme.check_share(&self.matter, &batch, allotment.treatment)?;
+                    scheme
+                        .check_share(known, allotment.treatment)
+                        .map_err(|broken| format!("the batch {batch}: {broken}"))?;
                 }
                 self.not_shown.extend(gaps.into_iter().map(|gap| format!("of what went into a batch: {gap}")));
             }
@@ -345,15 +353,19 @@ impl<'a> Case<'a> {
 
     /// A batch that the centre opened at the pool's site and has closed; adds when its conditions were met, and gives what of
     /// its inputs does not follow.
-    fn check_batch(&self, id: &BatchId, conditions: &mut Vec<OccurredAt>) -> Result<BTreeSet<String>, String> {
+    fn check_batch(
+        &self,
+        id: &BatchId,
+        treatment: EntryIndex,
+        conditions: &mut Vec<OccurredAt>,
+    ) -> Result<BTreeSet<String>, String> {
         let is_of_pool =
             |batch: &&Batch| batch.site == Some(self.issue.pool_site) && batch.organisation == self.issue.holder;
         let batch = self.matter.batches.get(id).filter(is_of_pool);
         let batch = batch.ok_or_else(|| format!("the batch {id} is not shown to be one of the certificate's site"))?;
-        if !batch.closed {
-            return Err(format!("the batch {id} is not shown to be closed"));
-        }
-        let cured = self.matter.settle(&batch.flaws).map_err(|flaw| format!("the batch {id}: {flaw}"))?;
+        let closed = batch.closed.ok_or_else(|| format!("the batch {id} is not shown to be closed"))?;
+        let cured = self.matter.settle(&batch.flaws, treatment.max(closed));
+        let cured = cured.map_err(|flaw| format!("the batch {id}: {flaw}"))?;
         conditions.extend(cured);
         conditions.push(batch.latest.clone());
         Ok(batch.gaps.clone())
@@ -363,13 +375,9 @@ impl<'a> Case<'a> {
     fn require_inputs(&mut self, allotments: &[Allotment]) -> Result<(), Rejection> {
         let mut taken: BTreeMap<BatchId, i64> = BTreeMap::new();
         for allotment in allotments {
-            let net = self.shown.statement(allotment.treatment).and_then(|said| match &said.statement.event {
-                Event::TreatedFinal(treated) => Some(treated.net_g),
-                _ => None,
-            });
             let lot = self.matter.treated.get(&allotment.treatment);
             // Lines that do not follow were found where the certificate itself rests on them.
-            let lines = lot.zip(net).and_then(|(lot, net)| lot.sources.lines(net).ok()).unwrap_or_default();
+            let lines = lot.and_then(|lot| lot.lines().ok()).unwrap_or_default();
             for (batch, from, to) in lines {
                 let overlap = to.min(allotment.to.get()) - from.max(allotment.from.get());
                 if overlap > 0 {

@@ -5,15 +5,14 @@ use crate::domain::codes::Country;
 use crate::domain::eligibility::Gap;
 use crate::domain::eligibility::e_resource_1::{
     arose_in_a_listed_country, centre_counts_it_nowhere_else, ended_by_an_admitted_operation, is_end_of_life_equipment,
-    is_no_manufacturing_scrap, is_not_imported, is_residual, stays_within_the_residual_share,
-    supplier_counts_it_nowhere_else,
+    is_no_manufacturing_scrap, is_not_imported, stays_within_the_residual_share, supplier_counts_it_nowhere_else,
 };
 use crate::domain::eligibility::expected::{CameOut, Short, short_of};
-use crate::domain::event::{Event, TreatedFinal};
-use crate::domain::ids::{BatchId, EntryIndex};
+use crate::domain::event::TreatedFinal;
+use crate::domain::ids::EntryIndex;
 use crate::domain::mass::Grams;
 use crate::domain::rule_set::{Conditions, RuleSet};
-use crate::proof::verify::matter::{Batch, Matter};
+use crate::proof::verify::matter::Batch;
 use crate::proof::verify::shown::Shown;
 
 const ACCEPTED: &str = "that the other hazardous fractions of the batches were accepted by sites permitted for them";
@@ -83,25 +82,10 @@ impl SchemeCheck<'_> {
         }
     }
 
-    /// What residual operations are shown to have ended of a batch up to a treatment stays within their share.
-    pub(super) fn check_share(&self, matter: &Matter<'_>, id: &BatchId, until: EntryIndex) -> Result<(), String> {
-        let Some(input) = matter.batches.get(id).and_then(|batch| batch.input) else { return Ok(()) };
-        let (mut ended, mut is_concerned) = (0, false);
-        for (entry, lot) in matter.treated.iter().filter(|(entry, _)| **entry <= until) {
-            let Some(Event::TreatedFinal(treated)) = self.shown.statement(*entry).map(|said| &said.statement.event)
-            else {
-                continue;
-            };
-            // What was treated under a rule set without these conditions is counted nowhere.
-            let conditions = self.shown.rules_at(*entry).and_then(|rules| rules.scheme.conditions.as_ref());
-            if !conditions.is_some_and(|conditions| is_residual(conditions, treated.operation.as_str())) {
-                continue;
-            }
-            is_concerned |= *entry == until;
-            let lines = lot.sources.lines(treated.net_g).unwrap_or_default();
-            ended += lines.iter().filter(|(batch, ..)| batch == id).map(|(_, from, to)| to - from).sum::<i64>();
-        }
-        let ended = Grams::new(ended).filter(|_| is_concerned);
-        require(ended.and_then(|ended| stays_within_the_residual_share(self.conditions, input, ended)))
+    /// What residual operations are shown to have ended of a batch up to a treatment by one stays within their share.
+    pub(super) fn check_share(&self, batch: &Batch, treatment: EntryIndex) -> Result<(), String> {
+        let ended = batch.residual.iter().find(|(entry, _)| *entry == treatment);
+        let ended = ended.and_then(|(_, ended)| Grams::new(*ended)).zip(batch.input);
+        require(ended.and_then(|(ended, input)| stays_within_the_residual_share(self.conditions, input, ended)))
     }
 }

@@ -163,7 +163,8 @@ fn in_words(
         }
         Some(Event::ValueErased(erased)) => format!("values of entry {} were erased", erased.entry),
         said => said.and_then(|said| step_of(said, serial)).unwrap_or_else(|| {
-            let meanings: Vec<String> = event.concerns.iter().map(|concern| meaning_of(concern, serial)).collect();
+            let meanings: Vec<String> =
+                event.concerns.iter().map(|concern| meaning_of(concern, kind, serial)).collect();
             meanings.join("; ")
         }),
     };
@@ -205,7 +206,7 @@ fn step_of(said: &Event, serial: &str) -> Option<String> {
     })
 }
 
-fn meaning_of(concern: &WrittenConcern, serial: &str) -> String {
+fn meaning_of(concern: &WrittenConcern, kind: &str, serial: &str) -> String {
     let id = &concern.id;
     match concern.kind.as_str() {
         "certificate" if id == serial => "it is about the certificate".to_owned(),
@@ -215,7 +216,8 @@ fn meaning_of(concern: &WrittenConcern, serial: &str) -> String {
             let since = concern.since_index.map_or_else(|| "the first".to_owned(), |since| since.to_string());
             format!("the key {id}, which signed behind it, was reported compromised from entry {since} on")
         }
-        "site" => format!("the site {id} is suspended"),
+        "site" if kind == "site_suspended" => format!("the site {id} is suspended"),
+        "site" if kind == "site_audited" => format!("an auditor found that the site {id} does not conform"),
         other => format!("it concerns the {other} {id}"),
     }
 }

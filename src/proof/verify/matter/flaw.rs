@@ -15,9 +15,11 @@ pub(in crate::proof::verify) enum What {
     Hosted,
     Related,
     Held,
+    Short,
     Disputed,
     Overdue,
     Unpermitted,
+    ArrivalUnpermitted,
     TreatmentUnpermitted,
     InterimUnpermitted,
     InterimShort,
@@ -36,9 +38,11 @@ impl What {
             Self::Hosted => "it changed hands between two keys that the operator holds",
             Self::Related => "it changed hands between related parties, or one signed for both",
             Self::Held => "a finding holds it",
+            Self::Short => "less came out of it than went in, beyond the band, which nobody is shown to have explained",
             Self::Disputed => "sender and receiver weighed it differently beyond the band",
             Self::Overdue => "it left its batch later than a batch may last",
             Self::Unpermitted => "no permit covers dismantling at its site on that day",
+            Self::ArrivalUnpermitted => "no permit of the site to which it came covers its waste code on that day",
             Self::TreatmentUnpermitted => "no permit of its site covers operation, waste code and day",
             Self::InterimUnpermitted => "no permit covers its interim treatment on that day",
             Self::InterimShort => "an interim treatment lost more than the band",
@@ -48,14 +52,14 @@ impl What {
             Self::ExportBanned => "the law of the country of dispatch keeps it from where it went",
             Self::Compromised => "a key that signed for it was reported compromised before the issue",
             Self::Corrected => {
-                "a statement behind it was corrected, in a way that this version of the verifier does not follow down the lineage"
+                "a statement behind it was corrected, and nobody whom that concerns is shown to have agreed"
             }
         }
     }
 
     /// Whether an auditor's finding about the entry clears it.
     const fn is_clearable(self) -> bool {
-        !matches!(self, Self::Unweighed | Self::Papers | Self::Compromised | Self::Corrected)
+        !matches!(self, Self::Unweighed | Self::Short | Self::Papers | Self::Compromised | Self::Corrected)
     }
 }
 
@@ -66,15 +70,48 @@ pub(in crate::proof::verify) struct Flaw {
     pub(in crate::proof::verify) what: What,
 }
 
-/// What was said before the issue that cures flaws, by the entry that brought them.
+/// What was said to cure something.
+struct Cured {
+    /// The entry.
+    by: EntryIndex,
+    at: OccurredAt,
+    /// Whether the key that signed it is not known to be stolen.
+    holds: bool,
+}
+
+/// Cures by the entry that brought the flaws, in order.
+#[derive(Default)]
+struct CuredEntries(BTreeMap<EntryIndex, Vec<Cured>>);
+
+impl CuredEntries {
+    fn add(&mut self, entry: EntryIndex, said: &ShownStatement, holds: bool) {
+        let at = said.statement.common.occurred_at.clone();
+        self.0.entry(entry).or_default().push(Cured { by: said.index, at, holds });
+    }
+
+    /// When the flaws of an entry were cured, if one of the cures holds: also one that turned out void set grams free once, and
+    /// these keep that month.
+    fn since(&self, entry: EntryIndex) -> Option<&OccurredAt> {
+        let cures = self.0.get(&entry).filter(|cures| cures.iter().any(|cured| cured.holds))?;
+        cures.first().map(|cured| &cured.at)
+    }
+
+    fn forget_before(&mut self, entry: EntryIndex, until: EntryIndex) {
+        self.0.entry(entry).and_modify(|cures| cures.retain(|cured| cured.by > until));
+    }
+}
+
+/// What was said before the issue that cures flaws.
 #[derive(Default)]
 pub(super) struct Cures {
     /// Findings that clear an entry.
-    cleared: BTreeMap<EntryIndex, OccurredAt>,
+    cleared: CuredEntries,
+    /// Findings that clear a thing: what findings held of it, and what a batch lacked.
+    explained: CuredEntries,
     /// Reviews that accept papers.
-    reviewed: BTreeMap<EntryIndex, OccurredAt>,
+    reviewed: CuredEntries,
     /// Answers to whose weight both sides agreed.
-    agreed: BTreeMap<EntryIndex, OccurredAt>,
+    agreed: CuredEntries,
 }
 
 /// Whether whoever says something is neither another party nor declared to be related to it.
@@ -106,7 +143,7 @@ fn may_clear(shown: &Shown, said: &ShownStatement, about: &ShownStatement) -> bo
 }
 
 impl Cures {
-    /// Gathers them; what a compromised key signed cures nothing.
+    /// Gathers them.
     pub(super) fn before(shown: &Shown, until: EntryIndex) -> Self {
         let (mut cures, mut answers, mut agreeing) = (Self::default(), BTreeMap::new(), BTreeMap::new());
         for said in shown.before(until) {
@@ -118,8 +155,10 @@ impl Cures {
                     answers.extend(event.to.map(|to| (event.handover, (said.index, to))));
                 }
                 Event::ImportReceived(event) => _ = answers.insert(event.handover, (said.index, said.party())),
-                _ if shown.is_compromised(&said.signer, said.index, until) => {}
-                _ => cures.take(shown, said, &answers, &mut agreeing),
+                _ => {
+                    let holds = !shown.is_compromised(&said.signer, said.index, until);
+                    cures.take(shown, (said, holds), &answers, &mut agreeing);
+                }
             }
         }
         cures
@@ -128,12 +167,11 @@ impl Cures {
     fn take(
         &mut self,
         shown: &Shown,
-        said: &ShownStatement,
+        (said, holds): (&ShownStatement, bool),
         answers: &BTreeMap<HandoverId, (EntryIndex, OrganisationId)>,
         agreeing: &mut BTreeMap<HandoverId, BTreeSet<OrganisationId>>,
     ) {
         let common = &said.statement.common;
-        let at = common.occurred_at.clone();
         match &said.statement.event {
             Event::AuditFinding(event) if event.outcome == FindingOutcome::Cleared => {
                 let earlier = event.entry.filter(|entry| *entry < said.index);
@@ -141,7 +179,7 @@ impl Cures {
                 if let (Some(entry), true) = (earlier, shown.has_role(&common.org, &[Role::Auditor]))
                     && about.is_none_or(|about| may_clear(shown, said, about))
                 {
-                    self.cleared.entry(entry).or_insert(at);
+                    self.cleared.add(entry, said, holds);
                 }
             }
             Event::EvidenceReviewed(event) if event.outcome == ReviewOutcome::Accepted => {
@@ -149,7 +187,7 @@ impl Cures {
                 let poster = papers.map(ShownStatement::party);
                 let may = shown.has_role(&common.org, &[Role::Auditor, Role::Operator]);
                 if may && poster.is_some_and(|poster| is_independent(shown, said, poster)) {
-                    self.reviewed.entry(event.entry).or_insert(at);
+                    self.reviewed.add(event.entry, said, holds);
                 }
             }
             Event::DifferenceAgreed(event) => {
@@ -158,32 +196,48 @@ impl Cures {
                 let agreed = agreeing.entry(event.handover).or_default();
                 agreed.insert(said.party());
                 if agreed.contains(&sender.party()) && agreed.contains(receiver) {
-                    self.agreed.entry(*answer).or_insert(at);
+                    self.agreed.add(*answer, said, holds);
                 }
             }
             _ => {}
         }
     }
 
-    /// A finding about a thing that carries flaws clears those that findings brought.
-    pub(super) fn clear_held(&mut self, flaws: &BTreeSet<Flaw>, said: &ShownStatement) {
-        for flaw in flaws.iter().filter(|flaw| flaw.what == What::Held) {
-            self.cleared.entry(flaw.entry).or_insert_with(|| said.statement.common.occurred_at.clone());
+    /// What cured an entry's flaws before another says nothing of what stands there since.
+    pub(super) fn forget_before(&mut self, entry: EntryIndex, until: EntryIndex) {
+        for cures in [&mut self.cleared, &mut self.reviewed, &mut self.agreed] {
+            cures.forget_before(entry, until);
+        }
+    }
+
+    /// A finding about a thing clears what findings held of it, and explains what a batch lacked.
+    pub(super) fn clear_of_thing(&mut self, flaws: &BTreeSet<Flaw>, said: &ShownStatement, holds: bool) {
+        for flaw in flaws.iter().filter(|flaw| matches!(flaw.what, What::Held | What::Short)) {
+            self.explained.add(flaw.entry, said, holds);
         }
     }
 
     /// When a flaw was cured, if it was.
     fn of(&self, flaw: &Flaw) -> Option<&OccurredAt> {
         let special = match flaw.what {
-            What::Papers => self.reviewed.get(&flaw.entry),
-            What::Disputed => self.agreed.get(&flaw.entry),
+            What::Held | What::Short => self.explained.since(flaw.entry),
+            What::Papers => self.reviewed.since(flaw.entry),
+            What::Disputed => self.agreed.since(flaw.entry),
             _ => None,
         };
-        special.or_else(|| self.cleared.get(&flaw.entry).filter(|_| flaw.what.is_clearable()))
+        special.or_else(|| self.cleared.since(flaw.entry).filter(|_| flaw.what.is_clearable()))
     }
 
-    /// When the last of some flaws was cured; in words, the first that nobody is shown to have cured.
-    pub(super) fn settle(&self, flaws: &BTreeSet<Flaw>) -> Result<Vec<OccurredAt>, String> {
-        flaws.iter().map(|flaw| self.of(flaw).cloned().ok_or_else(|| flaw.what.words().to_owned())).collect()
+    /// When flaws were cured, as far as that was a condition of grams that entered their pool no earlier than an entry: what was
+    /// held only since then keeps its month. In words, the first flaw that nobody is shown to have cured.
+    pub(super) fn settle(&self, flaws: &BTreeSet<Flaw>, entered: EntryIndex) -> Result<Vec<OccurredAt>, String> {
+        let mut conditions = Vec::new();
+        for flaw in flaws {
+            let cured = self.of(flaw).ok_or_else(|| flaw.what.words().to_owned())?;
+            if flaw.what != What::Held || flaw.entry < entered {
+                conditions.push(cured.clone());
+            }
+        }
+        Ok(conditions)
     }
 }

@@ -1,7 +1,7 @@
 //! How lots change hands: within a country, over a border, and to plants without a key.
 
 use crate::domain::border::{Allowed, Completion, Crossing, completion, is_named};
-use crate::domain::codes::{Country, DocumentNumber, TableCode};
+use crate::domain::codes::{DocumentNumber, TableCode};
 use crate::domain::event::{
     BorderGround, Event, ExportConsented, ExportShipped, HandoverAccepted, HandoverOffered, ImportReceived,
     ReceivedLot, RefusedItem,
@@ -161,7 +161,10 @@ impl Matter<'_> {
     /// Whether a shipment comes to another country than it was shipped to, or to a plant that its consent does not name.
     fn is_elsewhere(&self, offer: &ShownOffer, consent: Option<&ExportConsented>, site: Option<SiteId>) -> bool {
         let country = site.and_then(|site| self.shown.site(&site)).map(|site| &site.country);
-        let elsewhere = offer.shipped_to.as_ref().zip(country).is_some_and(|(to, country)| to != country);
+        // Older rule sets did not look where a shipment arrives.
+        let is_looked_at = self.said_under.scheme.conditions.is_some();
+        let shipped_to = offer.shipped_to.as_ref().filter(|_| is_looked_at);
+        let elsewhere = shipped_to.zip(country).is_some_and(|(to, country)| to != country);
         let named = consent.is_none_or(|consent| is_named(&plants_of(consent), site));
         elsewhere || (self.consents_bind() && !named)
     }
@@ -208,7 +211,7 @@ impl Matter<'_> {
         let mut flaws = self.flaws_of_key(said);
         flaws.extend(receipt.flaws.iter().map(|what| said.flaw(*what)));
         let to = receipt.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone());
-        let watched = self.rules.borders.is_some() && !receipt.is_shipment;
+        let watched = self.said_under.borders.is_some() && !receipt.is_shipment;
         if let Some(lot) = self.items.get_mut(&id) {
             (lot.holder, lot.site) = (Some(receipt.holder), receipt.site);
             lot.come_to(to, watched, said);
@@ -218,6 +221,7 @@ impl Matter<'_> {
                 lot.completions = completion::joined(lot.completions.iter().chain([asked])).unwrap_or_default();
             }
         }
+        self.arrive(id, receipt.site, said);
     }
 
     fn take_lot(&mut self, id: ItemId, answer: &ReceivedLot, receipt: &Receipt<'_>) -> Result<(), String> {
@@ -235,11 +239,11 @@ impl Matter<'_> {
         let difference = before.grams.map(|sent| (net.get() - sent.get()).abs());
         let sent = before.grams.unwrap_or(Grams::ZERO);
         let sources = before.sources.scaled(Some(net));
-        let mut after = Lot { weighed: Some(weighed), sources, ..before };
+        let mut after = Lot { weighed: Some(weighed), sources, otherwise: None, ..before };
         if after.holder.is_some_and(|holder| holder != receipt.sender) {
             after.gaps.insert(CUSTODY.to_owned());
         }
-        if difference.is_some_and(|difference| difference > self.rules.bands.handover_g(sent, division)) {
+        if difference.is_some_and(|difference| difference > self.said_under.bands.handover_g(sent, division)) {
             after.flaws.insert(said.flaw(What::Disputed));
         }
         after.latest = after.latest.later(&said.statement.common.occurred_at);
@@ -274,11 +278,11 @@ impl Matter<'_> {
         }
         let common = &said.statement.common;
         let from = common.site.and_then(|site| self.shown.site(&site)).map(|site| site.country.clone());
-        let (Some(from), Some(day), Some(borders)) = (from, common.occurred_at.date(), &self.rules.borders) else {
+        let (Some(from), Some(day), Some(borders)) = (from, common.occurred_at.date(), &self.said_under.borders) else {
             self.mark(&all, "from where a shipment left, or on what day, is not shown");
             return Ok(());
         };
-        let crossing = Crossing { rules: self.rules, borders, from, day, event };
+        let crossing = Crossing { rules: self.said_under, borders, from, day, event };
         let under = event.under.as_ref();
         let consent = under.and_then(|under| self.shown.consent(&under.consent, said.party(), said.index));
         if under.is_some() && consent.is_none() {
@@ -301,7 +305,7 @@ impl Matter<'_> {
         for id in all {
             let Some(lot) = self.items.get(&id) else { continue };
             let Some(class) = lot.class.clone() else { continue };
-            let code = lot.code_at(self.rules, (&crossing.from, &crossing.day));
+            let code = lot.code_at(self.said_under, (&crossing.from, &crossing.day));
             let covered = crossing.covers(&class, code.as_ref(), allowed.as_ref());
             let banned = crossing.is_banned(&class, code.as_ref(), covered);
             if let Some(lot) = self.items.get_mut(&id) {
@@ -338,22 +342,11 @@ fn allowed_by<'c>(consent: &'c ExportConsented, plants: &'c [SiteId]) -> Allowed
 }
 
 impl Lot {
-    /// It comes to another country; without a shipment it crossed the border without papers.
-    pub(super) fn come_to(&mut self, to: Option<Country>, watched: bool, said: &ShownStatement) {
-        let crossed = self.lies_in.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| from != to);
-        self.flaws.extend((watched && crossed).then(|| said.flaw(What::BorderNotCovered)));
-        self.lies_in = to.or_else(|| self.lies_in.take());
-    }
-
     /// What a shipment brought ends otherwise than its consent says, or too late.
     pub(super) fn end(&mut self, operation: &TableCode, said: &ShownStatement) {
         let day = said.statement.common.occurred_at.date();
         let is_late = day.is_some_and(|day| completion::ends_late(&self.completions, &day));
         let is_amiss = is_late || completion::ends_otherwise(&self.completions, operation);
         self.flaws.extend(is_amiss.then(|| said.flaw(What::BorderNotCovered)));
-    }
-
-    fn is_waste(&self) -> bool {
-        !self.arising.is_empty() || self.sources.is_dismantled()
     }
 }

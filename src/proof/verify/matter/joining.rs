@@ -50,6 +50,10 @@ impl Joined {
             self.gaps_of_others.extend(input.gaps);
         }
         lot.latest = lot.latest.clone().later(&input.latest);
+        lot.otherwise = match (lot.otherwise.take(), input.otherwise) {
+            (Some(one), Some(other)) => Some(one.later(&other)),
+            (one, other) => one.or(other),
+        };
         lot.lies_in = lot.lies_in.take().or(input.lies_in);
         self.kinds.extend(input.class.map(|class| (class, input.overridden)));
     }

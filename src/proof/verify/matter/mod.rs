@@ -3,7 +3,9 @@
 //!
 //! What is not shown stays unknown and is said to be; what is shown and cannot be, makes the bundle invalid.
 
+mod arriving;
 mod corrected;
+mod devices;
 mod flaw;
 mod hands;
 mod joining;
@@ -21,7 +23,7 @@ use crate::domain::event::{AuditFinding, Count, Event, FindingOutcome, Merged, M
 use crate::domain::ids::{BatchId, ConsentId, EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::Overridden;
 use crate::domain::lacks::{Lack, counted_missing};
-use crate::domain::mass::{Grams, Weight, WeightBasis};
+use crate::domain::mass::{Grams, Weight, WeightBasis, apportion};
 use crate::domain::permit::permit_covers;
 use crate::domain::rule_set::{self, RuleSet};
 use crate::domain::time::{Date, OccurredAt};
@@ -72,8 +74,9 @@ pub(super) struct Lot {
     used: bool,
     /// Whether it was used up by being lost: it may be found.
     lost: bool,
-    /// The entry whose correction gave it its mass: what repeats that may say another, which is followed no further.
-    followed: Option<EntryIndex>,
+    /// Since when it weighs otherwise, or is something else, than its statements say: by a correction. What repeats its mass
+    /// follows, as on the ledger.
+    otherwise: Option<OccurredAt>,
 }
 
 impl Lot {
@@ -81,12 +84,16 @@ impl Lot {
     pub(super) fn code_at(&self, rules: &RuleSet, place: (&Country, &Date)) -> Option<WasteCode> {
         waste_code_at(rules, self.class.as_deref()?, self.overridden.as_ref(), place)
     }
+
+    /// The batch of each stretch of its grams, once it is treated.
+    pub(super) fn lines(&self) -> Result<Vec<(BatchId, i64, i64)>, &'static str> {
+        self.sources.lines(self.grams.unwrap_or(Grams::ZERO))
+    }
 }
 
 /// Everything that happened.
 pub(super) struct Matter<'a> {
     shown: &'a Shown,
-    rules: &'a RuleSet,
     /// The rule set that was in force when what is being taken was said.
     said_under: &'a RuleSet,
     /// What is known before this entry counts: the issue.
@@ -101,17 +108,19 @@ pub(super) struct Matter<'a> {
     cures: Cures,
     /// Lots as they were when they were treated, by the entry of the treatment.
     pub(super) treated: HashMap<EntryIndex, Lot>,
+    /// What nobody can tell from what is shown.
+    pub(super) untold: BTreeSet<String>,
 }
 
 const CUSTODY: &str = "custody from hand to hand is not shown";
 
 impl<'a> Matter<'a> {
     /// Goes through everything before the issue.
-    pub(super) fn before(shown: &'a Shown, until: EntryIndex, rules: &'a RuleSet) -> Result<Self, String> {
+    pub(super) fn before(shown: &'a Shown, until: EntryIndex) -> Result<Self, String> {
+        const UNKNOWN: &str = "this software does not carry a rule set that was in force";
         let mut matter = Self {
             shown,
-            rules,
-            said_under: shown.rules_at(EntryIndex(0)).unwrap_or(rules),
+            said_under: shown.rules_at(EntryIndex(0)).ok_or(UNKNOWN)?,
             until,
             items: HashMap::new(),
             batches: HashMap::new(),
@@ -120,13 +129,14 @@ impl<'a> Matter<'a> {
             shipped: HashMap::new(),
             cures: Cures::before(shown, until),
             treated: HashMap::new(),
+            untold: BTreeSet::new(),
         };
         let corrections = Corrections::before(shown, until)?;
         for said in shown.before(until) {
             let taken = matter.take_corrected(said, &corrections);
             taken.map_err(|problem| format!("entry {}: {problem}", said.index))?;
             if let Event::RulesAdopted(event) = &said.statement.event {
-                matter.said_under = rule_set::find(&event.rule_set).unwrap_or(rules);
+                matter.said_under = rule_set::find(&event.rule_set).ok_or(UNKNOWN)?;
             }
         }
         Ok(matter)
@@ -140,6 +150,7 @@ impl<'a> Matter<'a> {
                 self.restate_code(event.item, event.waste_code.as_ref(), (self.country_of(said), said));
                 let pieces = event.pieces.map(Count::get).or(Some(1));
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
+                self.arrive(event.item, said.statement.common.site, said);
                 Ok(())
             }
             Event::Received(event) => {
@@ -147,6 +158,7 @@ impl<'a> Matter<'a> {
                 self.restate_code(event.item, event.waste_code.as_ref(), (self.country_of(said), said));
                 let pieces = event.pieces.map(Count::get);
                 self.arose(event.item, &event.arising.country, &event.provenance, (pieces, event.missing.as_ref()));
+                self.arrive(event.item, said.statement.common.site, said);
                 Ok(())
             }
             Event::Retired(event) => {
@@ -181,11 +193,8 @@ impl<'a> Matter<'a> {
             Event::BatchClosed(event) => self.close(event, said),
             Event::TreatedFinal(event) => self.treat(event, said),
             Event::TreatedInterim(event) => self.treat_interim(event, said),
-            Event::PartRemoved(event) => self.part_from(event.item, &event.weight, said),
-            Event::PartInstalled(event) => {
-                self.held(event.item, said)?;
-                self.used(event.component, said).map(drop)
-            }
+            Event::PartRemoved(event) => self.remove_part(event, said),
+            Event::PartInstalled(event) => self.install_part(event, said),
             Event::Found(event) => self.find(event.item, said),
             Event::Released(event) => self.used(event.item, said).map(drop),
             Event::Lost(event) => self.lose(event.item, said),
@@ -205,10 +214,11 @@ impl<'a> Matter<'a> {
         let Some(flaws) = item.or(batch).or(treatment) else { return Ok(()) };
         match event.outcome {
             FindingOutcome::Held => _ = flaws.insert(said.flaw(What::Held)),
-            FindingOutcome::Cleared if !self.shown.is_compromised(&said.signer, said.index, self.until) => {
-                self.cures.clear_held(flaws, said);
+            FindingOutcome::Cleared => {
+                let holds = !self.shown.is_compromised(&said.signer, said.index, self.until);
+                self.cures.clear_of_thing(flaws, said, holds);
             }
-            FindingOutcome::Cleared | FindingOutcome::Noted => {}
+            FindingOutcome::Noted => {}
         }
         Ok(())
     }
@@ -235,16 +245,19 @@ impl<'a> Matter<'a> {
     /// The parts of a lot, each with its share of every batch, in the order in which they are named.
     fn split(&mut self, event: &Split, said: &ShownStatement) -> Result<(), String> {
         let lot = self.used(event.lot, said)?;
-        let sum: i64 = event.parts.iter().map(|part| part.net_g.get()).sum();
         let mut left = lot.unwrap_or_else(|| self.unknown(said));
+        let mut masses: Vec<Grams> = event.parts.iter().map(|part| part.net_g).collect();
+        if let Some(grams) = left.grams.filter(|_| left.otherwise.is_some()) {
+            masses = apportion(&masses, grams);
+        }
+        let sum: i64 = masses.iter().copied().map(Grams::get).sum();
         if left.grams.is_some_and(|grams| grams.get() != sum) {
             left.gaps.insert("the parts of a split do not add up to the lot".to_owned());
-            left.flaws.extend(left.followed.map(|entry| Flaw { entry, what: What::Corrected }));
         }
-        for part in &event.parts {
-            let (taken, rest) = left.sources.take(part.net_g);
+        for (part, grams) in event.parts.iter().zip(masses) {
+            let (taken, rest) = left.sources.take(grams);
             left.sources = rest;
-            self.make(part.lot, Lot { grams: Some(part.net_g), sources: taken, ..left.clone() })?;
+            self.make(part.lot, Lot { grams: Some(grams), sources: taken, ..left.clone() })?;
         }
         Ok(())
     }
@@ -256,8 +269,13 @@ impl<'a> Matter<'a> {
             self.take_number(plant, number.ok_or("what a plant without a key did is shown by no paper")?)?;
         }
         let Some(mut lot) = self.used(event.item, said)? else { return Ok(()) };
-        if let Some(grams) = lot.grams.filter(|grams| *grams != event.net_g) {
-            lot.gaps.insert(format!("{} were treated of a lot of {grams}", event.net_g));
+        let grams = *lot.grams.get_or_insert(event.net_g);
+        match lot.otherwise.take() {
+            Some(since) if grams != event.net_g => lot.latest = lot.latest.later(&since),
+            None if grams != event.net_g => {
+                lot.gaps.insert(format!("{} were treated of a lot of {grams}", event.net_g));
+            }
+            _ => {}
         }
         if let Some(plant) = event.facility {
             lot.flaws.insert(said.flaw(What::Papers));
@@ -265,10 +283,10 @@ impl<'a> Matter<'a> {
             lot.flaws.extend(related.then(|| said.flaw(What::Related)));
         }
         let site = event.facility.or(said.statement.common.site).and_then(|site| self.shown.site(&site));
-        lot.come_to(site.map(|site| site.country.clone()), self.rules.borders.is_some(), said);
+        lot.come_to(site.map(|site| site.country.clone()), self.said_under.borders.is_some(), said);
         lot.end(&event.operation, said);
         let permitted = site.is_none_or(|site| self.may_treat(event, &lot, site, said));
-        self.count_hazardous(event, &lot, said);
+        self.count_treated(event, &lot, said);
         lot.flaws.extend((!permitted).then(|| said.flaw(What::TreatmentUnpermitted)));
         self.treated.insert(said.index, lot);
         Ok(())
@@ -281,14 +299,15 @@ impl<'a> Matter<'a> {
         if lot.class.is_none() {
             return true;
         }
-        let code = lot.code_at(self.rules, (&site.country, &day));
+        let code = lot.code_at(self.said_under, (&site.country, &day));
         let (permits, operation) = (site.permits_before(said.index), Some(event.operation.as_str()));
         code.is_some_and(|code| permits.iter().any(|permit| permit_covers(permit, &day, &code, operation)))
     }
 
-    /// The times of the statements that cured some flaws; in words, a flaw that nobody is shown to have cured.
-    pub(super) fn settle(&self, flaws: &BTreeSet<Flaw>) -> Result<Vec<OccurredAt>, String> {
-        self.cures.settle(flaws)
+    /// When flaws of grams were cured that entered their pool no earlier than an entry, as far as that was a condition; in words,
+    /// a flaw that nobody is shown to have cured.
+    pub(super) fn settle(&self, flaws: &BTreeSet<Flaw>, entered: EntryIndex) -> Result<Vec<OccurredAt>, String> {
+        self.cures.settle(flaws, entered)
     }
 
     /// Something of which nothing is known but that its author has it.
@@ -312,7 +331,7 @@ impl<'a> Matter<'a> {
             unshown: false,
             used: false,
             lost: false,
-            followed: None,
+            otherwise: None,
         }
     }
 
@@ -358,10 +377,16 @@ impl<'a> Matter<'a> {
 
     fn begin(&mut self, id: ItemId, class: &str, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
         let (grams, weighed) = self.read(weight, said);
-        let (class_known, class) = (self.rules.class(class).is_some(), Some(class.to_owned()));
+        let (class_known, class) = (self.is_known(class), Some(class.to_owned()));
         let mut lot = Lot { grams, weighed: Some(weighed), class, sources: Sources::Waste, ..self.unknown(said) };
         lot.flaws.extend((!class_known).then(|| said.flaw(What::UnknownClass)));
         self.make(id, lot)
+    }
+
+    /// Whether a class of equipment stands in the tables. A part may be what a fraction is; the first rule set knew none of these.
+    fn is_known(&self, class: &str) -> bool {
+        let rules = self.said_under;
+        rules.class(class).is_some() || (rules.borders.is_some() && rules.fraction(class).is_some())
     }
 
     fn arose(
@@ -426,23 +451,12 @@ impl<'a> Matter<'a> {
         (net, verified && owner == Some(said.party()) && gross <= last.capacity_g)
     }
 
-    /// A part takes its grams along; what is left was not weighed as it is now.
-    fn part_from(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
-        self.held(id, said)?;
-        let (part, _) = self.read(weight, said);
-        if let Some(lot) = self.items.get_mut(&id) {
-            lot.grams = lot.grams.zip(part).and_then(|(whole, part)| whole.minus(part));
-            lot.weighed = Some(false);
-        }
-        Ok(())
-    }
-
     fn reweigh(&mut self, id: ItemId, weight: &Weight, said: &ShownStatement) -> Result<(), String> {
         self.held(id, said)?;
         let (grams, weighed) = self.read(weight, said);
         if let Some(lot) = self.items.get_mut(&id) {
             lot.sources = lot.sources.scaled(grams);
-            (lot.grams, lot.weighed) = (grams, Some(weighed));
+            (lot.grams, lot.weighed, lot.otherwise) = (grams, Some(weighed), None);
         }
         Ok(())
     }

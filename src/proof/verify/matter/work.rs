@@ -2,6 +2,7 @@
 
 use crate::domain::border::completion;
 use crate::domain::codes::{CountedElsewhere, Country, SourceKind, TableCode};
+use crate::domain::eligibility::e_resource_1::is_residual;
 use crate::domain::event::{BatchClosed, BatchFed, BatchOpened, Dismantled, TreatedFinal, TreatedInterim};
 use crate::domain::fed::{self, FedClass};
 use crate::domain::ids::{BatchId, EntryIndex, OrganisationId, SiteId};
@@ -25,7 +26,8 @@ pub(in crate::proof::verify) struct Batch {
     began_ms: i64,
     /// What went in, less what remained; unknown if the mass of something is not shown.
     pub(in crate::proof::verify) input: Option<Grams>,
-    pub(in crate::proof::verify) closed: bool,
+    /// The entry that closed it.
+    pub(in crate::proof::verify) closed: Option<EntryIndex>,
     pub(in crate::proof::verify) arising: BTreeSet<String>,
     pub(in crate::proof::verify) declared: BTreeSet<(SourceKind, CountedElsewhere)>,
     /// What the centre itself declared when it closed the batch.
@@ -46,6 +48,8 @@ pub(in crate::proof::verify) struct Batch {
     pub(in crate::proof::verify) is_shown_whole: bool,
     /// Hazardous grams that came out, and those of them whose treatment is shown.
     pub(in crate::proof::verify) hazardous: (i64, i64),
+    /// Treatments of it by residual operations, each with how much had ended so by then.
+    pub(in crate::proof::verify) residual: Vec<(EntryIndex, i64)>,
     pub(in crate::proof::verify) flaws: BTreeSet<Flaw>,
     /// What does not follow from what is shown of its inputs: of theirs a step may be left out.
     pub(in crate::proof::verify) gaps: BTreeSet<String>,
@@ -62,9 +66,9 @@ impl Matter<'_> {
             organisation: said.party(),
             site: common.site,
             opened: said.index,
-            began_ms: common.occurred_at.ms(),
+            began_ms: said.occurred_by_now_ms(),
             input: Some(Grams::ZERO),
-            closed: false,
+            closed: None,
             arising: BTreeSet::new(),
             declared: BTreeSet::new(),
             centre: None,
@@ -76,6 +80,7 @@ impl Matter<'_> {
             unseen_g: i64::MAX,
             is_shown_whole: false,
             hazardous: (0, 0),
+            residual: Vec::new(),
             flaws: self.flaws_of_key(said),
             gaps: BTreeSet::new(),
             latest: common.occurred_at.clone(),
@@ -91,7 +96,7 @@ impl Matter<'_> {
         let (grams, weighed) = self.read(&event.weight, said);
         let mut flaws = self.flaws_of_key(said);
         flaws.extend(overdue.then(|| said.flaw(What::Overdue)));
-        let known = self.rules.fraction(event.fraction.as_str()).is_some();
+        let known = self.said_under.fraction(event.fraction.as_str()).is_some();
         flaws.extend((!known).then(|| said.flaw(What::UnknownClass)));
         let division = event.weight.scale.map_or(Grams::ZERO, |scale| self.shown.division(&scale));
         let place = self.place_of(&event.batch, said);
@@ -110,15 +115,20 @@ impl Matter<'_> {
         }
         let (class, weighed) = (Some(event.fraction.to_string()), Some(weighed));
         let sources = Sources::of_batch(&event.batch, grams);
-        let lies_in = place;
-        let lot = Lot { grams, weighed, class, overridden, sources, lies_in, arising, flaws, ..self.unknown(said) };
+        let (lies_in, site) = (place, self.site_of(&event.batch, said));
+        let lot =
+            Lot { grams, weighed, class, overridden, sources, site, lies_in, arising, flaws, ..self.unknown(said) };
         self.make(event.lot, lot)
     }
 
     /// Where what leaves a batch lies: at the site of the batch, whatever site is named when it leaves.
     fn place_of(&self, batch: &BatchId, said: &ShownStatement) -> Option<Country> {
-        let site = self.batches.get(batch).and_then(|batch| batch.site).and_then(|site| self.shown.site(&site));
-        site.map(|site| site.country.clone()).or_else(|| self.country_of(said))
+        let site = self.site_of(batch, said).and_then(|site| self.shown.site(&site));
+        site.map(|site| site.country.clone())
+    }
+
+    fn site_of(&self, batch: &BatchId, said: &ShownStatement) -> Option<SiteId> {
+        self.batches.get(batch).and_then(|batch| batch.site).or(said.statement.common.site)
     }
 
     /// The batch of a statement, if it is shown, open, and its author's. Gives whether it has lasted too long, and where
@@ -127,12 +137,12 @@ impl Matter<'_> {
         let flaws = self.flaws_of_key(said);
         let Some(batch) = self.batches.get_mut(id) else { return Ok((false, BTreeSet::new())) };
         let common = &said.statement.common;
-        if batch.organisation != said.party() || batch.closed {
+        if batch.organisation != said.party() || batch.closed.is_some() {
             return Err(format!("the batch {id} is another's, or closed"));
         }
         batch.latest = batch.latest.clone().later(&common.occurred_at);
         batch.flaws.extend(flaws);
-        let overdue = common.occurred_at.ms() - batch.began_ms > self.rules.batch_days_max * DAY_MS;
+        let overdue = said.occurred_by_now_ms() - batch.began_ms > self.said_under.batch_days_max * DAY_MS;
         Ok((overdue, batch.arising.clone()))
     }
 
@@ -161,6 +171,9 @@ impl Matter<'_> {
                 fed::add(self.said_under, &mut batch.fed, &class, (grams, &lot.lacks.unwrap_or_default()));
             }
             batch.latest = batch.latest.clone().later(&lot.latest);
+            if let Some(since) = &lot.otherwise {
+                batch.latest = batch.latest.clone().later(since);
+            }
         }
         Ok(())
     }
@@ -173,20 +186,26 @@ impl Matter<'_> {
         (place, said): (Option<&Country>, &ShownStatement),
     ) -> bool {
         let Some((country, day)) = place.zip(said.statement.common.occurred_at.date()) else { return false };
-        let code = |stated| waste_code_at(self.rules, class, stated, (country, &day));
+        let code = |stated| waste_code_at(self.said_under, class, stated, (country, &day));
         [None, overridden].into_iter().filter_map(code).any(|code| code.is_hazardous())
     }
 
-    /// Counts what is treated of batches' hazardous outputs.
-    pub(super) fn count_hazardous(&mut self, event: &TreatedFinal, lot: &Lot, said: &ShownStatement) {
+    /// Counts what is treated of batches' hazardous outputs, and what residual operations end of them. What was treated under a
+    /// rule set without these conditions is counted nowhere.
+    pub(super) fn count_treated(&mut self, event: &TreatedFinal, lot: &Lot, said: &ShownStatement) {
         let (overridden, place) = (lot.overridden.as_ref(), self.country_of(said));
         let is_hazardous = |class: &str| self.is_hazardous(class, overridden, (place.as_ref(), said));
-        if !lot.class.as_deref().is_some_and(is_hazardous) {
-            return;
-        }
-        for (batch, from, to) in lot.sources.lines(event.net_g).unwrap_or_default() {
-            if let Some(batch) = self.batches.get_mut(&batch) {
-                batch.hazardous.1 += to - from;
+        let is_hazardous = lot.class.as_deref().is_some_and(is_hazardous);
+        let conditions = self.said_under.scheme.conditions.as_ref();
+        let is_residual = conditions.is_some_and(|conditions| is_residual(conditions, event.operation.as_str()));
+        // Of what does not follow nobody knows how much it was.
+        let lines = if lot.gaps.is_empty() { lot.lines().unwrap_or_default() } else { Vec::new() };
+        for (batch, from, to) in lines {
+            let Some(batch) = self.batches.get_mut(&batch) else { continue };
+            batch.hazardous.1 += if is_hazardous { to - from } else { 0 };
+            if is_residual {
+                let before = batch.residual.last().map_or(0, |(_, ended)| *ended);
+                batch.residual.push((said.index, before + to - from));
             }
         }
     }
@@ -207,7 +226,7 @@ impl Matter<'_> {
     ) -> bool {
         let (Some(site), Some((class, overridden))) = (self.shown.site(site), kind) else { return true };
         let Some(day) = said.statement.common.occurred_at.date() else { return false };
-        let Some(code) = waste_code_at(self.rules, class, overridden, (&site.country, &day)) else { return false };
+        let Some(code) = waste_code_at(self.said_under, class, overridden, (&site.country, &day)) else { return false };
         site.permits_before(said.index).iter().any(|permit| permit_covers(permit, &day, &code, Some(operation)))
     }
 
@@ -224,7 +243,9 @@ impl Matter<'_> {
             let flaws = batch.map(|batch| batch.flaws.clone()).unwrap_or_default();
             let declared = batch.map(|batch| batch.declared.clone()).unwrap_or_default();
             let sources = Sources::Waste;
-            let lot = Lot { grams, weighed, class, sources, arising, declared, lacks, flaws, ..self.unknown(said) };
+            let site = self.site_of(&event.batch, said);
+            let lot =
+                Lot { grams, weighed, class, sources, site, arising, declared, lacks, flaws, ..self.unknown(said) };
             self.make(stock.lot, lot)?;
             if let Some(batch) = self.batches.get_mut(&event.batch) {
                 let less = |(input, grams): (Grams, Grams)| input.minus(grams).unwrap_or(Grams::ZERO);
@@ -235,15 +256,17 @@ impl Matter<'_> {
         }
         let is_unbroken = |from: EntryIndex| self.shown.shows_all_between(from, said.index);
         if let Some(batch) = self.batches.get_mut(&event.batch) {
-            batch.closed = true;
+            batch.closed = Some(said.index);
             batch.centre = event.counted_elsewhere;
             let out = batch.output + event.loss_g.get() + event.out_of_scope_g.get();
-            let band = |input| self.rules.bands.batch_g(input, batch.division);
+            let band = |input| self.said_under.bands.batch_g(input, batch.division);
             if batch.input.is_some_and(|input| out > input.get() + band(input)) {
                 return Err("more came out of a batch than went in, beyond the band".into());
             }
             if is_unbroken(batch.opened) {
                 batch.unseen_g = 0;
+                let is_short = batch.input.is_some_and(|input| input.get() - out > band(input));
+                batch.flaws.extend(is_short.then(|| said.flaw(What::Short)));
             } else if let Some(input) = batch.input {
                 batch.unseen_g = (input.get() + band(input) - out).max(0);
             }
@@ -257,7 +280,7 @@ impl Matter<'_> {
         let whole = self.join(&event.inputs, said)?;
         let (mut lot, site) = (whole.lot, said.statement.common.site);
         lot.completions = completion::of_other_waste(&lot.completions).unwrap_or_default();
-        lot.come_to(self.country_of(said), self.rules.borders.is_some(), said);
+        lot.come_to(self.country_of(said), self.said_under.borders.is_some(), said);
         let operation = event.operation.as_str();
         let may = |(class, overridden): &(String, Option<Overridden>)| {
             let kind = Some((class.as_str(), overridden.as_ref()));
@@ -271,7 +294,7 @@ impl Matter<'_> {
         let weighed: i64 = yields.iter().filter_map(|(grams, _)| *grams).map(Grams::get).sum();
         let out = weighed + event.loss_g.get() + event.out_of_scope_g.get();
         if let Some(input) = lot.grams {
-            let band = self.rules.bands.batch_g(input, division);
+            let band = self.said_under.bands.batch_g(input, division);
             if out > input.get() + band {
                 return Err("more came out of an interim treatment than went in, beyond the band".into());
             }
