@@ -23,11 +23,11 @@ pub(super) struct StatementBody {
     /// Entries of the ledger from which it was made.
     as_of_size: u64,
     /// The sums over all blocks of the year; on the first page alone.
-    #[serde(flatten)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     sums: Option<StatementSumsBody>,
     /// What nobody may say with it.
     not_permitted: Vec<&'static str>,
-    /// The retirements that ended the blocks of this page, each with the only sentence that it permits.
+    /// The retirements whose first block stands on this page, each with all its kilograms and the only sentence that it permits.
     retirements: Vec<YearRetirementBody>,
     /// A page of the blocks, by the last day of their period, as the register shows them.
     blocks: Vec<BlockBody>,

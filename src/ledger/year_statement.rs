@@ -23,11 +23,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct YearStatement {
     /// Entries of the ledger from which it was made.
     pub size: u64,
-    /// All blocks, on the first page: later ones read no more than they show.
+    /// All blocks, on the first page alone.
     pub whole: Option<Claimed>,
     /// A page of the blocks, by the last day of their period, then by serial numbers.
     pub blocks: Vec<Listed>,
-    /// The retirements that ended the blocks of the page, each whole.
+    /// The retirements whose first block stands on the page, each whole.
     pub retirements: BTreeMap<EntryIndex, Claimed>,
     /// Behind which block the next page begins; `None` on the last.
     pub next: Option<BehindBlock>,
@@ -116,13 +116,13 @@ impl Ledger {
         self.store.snapshot(|database| {
             let size = head::read(database)?.size();
             let (blocks, next) = page(database, &asked, after)?;
-            let shown: BTreeSet<EntryIndex> = blocks.iter().filter_map(entry_of).collect();
+            let begun = begun_on(database, &blocks)?;
             let mut retirements: BTreeMap<EntryIndex, Claimed> =
-                shown.iter().map(|entry| (*entry, Claimed::default())).collect();
+                begun.iter().map(|entry| (*entry, Claimed::default())).collect();
             let whole = match after {
                 None => Some(add_all(database, &asked, &mut retirements)?),
                 Some(_) => {
-                    let serials = blocks::of_retirements(database, shown)?;
+                    let serials = blocks::of_retirements(database, begun)?;
                     for serials in serials.chunks(usize::try_from(PAGE_ROWS_MAX).unwrap_or(usize::MAX)) {
                         let page = listed(database, serials)?;
                         add_page(database, &page, &mut Claimed::default(), &mut retirements)?;
@@ -133,6 +133,14 @@ impl Ledger {
             Ok(Some(YearStatement { size, whole, blocks, retirements, next }))
         })
     }
+}
+
+/// The retirements whose first block stands on a page: so each is added up once, on however many pages its blocks are.
+fn begun_on(database: &mut Database, page: &[Listed]) -> Result<BTreeSet<EntryIndex>, StoreError> {
+    let shown: BTreeSet<EntryIndex> = page.iter().filter_map(entry_of).collect();
+    let serials: BTreeSet<String> = page.iter().map(|block| block.certificate.serial.to_string()).collect();
+    let first = blocks::first_of_retirements(database, &shown)?;
+    Ok(first.into_iter().filter(|(_, serial)| serials.contains(serial)).map(|(entry, _)| entry).collect())
 }
 
 fn entry_of(block: &Listed) -> Option<EntryIndex> {

@@ -7,11 +7,14 @@ use crate::domain::state::{Changes, Record};
 use crate::domain::time::Date;
 use crate::limits::QUERY_BINDS_MAX;
 use crate::store::schema::{blocks, companies};
+use crate::store::workspace::read_index;
 use crate::store::{Database, StoreError, StoreResult, companies as names, database_number};
+use diesel::dsl::min;
 use diesel::{
     AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, NullableExpressionMethods, QueryDsl, Queryable,
     RunQueryDsl, Selectable, SelectableHelper,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A row: a block, and by what it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, AsChangeset, Queryable, Selectable)]
@@ -177,8 +180,8 @@ pub fn find(
     Ok(query.load(database)?)
 }
 
-/// The blocks that were retired by an organisation, or for one that is named, for times that end from a day to a day, by day and serial numbers; up to `count`
-/// behind a row.
+/// The blocks that were retired by an organisation, or for one that is named, for times that end from a day to a day, by day and
+/// serial numbers; up to `count` behind a row.
 pub fn claimed_by(
     database: &mut Database,
     organisation: OrganisationId,
@@ -213,6 +216,26 @@ pub fn of_retirements(
     for chunk in entries.chunks(QUERY_BINDS_MAX) {
         let query = blocks::table.filter(blocks::retired_entry.eq_any(chunk)).order(blocks::serial.asc());
         found.extend(query.select(blocks::serial).load::<String>(database)?);
+    }
+    Ok(found)
+}
+
+/// The first block of each of some retirements, by serial numbers.
+pub fn first_of_retirements(
+    database: &mut Database,
+    entries: &BTreeSet<EntryIndex>,
+) -> StoreResult<BTreeMap<EntryIndex, String>> {
+    let entries = entries.iter().map(|entry| database_number(entry.0)).collect::<StoreResult<Vec<i64>>>()?;
+    let mut found = BTreeMap::new();
+    for chunk in entries.chunks(QUERY_BINDS_MAX) {
+        let first = blocks::table
+            .filter(blocks::retired_entry.eq_any(chunk))
+            .group_by(blocks::retired_entry)
+            .select((blocks::retired_entry, min(blocks::serial)));
+        for (entry, serial) in first.load::<(Option<i64>, Option<String>)>(database)? {
+            let entry = entry.map(read_index).transpose()?;
+            found.extend(entry.zip(serial));
+        }
     }
     Ok(found)
 }

@@ -53,7 +53,7 @@ both_databases! {
         assert_eq!(standing(&app, &sold), is("retired", json!([])));
         let buyer = &chain.error.buyer;
         let statement = app.get(&format!("/v1/organisations/{}/statement?year=2026", buyer.id), &buyer.token).json();
-        assert_eq!(statement["by_fraction_g"], mixed, "{statement}");
+        assert_eq!(statement["sums"]["by_fraction_g"], mixed, "{statement}");
         let mut shown: BTreeMap<String, i64> = BTreeMap::new();
         for share in proved(&app, &sold).certificate.shares {
             *shown.entry(share.fraction).or_default() += share.grams;

@@ -1,6 +1,6 @@
 //! What goes wrong around orders: connections that break, software that is too old, units that are lost in part.
 
-use crate::harness::{Kind, TestApp, both_databases, postgres_is_here};
+use crate::harness::{Kind, TestApp, both_databases, new_id, postgres_is_here};
 use crate::orders::{block, kg, order_of, pay, place, placed, read, status, units};
 use crate::story::Story;
 use serde_json::json;
@@ -33,9 +33,14 @@ both_databases! {
         let order = order_of(1, &json!({}));
         app.database.rename_rules("", "9");
         place(&app, &buyer, &order).refused(503, "not_committed", "");
+        // It appends nothing either, and refuses nothing for good: not even what asks for no rule set.
+        let cancel = || app.say(&story.centre, "certificate_cancelled", &json!({"certificate": block(1, 97)}));
+        cancel().refused(503, "not_committed", "");
+        app.say(&story.centre, "batch_opened", &json!({"batch": new_id()})).refused(503, "not_committed", "");
         assert_eq!(app.ledger.health.halted(), None);
         app.database.rename_rules("9", "");
         placed(&app, &buyer, &order);
+        cancel().accepted();
     }
 
     /// Of many orders that lose units at once, one loses a part of what lay side by side, and those beside it nothing.

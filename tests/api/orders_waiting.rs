@@ -202,13 +202,13 @@ both_databases! {
         story.issue(None);
         story.batch(10_310_000);
         let (one, two) = (app.join(&["buyer"]), app.join(&["buyer"]));
-        let (waits, from_stock) = (advance(5_400, &json!({})), order_of(100, &json!({})));
+        let (waits, from_stock) = (advance(5_500, &json!({})), order_of(900, &json!({})));
         let ids = [placed(&app, &one, &waits), placed(&app, &one, &from_stock)];
         for id in ids {
             assert_eq!(app.delete(&format!("/v1/orders/{id}"), &one.token).status, 204);
         }
-        placed(&app, &two, &order_of(100, &json!({})));
-        placed(&app, &two, &advance(5_400, &json!({})));
+        placed(&app, &two, &from_stock);
+        placed(&app, &two, &waits);
         let answer = place(&app, &two, &advance(1_000, &json!({})));
         answer.refused(409, "too_much_unpaid", "");
         assert!(answer.text.contains("at most 5500 kg") && answer.text.contains("5500 kg are"), "{}", answer.text);

@@ -108,7 +108,7 @@ fn seller_and_units(
     let outlook = outlook(database, &mut prospects, wanted)?;
     let Some(seller) = outlook.seller(wanted.units) else {
         let later = outlook.most();
-        let cut = if prospects.is_cut { NAME_THE_CENTRE } else { "" };
+        let cut = if prospects.is_cut(wanted) { NAME_THE_CENTRE } else { "" };
         let then = format!(", and at most {later} kg may be waited for{cut}; order less, or in several orders");
         return Ok(Err(not_in_stock(wanted.units, short, &then)));
     };

@@ -34,30 +34,47 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Sites, and whether there may be more than were looked at: this is read under the head's lock.
-    fn read(&self, database: &mut Database) -> Result<(Vec<Site>, bool), StoreError> {
-        let (mut sites, mut read) = (Vec::new(), 0);
+    /// Sites, and whose there are more than were looked at: this is read under the head's lock.
+    fn read(&self, database: &mut Database) -> Result<(Vec<Site>, Unread), StoreError> {
         match self {
-            Self::Of(centres) => {
-                for centre in centres {
-                    let own = records::sites_of(database, &centre.to_string(), ADVANCE_SITES_MAX - read)?;
-                    read += own.len();
-                    sites.extend(own);
-                }
-            }
-            Self::In(country) => {
-                let mut after = String::new();
-                while read < ADVANCE_SITES_MAX {
-                    let page = records::page(database, RecordKind::Site, &after, PAGE_ROWS_MAX)?;
-                    let Some(last) = page.last() else { break };
-                    (after, read) = (last.id().id, read + page.len());
-                    let known = page.into_iter().filter_map(|record| Site::try_from(record).ok());
-                    sites.extend(known.filter(|site| country.is_none_or(|country| *country == site.country)));
-                }
-            }
+            Self::Of(centres) => of_centres(database, centres),
+            Self::In(country) => anywhere(database, *country),
         }
-        Ok((sites, read >= ADVANCE_SITES_MAX))
     }
+}
+
+/// Whose sites were not all read.
+enum Unread {
+    /// Anybody's.
+    Anybodys,
+    /// Those of some centres, or of none.
+    Of(BTreeSet<OrganisationId>),
+}
+
+fn of_centres(database: &mut Database, centres: &[OrganisationId]) -> Result<(Vec<Site>, Unread), StoreError> {
+    let (mut sites, mut unread) = (Vec::new(), BTreeSet::new());
+    for centre in centres {
+        let left = ADVANCE_SITES_MAX - sites.len();
+        let mut own = records::sites_of(database, &centre.to_string(), left + 1)?;
+        if own.len() > left {
+            own.truncate(left);
+            unread.insert(*centre);
+        }
+        sites.extend(own);
+    }
+    Ok((sites, Unread::Of(unread)))
+}
+
+fn anywhere(database: &mut Database, country: Option<&Country>) -> Result<(Vec<Site>, Unread), StoreError> {
+    let (mut sites, mut read, mut after) = (Vec::new(), 0, String::new());
+    while read <= ADVANCE_SITES_MAX {
+        let page = records::page(database, RecordKind::Site, &after, PAGE_ROWS_MAX)?;
+        let Some(last) = page.last() else { return Ok((sites, Unread::Of(BTreeSet::new()))) };
+        (after, read) = (last.id().id, read + page.len());
+        let known = page.into_iter().filter_map(|record| Site::try_from(record).ok());
+        sites.extend(known.filter(|site| country.is_none_or(|country| *country == site.country)));
+    }
+    Ok((sites, Unread::Anybodys))
 }
 
 /// Those of some sites at which batches may be: elsewhere nothing arises that is sold.
@@ -76,8 +93,8 @@ pub(super) struct Prospects<'a> {
     pub(super) rules: &'static RuleSet,
     /// Sites of centres from which these orders may be served.
     sites: Vec<Site>,
-    /// Whether there may be more of them than were read.
-    pub(super) is_cut: bool,
+    /// Whose there are more than were read.
+    unread: Unread,
     is_closed: bool,
     /// Organisations that issue; `None` as long as nobody asked.
     issuers: Option<Vec<OrganisationId>>,
@@ -90,9 +107,17 @@ impl<'a> Prospects<'a> {
         let rules = rules_in_force(database)?;
         let ledger: Option<LedgerRecord> = records::find(database, LEDGER_RECORD)?;
         let is_closed = ledger.is_some_and(|ledger| ledger.closed.is_some());
-        let (sites, is_cut) = asked.read(database)?;
+        let (sites, unread) = asked.read(database)?;
         let sites = of_recyclers(database, sites)?;
-        Ok(Self { today, rules, sites, is_cut, is_closed, issuers: None, may_hold: MayHold::default() })
+        Ok(Self { today, rules, sites, unread, is_closed, issuers: None, may_hold: MayHold::default() })
+    }
+
+    /// Whether there are more sites that could serve an order than were read.
+    pub(super) fn is_cut(&self, wanted: &Wanted<'_>) -> bool {
+        match &self.unread {
+            Unread::Anybodys => true,
+            Unread::Of(centres) => wanted.seller.map_or(!centres.is_empty(), |seller| centres.contains(&seller)),
+        }
     }
 
     /// What stands in the way of an order that waits, as if nothing but time passed; `None` if what it wants may come.
@@ -105,7 +130,7 @@ impl<'a> Prospects<'a> {
             return Ok(Some(Hindrance::LedgerClosed));
         }
         // What was not read may have what those that were read have not.
-        if self.is_cut {
+        if self.is_cut(wanted) {
             return Ok(None);
         }
         let sites = self.sites_for(wanted);
