@@ -34,13 +34,14 @@ both_databases! {
         app.database.rename_rules("", "9");
         place(&app, &buyer, &order).refused(503, "not_committed", "");
         // It appends nothing either, and refuses nothing for good: not even what asks for no rule set.
-        let cancel = || app.say(&story.centre, "certificate_cancelled", &json!({"certificate": block(1, 97)}));
-        cancel().refused(503, "not_committed", "");
+        let split = json!({"certificate": block(1, 97), "into": [block(1, 50), block(51, 97)]});
+        let part = || app.say(&story.centre, "certificate_split", &split);
+        part().refused(503, "not_committed", "");
         app.say(&story.centre, "batch_opened", &json!({"batch": new_id()})).refused(503, "not_committed", "");
         assert_eq!(app.ledger.health.halted(), None);
         app.database.rename_rules("9", "");
         placed(&app, &buyer, &order);
-        cancel().accepted();
+        part().accepted();
     }
 
     /// Of many orders that lose units at once, one loses a part of what lay side by side, and those beside it nothing.

@@ -188,10 +188,10 @@ both_databases! {
         assert_eq!(pay(&app, &story.centre, &first, "A").status, 200);
         placed(&app, &one, &order_of(1_500, &json!({})));
         place(&app, &two, &order_of(1, &json!({}))).refused(409, "not_in_stock", "");
-        // What is yet to come counts too: 3,000 kg, after the buffer's share.
-        story.batch(3_093_000);
-        place(&app, &two, &advance(2_501, &json!({}))).refused(409, "too_much_unpaid", "");
-        placed(&app, &two, &advance(2_500, &json!({})));
+        // Of what waits, half of all there is and is to come: 10,000 kg, after the buffer's share.
+        story.batch(10_310_000);
+        place(&app, &two, &advance(7_001, &json!({}))).refused(409, "too_much_unpaid", "");
+        placed(&app, &two, &advance(7_000, &json!({})));
     }
 
     /// What holds stock is measured against the stock, whatever waits beside it: it does not matter which of two is ordered first.
@@ -202,13 +202,13 @@ both_databases! {
         story.issue(None);
         story.batch(10_310_000);
         let (one, two) = (app.join(&["buyer"]), app.join(&["buyer"]));
-        let (waits, from_stock) = (advance(5_500, &json!({})), order_of(900, &json!({})));
-        let ids = [placed(&app, &one, &waits), placed(&app, &one, &from_stock)];
+        let (waits, from_stock) = (|| advance(5_500, &json!({})), || order_of(900, &json!({})));
+        let ids = [placed(&app, &one, &waits()), placed(&app, &one, &from_stock())];
         for id in ids {
             assert_eq!(app.delete(&format!("/v1/orders/{id}"), &one.token).status, 204);
         }
-        placed(&app, &two, &from_stock);
-        placed(&app, &two, &waits);
+        placed(&app, &two, &from_stock());
+        placed(&app, &two, &waits());
         let answer = place(&app, &two, &advance(1_000, &json!({})));
         answer.refused(409, "too_much_unpaid", "");
         assert!(answer.text.contains("at most 5500 kg") && answer.text.contains("5500 kg are"), "{}", answer.text);
