@@ -59,7 +59,7 @@ both_databases! {
         // Without the code that was stated, no permit covers it.
         let honest = Workshop::of(&story, &serial, Vec::new());
         let by_table = |said: &mut Value| drop(said.as_object_mut().expect("fields").remove("waste_code"));
-        expect_lie(&honest, "no permit covers dismantling", |workshop| by_table(workshop.first("received")));
+        expect_lie(&honest, "no permit of the site to which it came covers", |workshop| by_table(workshop.first("received")));
         expect_lie(&honest, "no permit of its site covers", |workshop| {
             by_table(said(workshop, "dismantled", ("lot", &json!(plastics[0]))));
         });
