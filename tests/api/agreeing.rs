@@ -60,7 +60,7 @@ both_databases! {
         let honest = Workshop::of(&story, &serial, Vec::new());
         let by_table = |said: &mut Value| drop(said.as_object_mut().expect("fields").remove("waste_code"));
         expect_lie(&honest, "no permit of the site to which it came covers", |workshop| by_table(workshop.first("received")));
-        expect_lie(&honest, "no permit of its site covers", |workshop| {
+        expect_lie(&honest, "no permit of the site to which it came covers", |workshop| {
             by_table(said(workshop, "dismantled", ("lot", &json!(plastics[0]))));
         });
         // A code of no list is none.
