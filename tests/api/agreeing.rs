@@ -64,7 +64,7 @@ both_databases! {
             by_table(said(workshop, "dismantled", ("lot", &json!(plastics[0]))));
         });
         // A code of no list is none.
-        expect_lie(&honest, "no permit of its site covers", |workshop| {
+        expect_lie(&honest, "no permit of the site to which it came covers", |workshop| {
             said(workshop, "dismantled", ("lot", &json!(plastics[0])))["waste_code"]["code"] = json!("19 12 99");
         });
     }
