@@ -53,7 +53,7 @@ impl Ledger {
             let batches = batches_behind(&registered).iter().map(ToString::to_string).collect::<Vec<_>>();
             let batches = records::load_of(database, &batches)?;
             let (sums, keys) = (Sums::of_certificate(&registered, &places), keys_of_audits(database, &sites)?);
-            Ok(Some(CertificatePage { sums, sites, keys, batches, paid, registered }))
+            Ok(Some(CertificatePage { registered, sums, sites, keys, batches, paid }))
         })
     }
 }

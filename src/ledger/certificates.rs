@@ -131,7 +131,7 @@ pub(crate) fn giving_blocks(
         let said = replacements(database, &backed)?;
         let mut serials = BTreeSet::new();
         for backing in &backed {
-            serials.extend(given_by(&said, backing)?.map(|given| given.to_string()));
+            serials.extend(given_by(&said, backing)?.map(ToString::to_string));
         }
         serials.retain(|serial| blocks.iter().all(|block| block.serial.to_string() != *serial));
         blocks.extend(records::load_of(database, &serials.into_iter().collect::<Vec<_>>())?);

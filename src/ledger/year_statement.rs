@@ -119,16 +119,11 @@ impl Ledger {
             let begun = begun_on(database, &blocks)?;
             let mut retirements: BTreeMap<EntryIndex, Claimed> =
                 begun.iter().map(|entry| (*entry, Claimed::default())).collect();
-            let whole = match after {
-                None => Some(add_all(database, &asked, &mut retirements)?),
-                Some(_) => {
-                    let serials = blocks::of_retirements(database, begun)?;
-                    for serials in serials.chunks(usize::try_from(PAGE_ROWS_MAX).unwrap_or(usize::MAX)) {
-                        let page = listed(database, serials)?;
-                        add_page(database, &page, &mut Claimed::default(), &mut retirements)?;
-                    }
-                    None
-                }
+            let whole = if after.is_none() {
+                Some(add_all(database, &asked, &mut retirements)?)
+            } else {
+                add_retirements(database, begun, &mut retirements)?;
+                None
             };
             Ok(Some(YearStatement { size, whole, blocks, retirements, next }))
         })
@@ -180,6 +175,20 @@ fn add_all(
             None => return Ok(whole),
         }
     }
+}
+
+/// Adds up all blocks that some retirements ended.
+fn add_retirements(
+    database: &mut Database,
+    entries: BTreeSet<EntryIndex>,
+    retirements: &mut BTreeMap<EntryIndex, Claimed>,
+) -> Result<(), StoreError> {
+    let serials = blocks::of_retirements(database, entries)?;
+    for serials in serials.chunks(usize::try_from(PAGE_ROWS_MAX).unwrap_or(usize::MAX)) {
+        let page = listed(database, serials)?;
+        add_page(database, &page, &mut Claimed::default(), retirements)?;
+    }
+    Ok(())
 }
 
 /// Adds a page's blocks up: their treatments are read once.

@@ -152,7 +152,7 @@ both_databases! {
         let last = page(&format!("/v1/doubts?after={}", first["next"].as_str().expect("a next page")));
         assert_eq!((named(&last).len(), &last["next"]), (2, &Value::Null));
         all.extend(named(&last));
-        let in_order = |list: &mut Vec<Value>| list.sort_by_key(|entry| entry.as_u64());
+        let in_order = |list: &mut Vec<Value>| list.sort_by_key(Value::as_u64);
         in_order(&mut all);
         in_order(&mut treatments);
         assert_eq!(all, treatments);

@@ -18,7 +18,7 @@ fn queries_of_vain_claims(kind: Kind, count: usize) -> usize {
     placed(&app, &buyer, &order_of(5, &json!({})));
     // Of what others hold, and of what nobody ever issued.
     let claim = |position: usize| {
-        let block = if position % 2 == 0 {
+        let block = if position.is_multiple_of(2) {
             whole.clone()
         } else {
             block(1_000 + i64::try_from(position).expect("small"), 2_000)

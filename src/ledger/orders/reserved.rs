@@ -95,6 +95,9 @@ mod tests {
     }
 
     /// What is read in whatever pieces is known, each unit once, and what was not read is not.
+    /// What is asked about, whether it is known, and what is reserved of it.
+    type Asked<'a> = (i64, i64, bool, &'a [i64]);
+
     #[test]
     fn stretches_that_were_read() {
         let mut workspace = Workspace::temporary().expect("a database");
@@ -103,8 +106,7 @@ mod tests {
             reserve(database, first, last);
         }
         let (mut reserved, time) = (Reserved::default(), LedgerTime::from_ms(0).expect("a time"));
-        // What is read; then what is asked about, whether it is known, and what is reserved of it.
-        type Asked<'a> = (i64, i64, bool, &'a [i64]);
+        // What is read, and then what is asked.
         let table: [((i64, i64), &[Asked<'_>]); 5] = [
             (
                 (15, 25),
