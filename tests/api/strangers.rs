@@ -27,7 +27,51 @@ fn in_one_house(story: &Story<'_>) -> (Party, u64, u64) {
     (auditor, taken, story.treat(&steel, 10_000))
 }
 
+/// Steel of a centre that a furnace melts without a permit for it, and an auditor of the centre's house: the entry of the end.
+fn melted_without_a_permit(story: &Story<'_>) -> (Party, u64) {
+    let auditor = story.app.join(&["auditor"]);
+    related(story.app, &auditor, &story.centre);
+    let steel = story.steel(10_000);
+    story.send(&steel, 10_000, 10_000);
+    let treatment = story.treat_by(&steel, 10_000, "R5").accepted();
+    story.lacks(treatment, "permit_not_valid");
+    (auditor, treatment)
+}
+
 both_databases! {
+    /// Whose grams a furnace ended has to do with that end as well.
+    fn nor_the_centre_whose_grams_ended(kind) {
+        let app = TestApp::start(kind);
+        let story = Story::begin(&app);
+        let (auditor, treatment) = melted_without_a_permit(&story);
+        for subject in ["entry", "treatment"] {
+            let found = finding(&json!({subject: treatment}), "cleared");
+            app.say(&auditor, "audit_finding", &found).refused(403, "related_parties", "/org");
+        }
+        story.lacks(treatment, "permit_not_valid");
+        story.find(&json!({"entry": treatment}), "cleared").accepted();
+        story.is_eligible(treatment, 10_000);
+        let serial = story.issue(None);
+        assert_eq!(valid(&bundle(&story, &serial)).certificate.units, 9);
+    }
+
+    fn the_centre_whose_grams_ended_before(kind) {
+        let app = TestApp::start(kind);
+        app.adopt_rules("4");
+        let story = Story::begin(&app);
+        let (auditor, treatment) = melted_without_a_permit(&story);
+        app.say(&auditor, "audit_finding", &finding(&json!({"treatment": treatment}), "cleared")).accepted();
+        app.say(&auditor, "audit_finding", &finding(&json!({"entry": treatment}), "cleared")).accepted();
+        story.is_eligible(treatment, 10_000);
+        let serial = story.issue(None);
+        assert_eq!(valid(&bundle(&story, &serial)).certificate.units, 9);
+        let mut honest = Workshop::of(&story, &serial, Vec::new());
+        honest.knows([&auditor]);
+        expect_lie(&honest, "no permit of its site covers operation", |workshop| {
+            workshop.first("rules_adopted")["rule_set"] = rule_set("5");
+        });
+    }
+
     fn neither_side_of_a_handover(kind) {
         let app = TestApp::start(kind);
         let story = Story::begin(&app);

@@ -1,10 +1,12 @@
 //! What keeps grams from backing a certificate, and what cured it before the issue.
 
 use crate::domain::codes::Role;
-use crate::domain::event::{Event, FindingOutcome, ReviewOutcome};
+use crate::domain::eligibility::Gap;
+use crate::domain::event::{Event, ReviewOutcome};
 use crate::domain::ids::{EntryIndex, HandoverId, OrganisationId, PartyId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::OccurredAt;
+use crate::proof::verify::matter::Matter;
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +46,7 @@ impl What {
             Self::InterimShort => "an interim treatment lost more than the band",
             Self::UnknownClass => "its class stands in no table of the rule set",
             Self::Papers => "it rests on papers of a plant without a key that nobody is shown to have reviewed",
-            Self::BorderNotCovered => "it crossed a border without the consent or paper that it needed",
+            Self::BorderNotCovered => Gap::BorderNotCovered.reason(),
             Self::ExportBanned => "the law of the country of dispatch keeps it from where it went",
             Self::Compromised => "a key that signed for it was reported compromised before the issue",
             Self::Corrected => {
@@ -87,26 +89,35 @@ fn is_stranger(shown: &Shown, said: &ShownStatement, other: PartyId) -> bool {
     other != own && !shown.are_related(own, other, said.index)
 }
 
-/// Whether whoever clears an entry has nothing to do with its author; where the rule set of that time asks it, nor with who
-/// signed it for the author, or the other side of what it is about.
-fn may_clear(shown: &Shown, said: &ShownStatement, about: &ShownStatement) -> bool {
-    let mut parties = vec![PartyId(about.party().0)];
-    if shown.rules_at(said.index).is_some_and(RuleSet::cures_by_strangers_alone) {
-        parties.push(PartyId(about.statement.common.org.0));
-        let offer = about.statement.event.handover().and_then(|handover| shown.offer(&handover));
-        let sender = offer.and_then(|offer| shown.statement(offer.index)).map(ShownStatement::party);
-        let sides = sender.into_iter().chain(offer.and_then(|offer| offer.to));
-        parties.extend(sides.map(|side| PartyId(side.0)));
-        parties.extend(offer.and_then(|offer| offer.facility).map(|plant| PartyId(plant.0)));
-        if let Event::TreatedFinal(event) = &about.statement.event {
-            parties.extend(event.facility.map(|plant| PartyId(plant.0)));
+/// The other side of what is said: who signed it for its author, both sides of its handover, and the plant without a key.
+fn other_side(shown: &Shown, about: &ShownStatement) -> Vec<PartyId> {
+    let event = &about.statement.event;
+    let offer = event.handover().and_then(|handover| shown.offer(&handover));
+    let sender = offer.and_then(|offer| shown.statement(offer.index)).map(ShownStatement::party);
+    let sides = [about.statement.common.org].into_iter().chain(sender).chain(offer.and_then(|offer| offer.to));
+    let treated_at = if let Event::TreatedFinal(event) = event { event.facility } else { None };
+    let plants = offer.and_then(|offer| offer.facility).into_iter().chain(treated_at);
+    sides.map(|side| PartyId(side.0)).chain(plants.map(|plant| PartyId(plant.0))).collect()
+}
+
+impl Matter<'_> {
+    /// Whether whoever clears an entry has nothing to do with its author; where the rule set of that time asks it, nor with the
+    /// other side, or with the centres whose grams it ended.
+    pub(super) fn may_clear(&self, entry: EntryIndex, said: &ShownStatement) -> bool {
+        let Some(about) = self.shown.statement(entry) else { return true };
+        let mut parties = vec![PartyId(about.party().0)];
+        if self.shown.rules_at(said.index).is_some_and(RuleSet::cures_by_strangers_alone) {
+            parties.extend(other_side(self.shown, about));
+            let batches = self.treated.get(&entry).into_iter().flat_map(|lot| lot.sources.batches());
+            let centres = batches.filter_map(|batch| self.batches.get(&batch)).map(|batch| batch.organisation);
+            parties.extend(centres.map(|centre| PartyId(centre.0)));
         }
+        parties.into_iter().all(|party| is_stranger(self.shown, said, party))
     }
-    parties.into_iter().all(|party| is_stranger(shown, said, party))
 }
 
 impl Cures {
-    /// Gathers them; what a compromised key signed cures nothing.
+    /// Gathers them, but for findings, which are taken as they come; what a compromised key signed cures nothing.
     pub(super) fn before(shown: &Shown, until: EntryIndex) -> Self {
         let (mut cures, mut answers, mut agreeing) = (Self::default(), BTreeMap::new(), BTreeMap::new());
         for said in shown.before(until) {
@@ -135,15 +146,6 @@ impl Cures {
         let common = &said.statement.common;
         let at = common.occurred_at.clone();
         match &said.statement.event {
-            Event::AuditFinding(event) if event.outcome == FindingOutcome::Cleared => {
-                let earlier = event.entry.filter(|entry| *entry < said.index);
-                let about = earlier.and_then(|entry| shown.statement(entry));
-                if let (Some(entry), true) = (earlier, shown.has_role(&common.org, &[Role::Auditor]))
-                    && about.is_none_or(|about| may_clear(shown, said, about))
-                {
-                    self.cleared.entry(entry).or_insert(at);
-                }
-            }
             Event::EvidenceReviewed(event) if event.outcome == ReviewOutcome::Accepted => {
                 let papers = shown.statement(event.entry).filter(|papers| papers.index < said.index);
                 let poster = papers.map(ShownStatement::party);
@@ -165,10 +167,15 @@ impl Cures {
         }
     }
 
+    /// A finding clears what an entry brought.
+    pub(super) fn clear(&mut self, entry: EntryIndex, said: &ShownStatement) {
+        self.cleared.entry(entry).or_insert_with(|| said.statement.common.occurred_at.clone());
+    }
+
     /// A finding about a thing that carries flaws clears those that findings brought.
     pub(super) fn clear_held(&mut self, flaws: &BTreeSet<Flaw>, said: &ShownStatement) {
         for flaw in flaws.iter().filter(|flaw| flaw.what == What::Held) {
-            self.cleared.entry(flaw.entry).or_insert_with(|| said.statement.common.occurred_at.clone());
+            self.clear(flaw.entry, said);
         }
     }
 
