@@ -3,9 +3,11 @@
 
 use crate::agreeing::rule_set;
 use crate::client::Answer;
+use crate::corrections::instead;
 use crate::forgeries::expect_lie;
 use crate::forging::Workshop;
 use crate::harness::{Party, TestApp, both_databases, new_id};
+use crate::judging::failing_units;
 use crate::long_ways::{bundle, valid};
 use crate::signals::{paper, with};
 use crate::story::Story;
@@ -13,7 +15,7 @@ use crate::withheld::Withheld;
 use loopledger::domain::eligibility::Gap;
 use serde_json::{Value, json};
 
-const UNCOVERED: &str = "without the consent or paper";
+const UNCOVERED: &str = "or ended behind it, without the consent or paper";
 
 /// Boards of a centre in Kenya, an exporter there, and a refiner in Belgium who may also burn them.
 struct Export<'a> {
@@ -66,14 +68,32 @@ impl<'a> Export<'a> {
 
     fn consent(&self, change: &Value) -> String {
         let consent = new_id();
+        let fields = Self::consent_fields(&consent, change);
+        self.story.app.say(&self.exporter, "export_consented", &fields).accepted();
+        consent
+    }
+
+    fn consent_fields(consent: &str, change: &Value) -> Value {
         let fields = json!({
             "consent": consent, "number": format!("KE-{}", &consent[24..]), "from_country": "KE", "to_country": "BE",
             "waste_codes": ["16 02 15*"], "basel_codes": ["A1181"], "operation": "R4", "quantity_g": 60_000,
             "shipments": 2, "valid_from": "2026-11-01", "valid_until": "2027-10-31", "guarantee": "G-1",
             "contract": paper('0'),
         });
-        self.story.app.say(&self.exporter, "export_consented", &with(fields, change)).accepted();
-        consent
+        with(fields, change)
+    }
+
+    /// Boards go under a consent, which is put right afterwards; gives the entry of their end, and says what it should be.
+    fn put_right(&self, first: &Value, end: &Value, right: &Value) -> (u64, Box<dyn FnOnce() -> u64 + '_>) {
+        let (app, consent) = (self.story.app, new_id());
+        let fields = Self::consent_fields(&consent, first);
+        let stated = app.say(&self.exporter, "export_consented", &fields).accepted();
+        let boards = self.boards(20_000, 20_000);
+        let (handover, _) = self.ship(&boards, 20_000, (&consent, 1), &json!({}));
+        self.receive(&handover, 20_000, &json!({}));
+        let ended = self.end(&boards, 20_000, end).accepted();
+        let right = instead(stated, "export_consented", &with(fields, right));
+        (ended, Box::new(move || app.say(&self.exporter, "corrected", &right).accepted()))
     }
 
     fn ship(&self, lot: &str, grams: i64, (consent, sequence): (&str, i64), change: &Value) -> (String, Answer) {
@@ -204,6 +224,79 @@ both_databases! {
     fn boards_for_recycling_that_are_burnt_before(kind) {
         let app = TestApp::start(kind);
         Export::begin(&app).counted_before(&json!({}), &json!({"operation": "D10"}), 97);
+    }
+
+    /// What was consented to before rule set 5 bound no end, and binds none now.
+    fn a_consent_from_before(kind) {
+        let app = TestApp::start(kind);
+        app.adopt_rules("4");
+        let export = Export::begin(&app);
+        let (boards, consent) = (export.boards(100_000, 20_000), export.consent(&json!({})));
+        app.adopt_rules("5");
+        let (handover, _) = export.ship(&boards, 20_000, (&consent, 1), &json!({}));
+        export.receive(&handover, 20_000, &json!({}));
+        let ended = export.end(&boards, 20_000, &json!({"operation": "D10"}));
+        assert_eq!(ended.warnings(), none());
+        export.story.is_eligible(ended.accepted(), 20_000);
+        let serial = export.story.issue(None);
+        assert_eq!(valid(&bundle(&export.story, &serial)).certificate.units, 97);
+    }
+
+    /// What left before rule set 5 under a consent for another plant arrived there as it might.
+    fn a_shipment_from_before(kind) {
+        let app = TestApp::start(kind);
+        app.adopt_rules("4");
+        let export = Export::begin(&app);
+        let other = export.plant_of_refiner("OLEN").0;
+        let (boards, consent) = (export.boards(20_000, 20_000), export.consent(&json!({"facility": other})));
+        let (handover, _) = export.ship(&boards, 20_000, (&consent, 1), &json!({}));
+        app.adopt_rules("5");
+        assert_eq!(export.receive(&handover, 20_000, &json!({})).warnings(), none());
+        let ended = export.end(&boards, 20_000, &json!({})).accepted();
+        export.story.is_eligible(ended, 20_000);
+        let serial = export.story.issue(None);
+        assert_eq!(valid(&bundle(&export.story, &serial)).certificate.units, 19);
+    }
+
+    /// A plant that was mistyped: with the right one, receipt and end are as they should be.
+    fn a_consent_that_named_the_wrong_plant(kind) {
+        let app = TestApp::start(kind);
+        let export = Export::begin(&app);
+        let (own, other) = (export.plant.0.clone(), export.plant_of_refiner("OLEN").0);
+        let (ended, correct) = export.put_right(&json!({"facility": other}), &json!({}), &json!({"facility": own}));
+        export.story.lacks(ended, "border_not_covered");
+        let correction = correct();
+        app.say(&export.refiner, "correction_confirmed", &json!({"correction": correction})).accepted();
+        export.story.is_eligible(ended, 20_000);
+    }
+
+    /// A consent that names another plant, which was left out at first: units that rest on its load fail.
+    fn a_consent_that_said_too_little(kind) {
+        let app = TestApp::start(kind);
+        let export = Export::begin(&app);
+        export.story.whole_batch(100_000);
+        let other = export.plant_of_refiner("OLEN").0;
+        let (ended, correct) = export.put_right(&json!({}), &json!({}), &json!({"facility": other}));
+        export.story.is_eligible(ended, 20_000);
+        export.story.issue(None);
+        let correction = correct();
+        for party in [&export.refiner, &export.story.auditor] {
+            assert_eq!(failing_units(&app), (0, 0));
+            app.say(party, "correction_confirmed", &json!({"correction": correction})).accepted();
+        }
+        export.story.lacks(ended, "border_not_covered");
+        assert_eq!(failing_units(&app), (20, 20));
+    }
+
+    /// The same of the operation alone.
+    fn a_consent_that_said_another_end(kind) {
+        let app = TestApp::start(kind);
+        let export = Export::begin(&app);
+        let (ended, correct) = export.put_right(&json!({"operation": "R12"}), &json!({}), &json!({"operation": "R5"}));
+        export.story.is_eligible(ended, 20_000);
+        let correction = correct();
+        app.say(&export.refiner, "correction_confirmed", &json!({"correction": correction})).accepted();
+        export.story.lacks(ended, "border_not_covered");
     }
 
     /// What is merged or parted is bound as before; what is sorted is other waste, whatever becomes of it.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
 /// Failing units of the only pool and its site, as everybody reads them.
-fn failing_units(app: &TestApp) -> (i64, i64) {
+pub fn failing_units(app: &TestApp) -> (i64, i64) {
     let register = app.get("/v1/register/pools", "").json();
     let count = |value: &Value| value.as_i64().unwrap_or_else(|| panic!("{register}"));
     (count(&register["pools"][0]["failing"]), count(&register["sites"][0]["failing"]))

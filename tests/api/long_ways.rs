@@ -211,12 +211,12 @@ both_databases! {
         assert!(verdict.certificate.shares.iter().all(|share| share.site == "BE-HOB" && share.hazardous));
         needs(&bundle, "export_consented", "the consent of a shipment is not shown");
         needs(&bundle, "export_shipped", "its offer is not shown");
-        needs(&bundle, "import_received", "it crossed a border without");
+        needs(&bundle, "import_received", "it crossed a border, or ended behind it, without");
         let honest = Workshop::of(&story, &serial, Vec::new());
         expect_lie(&honest, "as used equipment", |workshop| {
             workshop.first("export_shipped")["ground"] = json!("non_waste_reuse");
         });
-        expect_lie(&honest, "it crossed a border without", |workshop| {
+        expect_lie(&honest, "it crossed a border, or ended behind it, without", |workshop| {
             workshop.first("export_shipped")["to_country"] = json!("NL");
             workshop.first("export_consented")["to_country"] = json!("NL");
         });

@@ -1,14 +1,14 @@
 //! The receipt of a shipment in the other country.
 
 use super::completion::Completion;
-use super::consent::Consent;
+use super::shipping::Shipment;
 use super::{borders, is_named};
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::arrival::{Road, country_of};
-use crate::domain::custody::{Handover, HandoverStatus, Side, close, give_back, open_handover, take};
+use crate::domain::custody::{HandoverStatus, Side, close, give_back, open_handover, take};
 use crate::domain::due::{self, DueKind};
 use crate::domain::event::{HandoverAccepted, ImportReceived};
-use crate::domain::ids::{HandoverId, ItemId, OrganisationId};
+use crate::domain::ids::{HandoverId, ItemId, OrganisationId, SiteId};
 use crate::domain::item::Item;
 use crate::domain::refusal::{RefusalCode, Warning};
 use crate::domain::state::{Record, State, Stop};
@@ -22,10 +22,10 @@ pub fn import_received(
     let rules = rules_in_force(state)?;
     let borders = borders(rules)?;
     let handover = open_handover(state, context, &event.handover, &Side::Receiver)?;
-    if handover.shipment.is_none() {
+    let Some(shipment) = handover.shipment.clone() else {
         let detail = "this crosses no border; its receipt is handover_accepted";
         return refuse(RefusalCode::WrongKind, "/handover", detail);
-    }
+    };
     if event.refused_whole.is_some() {
         if event.refused.is_some() || event.lots.is_some() {
             let detail = "what is refused as a whole is not answered piece by piece";
@@ -51,22 +51,15 @@ pub fn import_received(
         number: event.number.clone(),
         document: event.document.clone(),
     };
-    let consent = consent_of(state, &handover)?;
-    let elsewhere = is_elsewhere(state, context, &handover, consent.as_ref())?;
-    let operation = consent.as_ref().and_then(|consent| consent.operation.as_ref());
-    let completion = day.and_then(|day| Completion::of(rules, operation, &day));
+    let site = handover.facility.or(context.statement.common.site);
+    let elsewhere = is_elsewhere(state, context, &shipment, site)?;
+    let completion = day.and_then(|day| Completion::of(rules, shipment.operation.as_ref(), &day));
     let (id, brought) = (handover.id, handover.all().copied().collect::<Vec<_>>());
     let warnings = take(state, context, handover, &accepted, Road::Shipment { elsewhere })?;
     if let Some(completion) = completion {
         ask_for_completion(state, &id, &brought, &completion)?;
     }
     Ok(warnings)
-}
-
-/// The consent under which a shipment travels.
-fn consent_of(state: &State<'_>, handover: &Handover) -> Result<Option<Consent>, Stop> {
-    let under = handover.shipment.as_ref().and_then(|shipment| shipment.under.as_ref());
-    Ok(under.map(|under| state.consent(&under.consent)).transpose()?.flatten().cloned())
 }
 
 /// What was taken of a shipment as waste must end as and when it should.
@@ -91,19 +84,15 @@ fn ask_for_completion(
 fn is_elsewhere(
     state: &State<'_>,
     context: &Context<'_>,
-    handover: &Handover,
-    consent: Option<&Consent>,
+    shipment: &Shipment,
+    site: Option<SiteId>,
 ) -> Result<bool, Stop> {
-    let rules = rules_in_force(state)?;
-    if rules.scheme.conditions.is_none() {
+    if rules_in_force(state)?.scheme.conditions.is_none() {
         return Ok(false);
     }
-    let site = handover.facility.or(context.statement.common.site);
-    let binds = borders(rules)?.consents_bind;
-    if binds && consent.is_some_and(|consent| !is_named(&consent.facilities, site)) {
+    if shipment.plants.as_ref().is_some_and(|plants| !is_named(plants, site)) {
         return Ok(true);
     }
     let arrived_in = country_of(state, context, site)?;
-    let shipped_to = handover.shipment.as_ref().map(|shipment| &shipment.to_country);
-    Ok(arrived_in.as_ref().zip(shipped_to).is_some_and(|(arrived, shipped)| arrived != shipped))
+    Ok(arrived_in.is_some_and(|arrived_in| arrived_in != shipment.to_country))
 }

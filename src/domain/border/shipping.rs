@@ -5,13 +5,13 @@ use super::crossing::Crossing;
 use super::{borders, warning};
 use crate::domain::apply::{Context, refuse, rules_in_force};
 use crate::domain::arrival::country_of;
-use crate::domain::codes::{Country, DocumentNumber, ItemKind};
+use crate::domain::codes::{Country, DocumentNumber, ItemKind, TableCode};
 use crate::domain::custody::{Handover, Offering, offer_all};
 use crate::domain::due::{self, DueKind};
 use crate::domain::event::{BorderGround, ConsentUse, ExportShipped};
 use crate::domain::fields::record;
 use crate::domain::finding::NumberTaken;
-use crate::domain::ids::{ItemId, OrganisationId, PartyId};
+use crate::domain::ids::{ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::item::{Item, bears_data};
 use crate::domain::mass::Grams;
 use crate::domain::refusal::each_once;
@@ -32,6 +32,11 @@ record! {
         ground: BorderGround,
         /// Under which consent, as which shipment.
         under: Option<ConsentUse>,
+        /// How it must end by its consent, where the rule set binds it: whoever receives it follows this, and is called when the
+        /// consent is corrected.
+        operation: Option<TableCode>,
+        /// The plants that its consent names, the same way.
+        plants: Option<Vec<SiteId>>,
         /// The day on which it left.
         departed: Date,
     }
@@ -73,11 +78,14 @@ pub fn export_shipped(
     let parties: Vec<OrganisationId> = [offered.from].into_iter().chain(offered.to).collect();
     let term = (&crossing.day, borders.transit_days);
     due::note(state, &parties, term, DueKind::Receipt, &offered.id, context.index);
+    let binding = crossing.binding(state)?;
     let shipment = Some(Shipment {
         from_country: crossing.from,
         to_country: event.to_country.clone(),
         ground: event.ground,
         under: event.under.clone(),
+        operation: binding.and_then(|consent| consent.operation.clone()),
+        plants: binding.map(|consent| consent.facilities.clone()),
         departed: crossing.day,
     });
     state.put(Record::Handover(Handover { shipment, ..offered }));
@@ -138,6 +146,14 @@ impl Crossing<'_> {
         state.mention(RecordId::new(RecordKind::Consent, &consent.id));
         state.put(Record::Consent(Consent { shipped_g, ..consent }));
         Ok(warnings)
+    }
+
+    /// The consent that binds what becomes of the shipment, where the rule set asks.
+    fn binding<'s>(&self, state: &'s State<'_>) -> Result<Option<&'s Consent>, Stop> {
+        match self.event.under.as_ref().filter(|_| self.borders.consents_bind) {
+            Some(under) => state.consent(&under.consent),
+            None => Ok(None),
+        }
     }
 
     /// Looks at one item; what its ground does not cover marks it, as what is wrong with the whole shipment does.

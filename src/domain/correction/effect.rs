@@ -92,7 +92,7 @@ pub(super) fn bring_into_force(
     }
     pool::cover_certified(state, &treatments)?;
     put_papers(state, context, correction.target, &rerun)?;
-    finding::reopen(state, &unseen)?;
+    let treatments = merged(treatments, finding::reopen(state, &unseen)?);
     let (bookings, intakes) = (book(state, &rerun)?, rerun.received.book(state, &rerun.met)?);
     let recounts = recount(state, correction.target, &rerun)?;
     let mut touched = absorb(state, &correction, &rerun)?;
@@ -154,13 +154,30 @@ fn new_flaws(state: &State<'_>, rerun: &Rerun) -> Result<BTreeSet<(EntryIndex, F
     if !rules_in_force(state)?.cures_by_strangers_alone() {
         return Ok(BTreeSet::new());
     }
-    let (mut first, mut now) = (BTreeSet::new(), BTreeSet::new());
+    let by_entry = |record: &Record| flaws_of(record).into_iter().map(|flaw| (flaw.entry, flaw.code)).collect();
+    let (mut known, mut brought, mut unseen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (id, record) in &rerun.world {
-        let flaws = state.find(id)?.map(flaws_of).unwrap_or_default();
-        first.extend(flaws.into_iter().map(|flaw| (flaw.entry, flaw.code)));
-        now.extend(flaws_of(record).into_iter().map(|flaw| (flaw.entry, flaw.code)));
+        let now: BTreeSet<_> = by_entry(record);
+        match state.find(id)? {
+            // What an entry brought to one thing was not seen of another.
+            Some(first) => {
+                let first: BTreeSet<_> = by_entry(first);
+                unseen.extend(now.difference(&first).copied());
+                known.extend(first);
+            }
+            None => brought.extend(now),
+        }
     }
-    Ok(now.difference(&first).copied().collect())
+    unseen.extend(brought.difference(&known).copied());
+    Ok(unseen)
+}
+
+/// Both, each once, in their order.
+fn merged(mut treatments: Vec<EntryIndex>, more: Vec<EntryIndex>) -> Vec<EntryIndex> {
+    treatments.extend(more);
+    treatments.sort_unstable();
+    treatments.dedup();
+    treatments
 }
 
 /// What really comes out otherwise than it stands.

@@ -177,6 +177,7 @@ fn find_of_treatment(state: &mut State<'_>, context: &Context<'_>, event: &Audit
         return refuse(RefusalCode::Unknown, "/treatment", "no final treatment stands at this index");
     };
     require_unrelated(state, context, treatment.organisation)?;
+    require_stranger_to(state, context, treatment.entry)?;
     match event.outcome {
         FindingOutcome::Held => {
             let (entry, evidence) = (treatment.entry, held(treatment.evidence.clone(), context));

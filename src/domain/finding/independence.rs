@@ -56,7 +56,8 @@ pub(super) fn is_stranger_to(state: &State<'_>, context: &Context<'_>, entry: En
 }
 
 /// Whose entry it is; under rule sets that ask for strangers, also who signed it for its author, and the other side of what it
-/// is about: of a handover, of a plant's papers, or those whom a correction concerns. The first rule set knew no relations.
+/// is about: of a handover, of a plant's papers, the centres whose grams ended, or those whom a correction concerns. The first
+/// rule set knew no relations.
 fn parties_of(state: &State<'_>, entry: EntryIndex) -> Result<Vec<PartyId>, Stop> {
     let rules = rules_in_force(state)?;
     if rules.borders.is_none() {
@@ -74,8 +75,20 @@ fn parties_of(state: &State<'_>, entry: EntryIndex) -> Result<Vec<PartyId>, Stop
     }
     if let Event::TreatedFinal(event) = &said.event {
         parties.extend(event.facility.map(|plant| PartyId(plant.0)));
+        parties.extend(centres_of(state, entry)?.into_iter().map(|centre| PartyId(centre.0)));
     }
     let correction = state.correction(&Correction::id_of(entry))?;
     parties.extend(correction.into_iter().flat_map(Correction::parties).map(|party| PartyId(party.0)));
     Ok(parties)
+}
+
+/// Whose batches the grams left that a final treatment ended: they enter the pools of those.
+fn centres_of(state: &State<'_>, treatment: EntryIndex) -> Result<Vec<OrganisationId>, Stop> {
+    let Some(treatment) = state.treatment(treatment)? else { return Ok(Vec::new()) };
+    state.require_loaded(treatment.batches().map(|batch| batch.to_string()))?;
+    let mut centres = Vec::new();
+    for batch in treatment.batches() {
+        centres.extend(state.batch(&batch)?.map(|batch| batch.organisation));
+    }
+    Ok(centres)
 }

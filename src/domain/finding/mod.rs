@@ -196,16 +196,19 @@ pub(crate) fn cure(
     Ok(())
 }
 
-/// Forgets that flaws of entries were settled, which come up anew.
-pub(crate) fn reopen(state: &mut State<'_>, flaws: &BTreeSet<(EntryIndex, FlawCode)>) -> Result<(), Stop> {
-    state.require_loaded(flaws.iter().map(|(entry, _)| Cure::id_of(*entry)))?;
+/// Forgets that flaws of entries were settled, which come up anew; gives the treatments that had waited until they were.
+pub(crate) fn reopen(state: &mut State<'_>, flaws: &BTreeSet<(EntryIndex, FlawCode)>) -> Result<Vec<EntryIndex>, Stop> {
+    let ids = flaws.iter().flat_map(|(entry, _)| [Cure::id_of(*entry), CureWait::id_of(*entry)]);
+    state.require_loaded(ids)?;
+    let mut waited = Vec::new();
     for (entry, code) in flaws {
         let Some(mut cure) = state.cure(&Cure::id_of(*entry))?.cloned() else { continue };
         if cure.cured.iter().any(|cured| cured.codes.contains(code)) {
             cure.cured.iter_mut().for_each(|cured| cured.codes.retain(|settled| settled != code));
             cure.cured.retain(|cured| !cured.codes.is_empty());
             state.put(Record::Cure(cure));
+            waited.extend(state.cure_wait(&CureWait::id_of(*entry))?.into_iter().flat_map(|wait| &wait.treatments));
         }
     }
-    Ok(())
+    Ok(waited)
 }

@@ -1,10 +1,12 @@
 //! What keeps grams from backing a certificate, and what cured it before the issue.
 
 use crate::domain::codes::Role;
-use crate::domain::event::{Event, FindingOutcome, ReviewOutcome};
+use crate::domain::eligibility::Gap;
+use crate::domain::event::{Event, ReviewOutcome};
 use crate::domain::ids::{EntryIndex, HandoverId, OrganisationId, PartyId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::OccurredAt;
+use crate::proof::verify::matter::Matter;
 use crate::proof::verify::shown::{Shown, ShownStatement};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +50,7 @@ impl What {
             Self::InterimShort => "an interim treatment lost more than the band",
             Self::UnknownClass => "its class stands in no table of the rule set",
             Self::Papers => "it rests on papers of a plant without a key that nobody is shown to have reviewed",
-            Self::BorderNotCovered => "it crossed a border without the consent or paper that it needed",
+            Self::BorderNotCovered => Gap::BorderNotCovered.reason(),
             Self::ExportBanned => "the law of the country of dispatch keeps it from where it went",
             Self::Compromised => "a key that signed for it was reported compromised before the issue",
             Self::Corrected => {
@@ -112,6 +114,8 @@ pub(super) struct Cures {
     reviewed: CuredEntries,
     /// Answers to whose weight both sides agreed.
     agreed: CuredEntries,
+    /// Until which entry nothing cures what stands at another: it was corrected then.
+    forgotten: BTreeMap<EntryIndex, EntryIndex>,
 }
 
 /// Whether whoever says something is neither another party nor declared to be related to it.
@@ -124,26 +128,35 @@ fn is_stranger(shown: &Shown, said: &ShownStatement, other: PartyId) -> bool {
     other != own && !shown.are_related(own, other, said.index)
 }
 
-/// Whether whoever clears an entry has nothing to do with its author; where the rule set of that time asks it, nor with who
-/// signed it for the author, or the other side of what it is about.
-fn may_clear(shown: &Shown, said: &ShownStatement, about: &ShownStatement) -> bool {
-    let mut parties = vec![PartyId(about.party().0)];
-    if shown.rules_at(said.index).is_some_and(RuleSet::cures_by_strangers_alone) {
-        parties.push(PartyId(about.statement.common.org.0));
-        let offer = about.statement.event.handover().and_then(|handover| shown.offer(&handover));
-        let sender = offer.and_then(|offer| shown.statement(offer.index)).map(ShownStatement::party);
-        let sides = sender.into_iter().chain(offer.and_then(|offer| offer.to));
-        parties.extend(sides.map(|side| PartyId(side.0)));
-        parties.extend(offer.and_then(|offer| offer.facility).map(|plant| PartyId(plant.0)));
-        if let Event::TreatedFinal(event) = &about.statement.event {
-            parties.extend(event.facility.map(|plant| PartyId(plant.0)));
+/// The other side of what is said: who signed it for its author, both sides of its handover, and the plant without a key.
+fn other_side(shown: &Shown, about: &ShownStatement) -> Vec<PartyId> {
+    let event = &about.statement.event;
+    let offer = event.handover().and_then(|handover| shown.offer(&handover));
+    let sender = offer.and_then(|offer| shown.statement(offer.index)).map(ShownStatement::party);
+    let sides = [about.statement.common.org].into_iter().chain(sender).chain(offer.and_then(|offer| offer.to));
+    let treated_at = if let Event::TreatedFinal(event) = event { event.facility } else { None };
+    let plants = offer.and_then(|offer| offer.facility).into_iter().chain(treated_at);
+    sides.map(|side| PartyId(side.0)).chain(plants.map(|plant| PartyId(plant.0))).collect()
+}
+
+impl Matter<'_> {
+    /// Whether whoever clears an entry has nothing to do with its author; where the rule set of that time asks it, nor with the
+    /// other side, or with the centres whose grams it ended.
+    pub(super) fn may_clear(&self, entry: EntryIndex, said: &ShownStatement) -> bool {
+        let Some(about) = self.shown.statement(entry) else { return true };
+        let mut parties = vec![PartyId(about.party().0)];
+        if self.shown.rules_at(said.index).is_some_and(RuleSet::cures_by_strangers_alone) {
+            parties.extend(other_side(self.shown, about));
+            let batches = self.treated.get(&entry).into_iter().flat_map(|lot| lot.sources.batches());
+            let centres = batches.filter_map(|batch| self.batches.get(&batch)).map(|batch| batch.organisation);
+            parties.extend(centres.map(|centre| PartyId(centre.0)));
         }
+        parties.into_iter().all(|party| is_stranger(self.shown, said, party))
     }
-    parties.into_iter().all(|party| is_stranger(shown, said, party))
 }
 
 impl Cures {
-    /// Gathers them.
+    /// Gathers them, but for findings, which are taken as they come.
     pub(super) fn before(shown: &Shown, until: EntryIndex) -> Self {
         let (mut cures, mut answers, mut agreeing) = (Self::default(), BTreeMap::new(), BTreeMap::new());
         for said in shown.before(until) {
@@ -173,15 +186,6 @@ impl Cures {
     ) {
         let common = &said.statement.common;
         match &said.statement.event {
-            Event::AuditFinding(event) if event.outcome == FindingOutcome::Cleared => {
-                let earlier = event.entry.filter(|entry| *entry < said.index);
-                let about = earlier.and_then(|entry| shown.statement(entry));
-                if let (Some(entry), true) = (earlier, shown.has_role(&common.org, &[Role::Auditor]))
-                    && about.is_none_or(|about| may_clear(shown, said, about))
-                {
-                    self.cleared.add(entry, said, holds);
-                }
-            }
             Event::EvidenceReviewed(event) if event.outcome == ReviewOutcome::Accepted => {
                 let papers = shown.statement(event.entry).filter(|papers| papers.index < said.index);
                 let poster = papers.map(ShownStatement::party);
@@ -207,6 +211,14 @@ impl Cures {
     pub(super) fn forget_before(&mut self, entry: EntryIndex, until: EntryIndex) {
         for cures in [&mut self.cleared, &mut self.reviewed, &mut self.agreed] {
             cures.forget_before(entry, until);
+        }
+        self.forgotten.insert(entry, until);
+    }
+
+    /// A finding clears what an entry brought, if it has seen what stands there.
+    pub(super) fn clear(&mut self, entry: EntryIndex, said: &ShownStatement, holds: bool) {
+        if self.forgotten.get(&entry).is_none_or(|until| said.index > *until) {
+            self.cleared.add(entry, said, holds);
         }
     }
 

@@ -6,8 +6,9 @@ use crate::domain::event::{
     BorderGround, Event, ExportConsented, ExportShipped, HandoverAccepted, HandoverOffered, ImportReceived,
     ReceivedLot, RefusedItem,
 };
-use crate::domain::ids::{HandoverId, ItemId, OrganisationId, PartyId, SiteId};
+use crate::domain::ids::{EntryIndex, HandoverId, ItemId, OrganisationId, PartyId, SiteId};
 use crate::domain::mass::Grams;
+use crate::domain::rule_set::RuleSet;
 use crate::proof::verify::matter::flaw::What;
 use crate::proof::verify::matter::{CUSTODY, Lot, Matter};
 use crate::proof::verify::shown::{ShownOffer, ShownStatement};
@@ -146,37 +147,49 @@ impl Matter<'_> {
             _ => return Err("it changed hands between others than those who say so".into()),
         };
         let mut flaws = self.flaws_of_hands(offer, offered, said);
-        let consent = self.consent_of(offered);
-        flaws.extend(self.is_elsewhere(offer, consent, site).then_some(What::BorderNotCovered));
+        let consent = self.binding(offered);
+        let plants = consent.map(|(_, consent)| plants_of(consent));
+        flaws.extend(self.is_elsewhere(offer, plants.as_deref(), site).then_some(What::BorderNotCovered));
         let completion = is_shipment.then(|| self.completion_of(consent, said)).flatten();
         Ok(Receipt { sender, holder, site, flaws, is_shipment, completion, said })
     }
 
-    /// The consent under which something was shipped, if it was and that is shown.
-    fn consent_of(&self, offered: &ShownStatement) -> Option<&ExportConsented> {
+    /// The consent that binds what was shipped under it, as it did when it left, if that is shown.
+    fn binding(&self, offered: &ShownStatement) -> Option<(EntryIndex, &ExportConsented)> {
         let Event::ExportShipped(event) = &offered.statement.event else { return None };
-        self.shown.consent(&event.under.as_ref()?.consent, offered.party(), offered.index)
+        let under = event.under.as_ref().filter(|_| self.consents_bound_at(offered.index))?;
+        self.shown.consent(&under.consent, offered.party(), offered.index)
     }
 
     /// Whether a shipment comes to another country than it was shipped to, or to a plant that its consent does not name.
-    fn is_elsewhere(&self, offer: &ShownOffer, consent: Option<&ExportConsented>, site: Option<SiteId>) -> bool {
+    fn is_elsewhere(&self, offer: &ShownOffer, plants: Option<&[SiteId]>, site: Option<SiteId>) -> bool {
         let country = site.and_then(|site| self.shown.site(&site)).map(|site| &site.country);
         // Older rule sets did not look where a shipment arrives.
         let is_looked_at = self.said_under.scheme.conditions.is_some();
         let shipped_to = offer.shipped_to.as_ref().filter(|_| is_looked_at);
         let elsewhere = shipped_to.zip(country).is_some_and(|(to, country)| to != country);
-        let named = consent.is_none_or(|consent| is_named(&plants_of(consent), site));
-        elsewhere || (self.consents_bind() && !named)
+        elsewhere || plants.is_some_and(|plants| !is_named(plants, site))
     }
 
-    fn completion_of(&self, consent: Option<&ExportConsented>, said: &ShownStatement) -> Option<Completion> {
+    /// What is asked of the end. A consent from before the rule set that asks for its operation says nothing of that.
+    fn completion_of(
+        &self,
+        consent: Option<(EntryIndex, &ExportConsented)>,
+        said: &ShownStatement,
+    ) -> Option<Completion> {
         let day = said.statement.common.occurred_at.date()?;
-        Completion::of(self.said_under, consent.map(|consent| &consent.operation), &day)
+        let operation = consent.filter(|(stated, _)| self.consents_bound_at(*stated));
+        Completion::of(self.said_under, operation.map(|(_, consent)| &consent.operation), &day)
+    }
+
+    /// Whether the rule set that was in force for an entry asked consents for more than codes and mass.
+    fn consents_bound_at(&self, entry: EntryIndex) -> bool {
+        self.shown.rules_at(entry).is_some_and(binds)
     }
 
     /// Whether the rule set of that time asks consents for more than codes and mass.
     fn consents_bind(&self) -> bool {
-        self.said_under.borders.as_ref().is_some_and(|borders| borders.consents_bind)
+        binds(self.said_under)
     }
 
     /// Why a handover is no proof by two independent parties: its sides are related, one organisation signed for both, both
@@ -285,6 +298,7 @@ impl Matter<'_> {
         let crossing = Crossing { rules: self.said_under, borders, from, day, event };
         let under = event.under.as_ref();
         let consent = under.and_then(|under| self.shown.consent(&under.consent, said.party(), said.index));
+        let consent = consent.map(|(_, consent)| consent);
         if under.is_some() && consent.is_none() {
             self.mark(&all, "the consent of a shipment is not shown");
             return Ok(());
@@ -323,6 +337,10 @@ impl Matter<'_> {
             }
         }
     }
+}
+
+fn binds(rules: &RuleSet) -> bool {
+    rules.borders.as_ref().is_some_and(|borders| borders.consents_bind)
 }
 
 /// The plants that a consent names.

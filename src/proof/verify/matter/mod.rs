@@ -203,10 +203,19 @@ impl<'a> Matter<'a> {
         }
     }
 
-    /// A finding holds a thing, or clears what findings held of it. What it clears of an entry is among the cures.
+    /// A finding holds a thing, clears what findings held of it, or what an entry brought.
     fn take_finding(&mut self, event: &AuditFinding, said: &ShownStatement) -> Result<(), String> {
         if !self.shown.has_role(&said.statement.common.org, &[Role::Auditor]) {
             return Err("only an auditor may say this".into());
+        }
+        let is_cleared = event.outcome == FindingOutcome::Cleared;
+        let holds = !self.shown.is_compromised(&said.signer, said.index, self.until);
+        let about = event.entry.or(event.treatment).filter(|entry| *entry < said.index);
+        if about.is_some_and(|entry| is_cleared && !self.may_clear(entry, said)) {
+            return Ok(());
+        }
+        if let Some(entry) = about.filter(|_| is_cleared && event.entry.is_some()) {
+            self.cures.clear(entry, said, holds);
         }
         let item = event.item.and_then(|id| self.items.get_mut(&id)).map(|lot| &mut lot.flaws);
         let batch = event.batch.and_then(|id| self.batches.get_mut(&id)).map(|batch| &mut batch.flaws);
@@ -214,10 +223,7 @@ impl<'a> Matter<'a> {
         let Some(flaws) = item.or(batch).or(treatment) else { return Ok(()) };
         match event.outcome {
             FindingOutcome::Held => _ = flaws.insert(said.flaw(What::Held)),
-            FindingOutcome::Cleared => {
-                let holds = !self.shown.is_compromised(&said.signer, said.index, self.until);
-                self.cures.clear_of_thing(flaws, said, holds);
-            }
+            FindingOutcome::Cleared => self.cures.clear_of_thing(flaws, said, holds),
             FindingOutcome::Noted => {}
         }
         Ok(())

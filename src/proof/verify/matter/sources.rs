@@ -39,6 +39,12 @@ impl Sources {
         matches!(self, Self::Batches { .. } | Self::Mixed)
     }
 
+    /// The batches that it left, as far as shown.
+    pub(super) fn batches(&self) -> impl Iterator<Item = BatchId> {
+        let of = if let Self::Batches { of, .. } = self { of.shares() } else { &[] };
+        of.iter().filter_map(|share| share.source.batch())
+    }
+
     /// Whether it left several batches, as far as shown.
     pub(super) fn is_of_several(&self) -> bool {
         matches!(self, Self::Batches { of, .. } if of.shares().len() > 1)

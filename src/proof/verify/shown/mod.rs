@@ -231,14 +231,15 @@ impl Shown {
         self.offers.get(handover)
     }
 
-    /// A consent to shipments that an organisation had before an entry.
+    /// A consent to shipments that an organisation had before an entry, and where it was stated.
     pub(super) fn consent(
         &self,
         id: &ConsentId,
         party: OrganisationId,
         before: EntryIndex,
-    ) -> Option<&ExportConsented> {
-        self.consents.get(id).filter(|(index, of, _)| *index < before && *of == party).map(|(_, _, consent)| consent)
+    ) -> Option<(EntryIndex, &ExportConsented)> {
+        let known = self.consents.get(id).filter(|(index, of, _)| *index < before && *of == party);
+        known.map(|(index, _, consent)| (*index, consent))
     }
 
     /// Whether two parties declared to be related before an entry.
