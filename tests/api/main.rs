@@ -51,7 +51,6 @@ mod forgeries;
 mod forging;
 mod forty_computers;
 mod frauds;
-mod freed_grams;
 mod guards;
 mod halts;
 mod harness;

@@ -19,7 +19,6 @@ use crate::domain::refusal::RefusalCode;
 use crate::domain::serial::SerialBlock;
 use crate::domain::state::{State, Stop};
 use crate::domain::treatment::settle_all;
-use std::collections::BTreeSet;
 
 /// The second signature: an issue comes into being, a withdrawal takes effect.
 pub fn certificate_countersigned(
@@ -201,12 +200,10 @@ fn withdraw(
         return Ok(());
     }
     tally::count_back(state, &certificate)?;
-    let freed: Vec<EntryIndex> = pool::free(state, &certificate)?;
+    let treatments: Vec<EntryIndex> = pool::free(state, &certificate)?;
+    settle_all(state, context, &treatments)?;
     // Units that failed for want of grams may have these now.
-    let covered = pool::cover_with_freed(state, &freed)?;
-    settle_all(state, context, &freed)?;
-    let treatments: BTreeSet<EntryIndex> = freed.into_iter().chain(covered).collect();
-    judge(state, context, &treatments.into_iter().collect::<Vec<_>>())
+    judge(state, context, &treatments)
 }
 
 /// Fraud taints all units of a certificate that rest on its own grams; what others back by now does not rest on the site's.

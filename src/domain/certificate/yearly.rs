@@ -70,7 +70,7 @@ fn issued(state: &State<'_>, site: &SiteId, year: &CalendarYear) -> Result<i64, 
 }
 
 /// What a site may receive in a year and in the one before, in grams. Where it has declared work outside the ledger that is taken
-/// off, whenever it was declared; and the year before then lends no more than what came in.
+/// off, whenever it was declared; and the year before then lends no more than what came in and backs none of its own units.
 fn most_g(state: &State<'_>, id: &SiteId, year: &CalendarYear) -> Result<i64, Stop> {
     let (Some(site), Ok(number)) = (state.site(id)?, year.as_str().parse::<i64>()) else { return Ok(0) };
     let Some(before) = CalendarYear::parse(&(number - 1).to_string()) else { return Ok(permitted_g(site, year, None)) };
@@ -79,9 +79,11 @@ fn most_g(state: &State<'_>, id: &SiteId, year: &CalendarYear) -> Result<i64, St
         return Ok(own_g.saturating_add(earlier_g));
     }
     let (own, earlier) = (Room::of(state, site, year)?, Room::of(state, site, &before)?);
-    let lent_g =
-        if own.is_declared || earlier.is_declared { earlier.left_g.min(earlier.received_g) } else { earlier.left_g };
-    Ok(own.left_g.saturating_add(lent_g))
+    if !own.is_declared && !earlier.is_declared {
+        return Ok(own.left_g.saturating_add(earlier.left_g));
+    }
+    let unissued_g = earlier.received_g - issued(state, id, &before)?.saturating_mul(UNIT_G);
+    Ok(own.left_g.saturating_add(earlier.left_g.min(unissued_g.max(0))))
 }
 
 /// What a year's permits leave beside declared work.

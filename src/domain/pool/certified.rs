@@ -1,11 +1,10 @@
 //! Certified grams: on which grams of a treatment units rest, and what is left of them after a correction.
 
-use crate::domain::apply::rules_in_force;
 use crate::domain::batch::Batch;
 use crate::domain::certificate::Certificate;
 use crate::domain::event::Allotment;
 use crate::domain::fields::record;
-use crate::domain::ids::{BatchId, EntryIndex};
+use crate::domain::ids::EntryIndex;
 use crate::domain::mass::Grams;
 use crate::domain::pool::ranges_of;
 use crate::domain::serial::SerialBlock;
@@ -166,17 +165,6 @@ pub(crate) fn cover_certified(state: &mut State<'_>, treatments: &[EntryIndex]) 
             }
         }
     }
-    cover(state, claims).map(drop)
-}
-
-/// Certified grams of a line that nothing covers: the entry of their issue, that of the treatment, which they are, and the line's
-/// place. In this order they are covered.
-type Claim = (EntryIndex, EntryIndex, Span, usize);
-
-/// Covers certified grams with what their batches can still back, the first that were certified first; gives the treatments of
-/// which some were.
-fn cover(state: &mut State<'_>, mut claims: Vec<Claim>) -> Result<BTreeSet<EntryIndex>, Stop> {
-    let mut covered = BTreeSet::new();
     claims.sort_unstable();
     for (_, entry, (from, to), position) in claims {
         let Some(mut treatment) = state.treatment(entry)?.cloned() else { continue };
@@ -184,55 +172,12 @@ fn cover(state: &mut State<'_>, mut claims: Vec<Claim>) -> Result<BTreeSet<Entry
         let Some(batch) = line.batch_in(state)?.cloned() else { continue };
         let left = batch.input_g.minus(batch.eligible_g).unwrap_or(Grams::ZERO);
         let grams = Grams::new(to - from).unwrap_or(Grams::ZERO).min(left);
-        if grams == Grams::ZERO {
-            continue;
-        }
-        covered.insert(entry);
         line.covered = line.covered.plus(grams).unwrap_or(line.covered);
         let eligible_g = batch.eligible_g.plus(grams).unwrap_or(batch.eligible_g);
         state.put(Record::Batch(Batch { eligible_g, ..batch }));
         state.put(Record::Treatment(treatment));
     }
-    Ok(covered)
-}
-
-/// Grams that were set free cover certified grams of their batches that nothing covers, before they wait in a pool: units that fail
-/// for want of grams have these. Gives the treatments of which some are covered by now.
-pub(crate) fn cover_with_freed(state: &mut State<'_>, freed: &[EntryIndex]) -> Result<BTreeSet<EntryIndex>, Stop> {
-    let registry = rules_in_force(state)?.scheme.registry.as_ref();
-    if !registry.is_some_and(|registry| registry.freed_grams_cover) {
-        return Ok(BTreeSet::new());
-    }
-    let (mut batches, mut claims) = (BTreeSet::new(), Vec::new());
-    for entry in freed {
-        let lines = state.treatment(*entry)?.into_iter().flat_map(|treatment| &treatment.lines);
-        batches.extend(lines.filter_map(|line| line.source.batch()));
-    }
-    state.require_loaded(batches.iter().map(ToString::to_string))?;
-    for batch in batches {
-        let treatments = state.batch(&batch)?.map(|batch| batch.treatments.clone()).unwrap_or_default();
-        state
-            .require_loaded(treatments.iter().flat_map(|entry| [Treatment::id_of(*entry), Certified::id_of(*entry)]))?;
-        for entry in treatments {
-            claims.extend(uncovered(state, entry, batch)?);
-        }
-    }
-    cover(state, claims)
-}
-
-/// Certified grams of a batch in a treatment that nothing covers.
-fn uncovered(state: &State<'_>, entry: EntryIndex, batch: BatchId) -> Result<Vec<Claim>, Stop> {
-    let Some(treatment) = state.treatment(entry)? else { return Ok(Vec::new()) };
-    let (stretches, mut claims) = (certified(state, entry)?, Vec::new());
-    let of_batch = |(_, line): &(usize, &Line)| line.source.batch() == Some(batch);
-    for (position, line) in treatment.lines.iter().enumerate().filter(of_batch) {
-        let backed = backed_in(state, line, &stretches)?;
-        for stretch in &stretches {
-            let bare = without(&certified_in(std::slice::from_ref(stretch), line), &backed);
-            claims.extend(bare.into_iter().map(|span| (stretch.issued, entry, span, position)));
-        }
-    }
-    Ok(claims)
+    Ok(())
 }
 
 /// Sets the grams of units that were issued in error free; gives the treatments whose lines may enter a pool again.

@@ -8,7 +8,7 @@ mod entering;
 
 pub use certified::{Certified, CertifiedStretch, GramSpan, Span, shared, without};
 
-pub(crate) use certified::{backed_in, certified, certified_of, cover_certified, cover_with_freed, free};
+pub(crate) use certified::{backed_in, certified, certified_of, cover_certified, free};
 pub(crate) use entering::{enter, withdraw};
 
 use crate::domain::apply::rules_in_force;

@@ -95,9 +95,6 @@ pub struct Registry {
     /// Whether another auditor lets go what a correction held, once the key that decided it was reported compromised.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost_keys_hold_nothing: bool,
-    /// Whether grams that are set free cover failing units of their batch before they wait in a pool.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub freed_grams_cover: bool,
     /// Whether a retirement may name the organisation that is its beneficiary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_beneficiaries: bool,

@@ -148,9 +148,6 @@ impl<'a> Run<'a> {
             Step::Replace { block, from } => self.replace(block, from),
             Step::Pass { days } => self.pass(days),
         }
-        for _ in 0..std::mem::take(&mut self.model.freed_cover) {
-            self.count("covered by what was freed");
-        }
         self.model.look_again(self.now_ms());
         self.require_disjoint();
         self.require_sums();

@@ -172,8 +172,6 @@ pub struct Model {
     /// Blocks that exist.
     pub blocks: Vec<Block>,
     pub taken_g: [i64; 2],
-    /// How often grams that were set free covered others.
-    pub freed_cover: usize,
     issues: usize,
     /// Which units fail, why, and since when.
     failing: BTreeMap<Id, BTreeMap<Cause, i64>>,
@@ -235,7 +233,7 @@ impl Model {
     }
 
     /// What a batch still backs.
-    pub fn left_of(&self, batch: usize) -> i64 {
+    fn left_of(&self, batch: usize) -> i64 {
         let lines = self.treatments.iter().flat_map(|treatment| &treatment.lines);
         let covered: i64 = lines.filter(|line| line.batch == batch).map(|line| line.covered).sum();
         let is_of = |waiting: &&Waiting| self.treatments[waiting.treatment].lines[waiting.line].batch == batch;
@@ -327,20 +325,17 @@ impl Model {
     pub fn free(&mut self, units: Block) {
         let freed: Vec<Grams> = units.ids().flat_map(|id| self.units[&id].grams.clone()).collect();
         let concerned: BTreeSet<usize> = freed.iter().map(|grams| grams.0).collect();
-        for treatment in &concerned {
+        for treatment in concerned {
             let mut holes: Vec<(i64, i64)> =
-                freed.iter().filter(|grams| grams.0 == *treatment).map(|(_, from, to)| (*from, *to)).collect();
+                freed.iter().filter(|grams| grams.0 == treatment).map(|(_, from, to)| (*from, *to)).collect();
             holes.sort_unstable();
-            for line in &mut self.treatments[*treatment].lines {
+            for line in &mut self.treatments[treatment].lines {
                 line.certified = without(&line.certified, &holes);
                 let certified = line.certified_g();
                 if certified < line.covered {
                     (line.covered, line.reopened) = (certified, true);
                 }
             }
-        }
-        self.cover_what_fails(&concerned);
-        for treatment in concerned {
             self.settle(treatment);
         }
     }

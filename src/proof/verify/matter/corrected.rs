@@ -1,5 +1,6 @@
-//! Corrections before an issue. One that counts is followed as on the ledger: what is right takes effect in place of what was said
-//! first. One that nobody whom it concerns is shown to have agreed to keeps everything behind it from being taken for valid.
+//! Corrections before an issue. One that makes figures of a lot otherwise is followed where an auditor decided for it, or its author
+//! alone could make it: what is right takes effect in place of what was said first. Any other keeps everything behind it from being
+//! taken for valid, for whoever runs a ledger could issue on what the rules hold.
 
 use crate::domain::codes::Role;
 use crate::domain::correction::ALONE_MS;
@@ -24,12 +25,10 @@ struct Correction<'a> {
 enum Word {
     /// Nothing.
     None,
-    /// Somebody whom it concerns agreed last, then.
-    Agreed(OccurredAt),
-    /// An independent auditor decided for it, then.
-    Decided(OccurredAt),
-    /// Somebody contradicts, and no auditor has decided.
-    Contradicted,
+    /// An independent auditor decided for it, by this entry and then.
+    Decided(EntryIndex, OccurredAt),
+    /// Something, and no auditor has decided.
+    Open,
 }
 
 /// The corrections before an issue, by what they correct, oldest first.
@@ -37,8 +36,10 @@ pub(super) struct Corrections<'a>(BTreeMap<EntryIndex, Vec<Correction<'a>>>);
 
 /// Since when a correction counts.
 struct Counting {
-    /// When it was decided, if it makes anything otherwise that decides what grams back.
-    since: Option<OccurredAt>,
+    /// The entry by which it did.
+    by: EntryIndex,
+    /// When that was said.
+    since: OccurredAt,
     /// What nobody can tell of that from here.
     untold: Option<String>,
 }
@@ -78,11 +79,8 @@ fn last_word(shown: &Shown, until: EntryIndex, said: &ShownStatement, words: &[&
         let at = word.statement.common.occurred_at.clone();
         last = match &word.statement.event {
             Event::CorrectionDisputed(_) if is_auditors || word.party() == said.party() => return None,
-            Event::CorrectionDisputed(_) => Word::Contradicted,
-            _ if !counts => last,
-            _ if is_auditors => Word::Decided(at),
-            _ if matches!(last, Word::Contradicted) => last,
-            _ => Word::Agreed(at),
+            Event::CorrectionConfirmed(_) if is_auditors && counts => Word::Decided(word.index, at),
+            _ => Word::Open,
         };
     }
     Some(last)
@@ -98,44 +96,37 @@ impl Matter<'_> {
         let of_it = corrections.0.get(&said.index).map_or(&[][..], Vec::as_slice);
         let Some(last) = of_it.last().filter(|_| bears_on_grams(&said.statement.event)) else { return self.take(said) };
         let right = last.event.in_place_of(&said.statement.common);
-        match self.counting(said, last, right.as_ref()) {
-            Some(counting) => self.follow(said, last, right, counting),
+        let right = right.filter(|right| last.said.party() == said.party() && has_other_figures_only(said, right));
+        match right.and_then(|right| Some((self.counting(said, of_it)?, right))) {
+            Some((counting, right)) => self.follow(said, last.said, right, counting),
             None => self.hold(said, of_it),
         }
     }
 
-    /// What is right takes effect; what did not occur takes none. What was cleared or reviewed of the first statement says
-    /// nothing of the right one.
+    /// What is right takes effect. What was cleared or reviewed of the first statement says nothing of the right one.
     fn follow(
         &mut self,
         said: &ShownStatement,
-        last: &Correction<'_>,
-        right: Option<Statement>,
+        correction: &ShownStatement,
+        statement: Statement,
         counting: Counting,
     ) -> Result<(), String> {
-        let (index, time, signer) = (said.index, said.time, last.said.signer);
+        let (index, time, signer) = (said.index, said.time, correction.signer);
         self.untold.extend(counting.untold);
-        self.cures.forget_before(index, last.said.index);
-        if let Some(statement) = right {
-            self.take(&ShownStatement { index, time, signer, statement, links: said.links.clone() })?;
-        }
+        self.cures.forget_before(index, counting.by);
+        self.take(&ShownStatement { index, time, signer, statement, links: said.links.clone() })?;
         let named = self.named_by(&said.statement);
-        let stolen = self.shown.is_compromised(&signer, last.said.index, self.until);
-        let flaw = stolen.then(|| last.said.flaw(What::Compromised));
+        let stolen = self.shown.is_compromised(&signer, correction.index, self.until);
+        let flaw = stolen.then(|| correction.flaw(What::Compromised));
         for id in &named.items {
             let Some(lot) = self.items.get_mut(id) else { continue };
             lot.flaws.extend(flaw);
-            lot.otherwise = counting.since.clone().or(lot.otherwise.take());
+            lot.otherwise = Some(counting.since.clone());
         }
         for id in &named.batches {
             let Some(batch) = self.batches.get_mut(id) else { continue };
             batch.flaws.extend(flaw);
-            if let Some(since) = &counting.since {
-                batch.latest = batch.latest.clone().later(since);
-            }
-        }
-        if let (Some(lot), Some(since)) = (self.treated.get_mut(&index), &counting.since) {
-            lot.latest = lot.latest.clone().later(since);
+            batch.latest = batch.latest.clone().later(&counting.since);
         }
         Ok(())
     }
@@ -165,39 +156,27 @@ impl Matter<'_> {
         Ok(())
     }
 
-    /// Whether a correction counts, as far as that is shown: an auditor decided, somebody whom it concerns agreed, it changes
-    /// nothing that grams rest on, or it is one that an author makes alone.
-    fn counting(&self, said: &ShownStatement, last: &Correction<'_>, right: Option<&Statement>) -> Option<Counting> {
-        let of = format!("the correction of entry {} by entry {}", said.index, last.said.index);
-        if registers_offer(&said.statement.event) {
-            let untold = Some(format!("{of}, which this version of the verifier does not follow"));
-            return Some(Counting { since: None, untold });
-        }
-        match &last.word {
-            Word::Decided(at) => Some(Counting { since: Some(at.clone()), untold: None }),
-            Word::Agreed(at) => {
-                let untold = Some(format!("that everybody whom {of} concerns has agreed to it"));
-                Some(Counting { since: Some(at.clone()), untold })
+    /// Whether the last correction of an entry counts, as far as that is shown: an auditor decided for it, or it is the only one
+    /// and such that its author makes it alone.
+    fn counting(&self, said: &ShownStatement, of_it: &[Correction<'_>]) -> Option<Counting> {
+        let Correction { said: correction, word, .. } = of_it.last()?;
+        match word {
+            Word::Decided(by, at) => Some(Counting { by: *by, since: at.clone(), untold: None }),
+            Word::None if of_it.len() == 1 && self.is_alone(said, correction) => {
+                let (index, by) = (said.index, correction.index);
+                let untold =
+                    format!("that the correction of entry {index} by entry {by} concerned nobody but its author");
+                let since = correction.statement.common.occurred_at.clone();
+                Some(Counting { by, since, untold: Some(untold) })
             }
-            Word::None if right.is_some_and(|right| is_immaterial(&said.statement, right)) => {
-                Some(Counting { since: None, untold: None })
-            }
-            Word::None if self.is_alone(said, last.said) => {
-                let since = Some(last.said.statement.common.occurred_at.clone());
-                Some(Counting { since, untold: Some(format!("that {of} concerned nobody but its author")) })
-            }
-            Word::None | Word::Contradicted => None,
+            Word::None | Word::Open => None,
         }
     }
 
     /// Whether an author may make a correction alone: within 72 hours, and of what nobody is shown to have accepted or treated.
     fn is_alone(&self, said: &ShownStatement, correction: &ShownStatement) -> bool {
-        let concerns_others = matches!(
-            said.statement.event,
-            Event::TreatedFinal(_) | Event::HandoverAccepted(_) | Event::HandoverRefused(_) | Event::ImportReceived(_)
-        );
         let is_recent = correction.time.ms() - said.time.ms() <= ALONE_MS;
-        is_recent && !concerns_others && !self.is_relied_on(said, correction.index)
+        is_recent && !self.is_relied_on(said, correction.index)
     }
 
     /// Whether somebody accepted what a statement is about, or treated what came of it, before an entry.
@@ -287,23 +266,27 @@ const fn bears_on_grams(event: &Event) -> bool {
     )
 }
 
-/// Whether what others answer to is read off a statement before corrections are.
-const fn registers_offer(event: &Event) -> bool {
-    matches!(event, Event::HandoverOffered(_) | Event::ExportShipped(_) | Event::ExportConsented(_))
-}
-
-/// Whether a correction changes nothing that grams rest on: a number, a paper, whose word it was.
-fn is_immaterial(was: &Statement, is: &Statement) -> bool {
-    const IMMATERIAL: &[&str] = &["number", "document", "supplier", "reason"];
-    let members = |statement: &Statement| {
+/// Whether a correction makes nothing otherwise but figures of a lot and what was declared of them: neither place nor day, nor
+/// anything by which it could have been allowed or confirmed.
+fn has_other_figures_only(said: &ShownStatement, right: &Statement) -> bool {
+    let figures: &[&str] = match (&said.statement.event, &right.event) {
+        (Event::Received(_), Event::Received(_)) | (Event::Collected(_), Event::Collected(_)) => {
+            &["weight", "pieces", "missing", "provenance", "number", "document", "supplier"]
+        }
+        (Event::Retired(_), Event::Retired(_)) => &["pieces", "missing", "counted_elsewhere"],
+        (Event::Reweighed(_), Event::Reweighed(_)) => &["weight", "reason", "document"],
+        (Event::Dismantled(_), Event::Dismantled(_)) => &["weight"],
+        (Event::BatchClosed(_), Event::BatchClosed(_)) => &["counted_elsewhere"],
+        _ => return false,
+    };
+    let others = |statement: &Statement| {
         let mut members = Vec::new();
         statement.event.put_into(&mut members);
-        members.retain(|(name, _)| !IMMATERIAL.contains(&name.as_str()));
+        members.retain(|(name, _)| !figures.contains(&name.as_str()));
         members
     };
-    let treats = matches!(was.event, Event::TreatedFinal(_));
-    let is_then = was.common.occurred_at == is.common.occurred_at || !treats;
-    is_then && was.common.site == is.common.site && members(was) == members(is)
+    let (was, is) = (&said.statement.common, &right.common);
+    was.site == is.site && was.occurred_at == is.occurred_at && others(&said.statement) == others(right)
 }
 
 fn gather(value: &Value, texts: &mut BTreeSet<String>) {

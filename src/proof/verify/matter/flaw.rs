@@ -54,7 +54,7 @@ impl What {
             Self::ExportBanned => "the law of the country of dispatch keeps it from where it went",
             Self::Compromised => "a key that signed for it was reported compromised before the issue",
             Self::Corrected => {
-                "a statement behind it was corrected, and nobody whom that concerns is shown to have agreed"
+                "a statement behind it was corrected otherwise than this verifier follows: figures of a lot, for which an auditor decided, or which their author could correct alone"
             }
         }
     }

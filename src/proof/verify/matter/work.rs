@@ -109,8 +109,9 @@ impl Matter<'_> {
                 Some(grams) => batch.gave.push(Gave { fraction: event.fraction.clone(), grams }),
                 None => batch.uncounted.push(event.fraction.clone()),
             }
-            batch.hazardous.0 += grams.filter(|_| is_hazardous).map_or(0, Grams::get);
-            batch.output += grams.map_or(0, Grams::get);
+            let hazardous_g = grams.filter(|_| is_hazardous).map_or(0, Grams::get);
+            batch.hazardous.0 = batch.hazardous.0.saturating_add(hazardous_g);
+            batch.output = batch.output.saturating_add(grams.map_or(0, Grams::get));
             batch.division = batch.division.max(division);
         }
         let (class, weighed) = (Some(event.fraction.to_string()), Some(weighed));
@@ -258,7 +259,8 @@ impl Matter<'_> {
         if let Some(batch) = self.batches.get_mut(&event.batch) {
             batch.closed = Some(said.index);
             batch.centre = event.counted_elsewhere;
-            let out = batch.output + event.loss_g.get() + event.out_of_scope_g.get();
+            let stated_g = event.loss_g.get() + event.out_of_scope_g.get();
+            let out = batch.output.saturating_add(stated_g);
             let band = |input| self.said_under.bands.batch_g(input, batch.division);
             if batch.input.is_some_and(|input| out > input.get() + band(input)) {
                 return Err("more came out of a batch than went in, beyond the band".into());
