@@ -143,7 +143,7 @@ both_databases! {
         let get = |table: &str| app.get(&format!("/v1/reference/{table}"), "").json();
         let classes = get("classes");
         assert_eq!(classes["classes"].as_array().map(Vec::len), Some(54));
-        assert_eq!(classes["rule_set"]["version"], "4");
+        assert_eq!(classes["rule_set"]["version"], "5");
         assert_eq!(get("operations")["operations"].as_array().map(Vec::len), Some(28));
         assert_eq!(get("fractions")["fractions"].as_array().map(Vec::len), Some(40));
         let lists = |on: &str| get(&format!("waste_lists?on={on}"))["waste_lists"][0]["codes"].to_string();
