@@ -7,8 +7,7 @@ use crate::domain::serial::SerialBlock;
 use crate::domain::state::Record;
 use crate::store::backend::Database;
 use crate::store::schema::stretches;
-use crate::store::workspace::read_index;
-use crate::store::{StoreError, StoreResult, database_number};
+use crate::store::{StoreError, StoreResult, database_number, read_index};
 use diesel::sql_types::{BigInt, Text};
 use diesel::{
     Connection as _, ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query,

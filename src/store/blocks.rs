@@ -7,8 +7,7 @@ use crate::domain::state::{Changes, Record};
 use crate::domain::time::Date;
 use crate::limits::QUERY_BINDS_MAX;
 use crate::store::schema::{blocks, companies};
-use crate::store::workspace::read_index;
-use crate::store::{Database, StoreError, StoreResult, companies as names, database_number};
+use crate::store::{Database, StoreError, StoreResult, companies as names, database_number, read_index};
 use diesel::dsl::min;
 use diesel::{
     AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, NullableExpressionMethods, QueryDsl, Queryable,

@@ -5,7 +5,7 @@ use crate::domain::ids::{EntryIndex, OrganisationId};
 use crate::domain::serial::SerialBlock;
 use crate::limits::QUERY_BINDS_MAX;
 use crate::store::schema::{account_changes, holdings};
-use crate::store::{Database, StoreError, StoreResult, database_number};
+use crate::store::{Database, StoreError, StoreResult, database_number, read_index};
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 use std::collections::BTreeSet;
 
@@ -24,10 +24,6 @@ pub struct Holding {
 
 type HoldingRow = (i64, String, String, Option<i64>);
 type ChangeRow = (String, i64, String, String, String);
-
-fn read_index(number: i64) -> StoreResult<EntryIndex> {
-    u64::try_from(number).map(EntryIndex).map_err(|_| StoreError::damaged("a holding has a negative index"))
-}
 
 fn read_organisation(text: &str) -> StoreResult<OrganisationId> {
     OrganisationId::parse(text).ok_or_else(|| StoreError::damaged(format!("an account of {text}")))

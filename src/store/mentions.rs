@@ -4,7 +4,7 @@ use crate::domain::ids::EntryIndex;
 use crate::limits::QUERY_BINDS_MAX;
 use crate::store::bulk::{self, MentionRow};
 use crate::store::schema::mentions;
-use crate::store::{Database, StoreError, StoreResult, database_number};
+use crate::store::{Database, StoreError, StoreResult, database_number, read_index};
 use diesel::{ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, RunQueryDsl};
 use std::collections::BTreeSet;
 
@@ -112,8 +112,4 @@ pub fn missing(database: &mut Database, expected: &[(String, EntryIndex)]) -> St
 pub fn count(database: &mut Database) -> StoreResult<u64> {
     let count: i64 = mentions::table.count().get_result(database)?;
     u64::try_from(count).map_err(|_| StoreError::damaged("a negative count"))
-}
-
-fn read_index(idx: i64) -> StoreResult<EntryIndex> {
-    u64::try_from(idx).map(EntryIndex).map_err(|_| StoreError::damaged("a mention has a negative index"))
 }

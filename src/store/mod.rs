@@ -35,6 +35,7 @@ pub mod workspace;
 
 pub use backend::{Database, DatabaseUrl};
 
+use crate::domain::ids::EntryIndex;
 use backend::{Access, Manager};
 use diesel::Connection as _;
 use diesel::r2d2::Pool;
@@ -75,6 +76,11 @@ impl StoreError {
 /// A number as the databases keep it.
 fn database_number(number: u64) -> StoreResult<i64> {
     i64::try_from(number).map_err(|_| StoreError::damaged("a number beyond the database's range"))
+}
+
+/// The place of an entry, as the databases keep it.
+fn read_index(number: i64) -> StoreResult<EntryIndex> {
+    u64::try_from(number).map(EntryIndex).map_err(|_| StoreError::damaged("an entry has a negative index"))
 }
 
 /// What a store function gives.

@@ -7,7 +7,7 @@ use crate::domain::state::{Record, RecordId, RecordKind};
 use crate::store::bulk::{self, BookingRow, PastRow};
 use crate::store::records::{self, read_account, read_row};
 use crate::store::schema::{bookings, past};
-use crate::store::{Database, StoreError, StoreResult, database_number};
+use crate::store::{Database, StoreError, StoreResult, database_number, read_index};
 use diesel::sql_types::{BigInt, Text};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl, sql_query};
 use std::collections::BTreeMap;
@@ -43,10 +43,7 @@ pub fn insert_bookings(database: &mut Database, booked: &[(EntryIndex, SiteAccou
 
 /// The stamp of a row.
 pub(super) fn read_stamp(since: i64, before: Option<i64>) -> StoreResult<Stamp> {
-    let index = |number: i64| {
-        u64::try_from(number).map(EntryIndex).map_err(|_| StoreError::damaged("a stamp has a negative index"))
-    };
-    Ok(Stamp { since: index(since)?, before: before.map(index).transpose()? })
+    Ok(Stamp { since: read_index(since)?, before: before.map(read_index).transpose()? })
 }
 
 /// The records of an id as they were from an entry on: for each kind the version in force after it, and all later ones but

@@ -5,7 +5,7 @@
 use crate::domain::ids::EntryIndex;
 use crate::store::backend::{self, Database};
 use crate::store::schema::audit;
-use crate::store::{Aborted, StoreError, StoreResult, database_number};
+use crate::store::{Aborted, StoreError, StoreResult, database_number, read_index};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{
@@ -113,8 +113,4 @@ pub fn shared_documents(database: &mut Database, count: i64) -> StoreResult<Vec<
                  HAVING COUNT(*) > 1 ORDER BY sha256 LIMIT ?";
     let rows: Vec<SharedRow> = sql_query(query).bind::<BigInt, _>(count).load(database)?;
     rows.into_iter().map(|row| Ok((row.sha256, read_index(row.first)?, read_index(row.last)?))).collect()
-}
-
-pub(super) fn read_index(idx: i64) -> StoreResult<EntryIndex> {
-    u64::try_from(idx).map(EntryIndex).map_err(|_| StoreError::damaged("a negative index"))
 }
